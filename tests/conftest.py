@@ -1,0 +1,109 @@
+"""Fixtures shared by all tests: golden numbers, drawn persons, and real data where at hand."""
+
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import cv2
+import numpy as np
+import pytest
+
+from deephar.skeletons import get_skeleton
+
+GOLDEN = Path(__file__).parent / "golden"
+SHARED = Path(os.environ.get("DEEPHAR_TEST_DATA", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture
+def golden():
+    """Loads a file of reference values by name: ``golden("fn_softargmax")`` -> dict of arrays."""
+
+    def load(name):
+        with np.load(GOLDEN / f"{name}.npz") as arrays:
+            return dict(arrays)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Path of the folder with the real LSP, LSPET and MPII samples, or a skip."""
+    folder = SHARED / "data"
+    if not (folder / "MPII").is_dir():
+        pytest.skip("real images are not at hand (set DEEPHAR_TEST_DATA to the folder with data/)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_mpii(tmp_path_factory):
+    """A folder in MPII layout with drawn persons: 24 to train on, 6 to validate."""
+    folder = tmp_path_factory.mktemp("MPII")
+    (folder / "images").mkdir()
+    (folder / "annot").mkdir()
+    rng = np.random.default_rng(0)
+    for split, count in [("train", 24), ("valid", 6)]:
+        persons = []
+        for number in range(count):
+            image, joints = draw_person(rng)
+            name = f"{split}{number:03d}.jpg"
+            cv2.imwrite(str(folder / "images" / name), image)
+            middle = (joints.min(0) + joints.max(0)) / 2
+            persons.append(
+                {
+                    "image": name,
+                    "joints": (joints + 1).tolist(),  # the published annotation is 1-based
+                    "joints_vis": [1] * 16,
+                    "center": (middle + 1 - [0, 12]).tolist(),
+                    "scale": float(np.ptp(joints[:, 1]) / 200),
+                    "headsize": 15.0,
+                }
+            )
+        (folder / "annot" / f"{split}.json").write_text(json.dumps(persons))
+    return folder
+
+
+def draw_person(rng, width=200, height=240):
+    """A person of coloured limbs before a textured wall.
+
+    Returns:
+        A uint8 image (height, width, 3) and float joints (16, 2) in pixels, in MPII order.
+    """
+    skeleton = get_skeleton("mpii16")
+    wall = rng.integers(60, 200, (height // 20, width // 20, 3)).astype(np.uint8)
+    image = cv2.resize(wall, (width, height), interpolation=cv2.INTER_CUBIC)
+    joints = _random_pose(rng) + rng.uniform(-15, 15, 2)
+    for limb in skeleton.limbs:
+        start, end = (joints[skeleton.index(name)] for name in (limb.start, limb.end))
+        colour = tuple(
+            int(c) for c in np.clip(np.array(limb.colour) + rng.integers(-30, 30), 0, 255)
+        )
+        cv2.line(image, _pixel(start), _pixel(end), colour, 9, cv2.LINE_AA)
+    head = (joints[skeleton.index("neck")] + joints[skeleton.index("head_top")]) / 2
+    cv2.circle(image, _pixel(head), 11, (120, 160, 220), -1, cv2.LINE_AA)
+    return image, joints
+
+
+def _pixel(point):
+    return tuple(round(value) for value in point)
+
+
+def _random_pose(rng):
+    def swing(start, length, middle, spread):
+        angle = np.deg2rad(middle + rng.uniform(-spread, spread))
+        return start + length * np.array([np.sin(angle), np.cos(angle)])
+
+    pelvis = np.array([100.0, 130.0])
+    thorax = swing(pelvis, 50, 180, 15)
+    neck = thorax + [0, -6]
+    joints = {"pelvis": pelvis, "thorax": thorax, "neck": neck}
+    joints["head_top"] = swing(neck, 25, 180, 20)
+    for side, sign in [("right", -1), ("left", 1)]:
+        joints[f"{side}_hip"] = pelvis + [12 * sign, 0]
+        joints[f"{side}_knee"] = swing(joints[f"{side}_hip"], 40, 15 * sign, 30)
+        joints[f"{side}_ankle"] = swing(joints[f"{side}_knee"], 38, 5 * sign, 25)
+        joints[f"{side}_shoulder"] = thorax + [18 * sign, 2]
+        joints[f"{side}_elbow"] = swing(joints[f"{side}_shoulder"], 28, 50 * sign, 50)
+        joints[f"{side}_wrist"] = swing(joints[f"{side}_elbow"], 26, 60 * sign, 70)
+    return np.array([joints[name] for name in get_skeleton("mpii16").joints])
