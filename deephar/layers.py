@@ -1,0 +1,186 @@
+"""Keras layers of the networks: frames folded into the batch, heat maps, soft-argmax, visibility.
+
+Shapes below write ``...`` for the leading axes, ``(batch,)`` or ``(batch, frames)``; heat maps are
+channels last, ``(..., height, width, joints)``. The heat-map layers compute in float32 whatever
+the global dtype policy is, since a softmax over thousands of positions loses too much in 16 bits.
+"""
+
+import keras
+from keras import ops
+
+_register = keras.saving.register_keras_serializable(package="deephar")
+
+
+@_register
+class TimeDistributed(keras.layers.Wrapper):
+    """Applies a layer or a whole model to every frame of a clip, in one call.
+
+    Time is folded into the batch, the layer is called once, and time is unfolded from each of its
+    outputs. The graph therefore holds one copy of the layer whatever the clip length, and batch
+    normalisation takes its statistics over batch *and* time and updates its moving averages once,
+    as Keras 2 did. (``keras.layers.TimeDistributed`` of Keras 3 unrolls a Python loop over a
+    static time axis instead.)
+
+    Args:
+        layer: a ``keras.layers.Layer`` or ``keras.Model``; it may have several outputs.
+
+    Input shape: ``(batch, frames, ...)``, or a nest of such tensors. Output: the layer's own
+    output structure, every tensor with ``(batch, frames)`` in place of ``(batch,)``. Batch and
+    frames may be unknown when the graph is built.
+    """
+
+    def build(self, input_shape):
+        super().build(_map_shapes(lambda shape: (None, *shape[2:]), input_shape))
+        self.built = True
+
+    def call(self, inputs):
+        batch_and_time = ops.shape(keras.tree.flatten(inputs)[0])[:2]
+        outputs = self.layer(keras.tree.map_structure(_fold, inputs))
+        return keras.tree.map_structure(
+            lambda y: ops.reshape(y, (*batch_and_time, *_known_shape(y)[1:])), outputs
+        )
+
+    def compute_output_shape(self, input_shape):
+        first = keras.tree.flatten_shape(input_shape)[0] if _is_nested(input_shape) else input_shape
+        frame = _map_shapes(lambda shape: (None, *shape[2:]), input_shape)
+        return _map_shapes(
+            lambda shape: (first[0], first[1], *shape[1:]), self.layer.compute_output_shape(frame)
+        )
+
+    def compute_output_spec(self, inputs):
+        first = keras.tree.flatten(inputs)[0]
+        frame = keras.tree.map_structure(
+            lambda x: keras.KerasTensor((None, *x.shape[2:]), dtype=x.dtype), inputs
+        )
+        return keras.tree.map_structure(
+            lambda y: keras.KerasTensor((*first.shape[:2], *y.shape[1:]), dtype=y.dtype),
+            self.layer.compute_output_spec(frame),
+        )
+
+
+def _is_nested(shape):
+    return any(isinstance(item, (tuple, list, dict)) for item in shape)
+
+
+def _map_shapes(function, shape):
+    """Applies ``function`` to one shape tuple or to every shape of a list or dict of them."""
+    if isinstance(shape, dict):
+        return {key: _map_shapes(function, value) for key, value in shape.items()}
+    if _is_nested(shape):
+        return type(shape)(_map_shapes(function, value) for value in shape)
+    return function(shape)
+
+
+def _known_shape(x):
+    """The shape of ``x``: numbers where they are known, scalar tensors elsewhere."""
+    return tuple(
+        size if size is not None else ops.shape(x)[axis] for axis, size in enumerate(x.shape)
+    )
+
+
+def _fold(x):
+    return ops.reshape(x, (-1, *_known_shape(x)[2:]))
+
+
+class _Float32Layer(keras.layers.Layer):
+    """A layer without weights that computes in float32 under every dtype policy."""
+
+    def __init__(self, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+
+
+@_register
+class CaffePreprocessing(keras.layers.Layer):
+    """RGB in [-1, 1] to the input of the ImageNet VGG-16: BGR, 0..255, ImageNet mean removed.
+
+    Input and output shape: ``(..., height, width, 3)``.
+    Source: Simonyan and Zisserman, ICLR 2015; mean as in the authors' Caffe model.
+    """
+
+    MEAN_BGR = (103.939, 116.779, 123.68)
+
+    def call(self, images):
+        bgr = ops.flip(images, axis=-1)
+        return bgr * 127.5 + (127.5 - ops.convert_to_tensor(self.MEAN_BGR, dtype=bgr.dtype))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@_register
+class SpatialSoftmax(_Float32Layer):
+    """Softmax of each heat map over its positions.
+
+    Input and output: ``(..., height, width, joints)``; every output map sums to 1. Written with
+    the maximum removed first, so that saturated logits stay finite.
+    """
+
+    def call(self, heat_maps):
+        largest = ops.stop_gradient(ops.max(heat_maps, axis=(-3, -2), keepdims=True))
+        mass = ops.exp(heat_maps - largest)
+        return mass / ops.sum(mass, axis=(-3, -2), keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@_register
+class SoftArgmax(_Float32Layer):
+    """Expected position under probability maps.
+
+    The grid runs from 0 to 1 *inclusive* in x and in y, as in the published networks: position i
+    of n lies at i / (n - 1). A map of a single row (or column) puts it in the middle, 0.5.
+
+    Input: ``(..., height, width, joints)``, each map summing to 1.
+    Output: ``(..., joints, 2)``, x and y in [0, 1].
+    Source: Luvizon et al., CVPR 2018, eq. 1 and 2.
+    """
+
+    def call(self, probabilities):
+        height, width = probabilities.shape[-3:-1]
+        x = ops.einsum("...hwj,w->...j", probabilities, _unit_grid(width))
+        y = ops.einsum("...hwj,h->...j", probabilities, _unit_grid(height))
+        return ops.stack([x, y], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-3], input_shape[-1], 2)
+
+
+def _unit_grid(size):
+    return ops.linspace(0.0, 1.0, size, dtype="float32") if size > 1 else ops.full((1,), 0.5)
+
+
+@_register
+class MaximumVisibility(_Float32Layer):
+    """Visibility as the sigmoid of the largest heat-map value (the text of the CVPR 2018 paper).
+
+    Input: raw heat maps ``(..., height, width, joints)``. Output: ``(..., joints, 1)`` in [0, 1].
+    """
+
+    def call(self, heat_maps):
+        return ops.expand_dims(ops.sigmoid(ops.max(heat_maps, axis=(-3, -2))), -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-3], input_shape[-1], 1)
+
+
+@_register
+class WindowVisibility(_Float32Layer):
+    """Visibility as the largest probability mass in any 2x2 window (the authors' SPNet code).
+
+    Input: probability maps ``(..., height, width, joints)``. Output: ``(..., joints, 1)`` in
+    [0, 1]. A map of 2x2 positions or fewer is one window, so its visibility is always 1.
+    """
+
+    def call(self, probabilities):
+        # Sums of neighbours along each axis; an axis of a single position has none.
+        mass = probabilities
+        if mass.shape[-3] > 1:
+            mass = mass[..., 1:, :, :] + mass[..., :-1, :, :]
+        if mass.shape[-2] > 1:
+            mass = mass[..., 1:, :] + mass[..., :-1, :]
+        return ops.expand_dims(ops.max(mass, axis=(-3, -2)), -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-3], input_shape[-1], 1)

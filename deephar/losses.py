@@ -1,0 +1,81 @@
+"""Training losses: elastic net on joint positions, cross-entropy on joint visibility."""
+
+import keras
+from keras import ops
+
+UNSUPERVISED = -1e9
+"""Value in a target where nothing is supervised (a position, a depth, a visibility)."""
+
+_SUPERVISED_ABOVE = -1e6
+_EPSILON = 1e-7
+
+
+@keras.saving.register_keras_serializable(package="deephar")
+class PoseLoss(keras.losses.Loss):
+    """Pose loss of all prediction blocks: elastic net plus weighted visibility cross-entropy.
+
+    For each prediction block ``sum |p - t| + (p - t)^2`` over the supervised coordinates, divided
+    by the number of joints with any supervised coordinate, plus ``visibility_weight`` times the
+    mean binary cross-entropy of the supervised visibilities; summed over the blocks (intermediate
+    supervision) and averaged over samples and frames. Where nothing is supervised, the loss and
+    its gradient are 0. Coordinates are supervised one by one: a target whose depth is -1e9
+    trains x and y only.
+
+    Targets: ``(batch, [frames,] joints, dim + 1)``: coordinates in the unit crop, then
+    visibility; -1e9 where not supervised. Predictions: ``(batch, [frames,] predictions, joints,
+    dim + 1)``. Result of ``call``: ``(batch[, frames])``.
+
+    Args:
+        visibility_weight: weight of the visibility term.
+
+    Source: Luvizon et al., CVPR 2018, eq. 3; the visibility term as in the authors' code.
+    """
+
+    def __init__(self, visibility_weight=0.01, name="pose_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.visibility_weight = visibility_weight
+
+    def call(self, y_true, y_pred):
+        y_true = ops.expand_dims(y_true, -3)
+        position = elastic_net(y_true[..., :-1], y_pred[..., :-1])
+        visibility = visibility_cross_entropy(y_true[..., -1], y_pred[..., -1])
+        return ops.sum(position + self.visibility_weight * visibility, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "visibility_weight": self.visibility_weight}
+
+
+def elastic_net(true, predicted):
+    """``|d|_1 + |d|_2^2`` of each joint, averaged over the supervised joints.
+
+    Args:
+        true: ``(..., joints, dim)``, -1e9 where not supervised.
+        predicted: ``(..., joints, dim)``.
+
+    Returns:
+        ``(...)``; 0 where no joint is supervised.
+    """
+    supervised = ops.broadcast_to(true > _SUPERVISED_ABOVE, ops.shape(predicted))
+    # Selected before it is used: a difference to -1e9, or a NaN, must not reach the gradient.
+    difference = ops.where(supervised, predicted, 0.0) - ops.where(supervised, true, 0.0)
+    loss = ops.sum(ops.abs(difference) + ops.square(difference), axis=(-2, -1))
+    joints = ops.sum(ops.cast(ops.any(supervised, axis=-1), loss.dtype), axis=-1)
+    return loss / ops.maximum(joints, 1.0)
+
+
+def visibility_cross_entropy(true, predicted):
+    """Binary cross-entropy of visibility, averaged over the supervised joints.
+
+    Args:
+        true: ``(..., joints)`` in [0, 1], -1e9 where not supervised.
+        predicted: ``(..., joints)`` in [0, 1]; clipped, so that 0 and 1 give a finite loss.
+
+    Returns:
+        ``(...)``; 0 where no joint is supervised.
+    """
+    supervised = ops.broadcast_to(true > _SUPERVISED_ABOVE, ops.shape(predicted))
+    true = ops.where(supervised, true, 0.0)
+    p = ops.clip(ops.where(supervised, predicted, 0.5), _EPSILON, 1.0 - _EPSILON)
+    entropy = -(true * ops.log(p + _EPSILON) + (1.0 - true) * ops.log(1.0 - p + _EPSILON))
+    weight = ops.cast(supervised, entropy.dtype)
+    return ops.sum(entropy * weight, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1.0)

@@ -1,0 +1,63 @@
+"""Building blocks of the pyramids: tensors and a name in, tensors out.
+
+Structure and layer names follow the authors' SPNet, so that its weight files fit by name.
+Convolutions have no bias, since batch normalisation follows them.
+"""
+
+from keras import layers
+
+# Of the moving averages. With Keras's own 0.99 it takes some 500 batches until a network at
+# inference resembles the one in training, and short runs and early validation scores mean nothing.
+_MOMENTUM = 0.9
+
+
+def conv(x, filters, name, kernel_size=1):
+    return layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, name=name)(x)
+
+
+def separable_conv(x, filters, kernel_size, name):
+    return layers.SeparableConv2D(filters, kernel_size, padding="same", use_bias=False, name=name)(
+        x
+    )
+
+
+def batch_norm(x, name):
+    return layers.BatchNormalization(momentum=_MOMENTUM, name=name)(x)
+
+
+def batch_norm_relu(x, name, index):
+    x = batch_norm(x, f"{name}_bn{index}")
+    return layers.ReLU(name=f"{name}_act{index}")(x)
+
+
+def residual_unit(x, kernel_size, name, filters=None):
+    """Pre-activated separable residual unit.
+
+    Args:
+        x: ``(batch, height, width, channels)``.
+        kernel_size: side of the depth-wise kernel.
+        name: prefix of the layer names.
+        filters: output channels; a number other than ``channels`` adds a 1x1 convolution to the
+            shortcut, which then starts from the activated features.
+
+    Returns:
+        ``(batch, height, width, filters)``.
+    """
+    channels = x.shape[-1]
+    filters = filters or channels
+    activated = batch_norm_relu(x, name, 1)
+    shortcut = x if filters == channels else conv(activated, filters, f"{name}_shortcut_conv")
+    y = separable_conv(activated, filters, kernel_size, f"{name}_conv1")
+    return layers.Add(name=f"{name}_add")([shortcut, y])
+
+
+def downscaling_unit(x, filters, kernel_size, name):
+    """Halves the resolution: ``(batch, h, w, c)`` to ``(batch, h / 2, w / 2, filters)``."""
+    x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+    return residual_unit(x, kernel_size, f"{name}_r0", filters)
+
+
+def upscaling_unit(x, filters, kernel_size, name):
+    """Doubles the resolution: ``(batch, h, w, c)`` to ``(batch, 2 h, 2 w, filters)``."""
+    x = layers.UpSampling2D(2, name=f"{name}_upsampling")(x)
+    return residual_unit(x, kernel_size, f"{name}_r0", filters)

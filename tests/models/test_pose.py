@@ -1,0 +1,161 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from deephar import weights
+from deephar.models import VARIANTS, ModelConfig, pose_model
+from deephar.models.pose import _stack, pose_pyramids
+from deephar.models.units import batch_norm_relu, conv
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=2, num_levels=3)
+
+
+def images(config=TINY, count=2, seed=0):
+    shape = (count, config.image_size, config.image_size, 3)
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return pose_model(TINY)
+
+
+# Counted by Keras; of the default, 14.7 M are VGG-16's and 33.9 M the two pyramids'.
+@pytest.mark.parametrize(
+    ("variant", "parameters"), [("vgg16", 48_644_704), ("vgg16-light", 16_524_832)]
+)
+def test_parameter_counts(variant, parameters):
+    assert pose_model(VARIANTS[variant]).count_params() == parameters
+
+
+@pytest.mark.parametrize("visibility", ["sigmoid_max", "window_mass"])
+@pytest.mark.parametrize("image_size", [64, 128])
+def test_output_has_one_entry_a_prediction_block_in_the_unit_crop(visibility, image_size):
+    config = ModelConfig(image_size=image_size, stem_features=16, growth=8, visibility=visibility)
+    pose = pose_model(config).predict(images(config), verbose=0)["pose"]
+    assert pose.shape == (2, 6, 16, 3)
+    assert pose.min() >= 0
+    assert pose.max() <= 1
+
+
+def test_one_pyramid_of_two_levels_has_one_prediction():
+    config = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+    assert pose_model(config).predict(images(), verbose=0)["pose"].shape == (2, 1, 16, 3)
+
+
+def test_stem_of_full_width_has_no_projection():
+    names = [layer.name for layer in pose_model(ModelConfig(image_size=64)).layers]
+    assert "stem_projection" not in names
+    assert "block5_conv3" in names
+
+
+def test_builds_twice_with_the_same_layer_names(tiny):
+    again = pose_model(TINY)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in tiny.layers]
+    assert len({layer.name for layer in tiny.layers}) == len(tiny.layers)
+
+
+def test_saves_and_loads_as_keras_and_as_weights(tiny, tmp_path):
+    expected = tiny.predict(images(), verbose=0)["pose"]
+    tiny.save(tmp_path / "model.keras")
+    tiny.save_weights(tmp_path / "model.weights.h5")
+    from_keras = keras.saving.load_model(tmp_path / "model.keras")
+    from_weights = pose_model(TINY)
+    from_weights.load_weights(tmp_path / "model.weights.h5")
+    for model in (from_keras, from_weights):
+        np.testing.assert_array_equal(model.predict(images(), verbose=0)["pose"], expected)
+
+
+def test_stem_reads_imagenet_layout_files_and_says_what_is_wrong_with_others(tmp_path):
+    path = tmp_path / "vgg.weights.h5"
+    vgg = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
+    vgg.save_weights(path)
+    model = pose_model(TINY, path)
+    for name in ("block1_conv1", "block5_conv3"):
+        for ours, theirs in zip(
+            model.get_layer(name).get_weights(), vgg.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.h5: no such file"):
+        pose_model(TINY, tmp_path / "nowhere.h5")
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="not a VGG-16 weights file"):
+        pose_model(TINY, path)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_poses_stay_float32_under_mixed_precision(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = pose_model(TINY)
+    finally:
+        keras.config.set_dtype_policy(before)
+    pose = model.predict(images(), verbose=0)["pose"]
+    assert pose.dtype == np.float32
+    assert np.isfinite(pose).all()
+    assert "16" in model.get_layer("block3_conv1").compute_dtype
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("image_size", 100),
+        ("image_size", 0),
+        ("stem", "resnet"),
+        ("skeleton", "nobody"),
+        ("visibility", "guess"),
+        ("kernel_size", 4),
+        ("num_levels", 1),
+        ("num_pyramids", 0),
+        ("stem_features", 0),
+    ],
+)
+def test_config_refuses_what_cannot_be_built(field, value):
+    with pytest.raises(ValueError, match=str(value)):
+        ModelConfig(**{field: value})
+
+
+def test_config_survives_json_and_names_fields_it_does_not_know():
+    assert ModelConfig.from_json(TINY.to_json()) == TINY
+    with pytest.raises(ValueError, match="novelty"):
+        ModelConfig.from_json('{"novelty": 1}')
+
+
+def test_pyramids_reproduce_the_authors_spnet(golden):
+    """Their weights and outputs, with their residual stem in front of our pyramids."""
+    config = ModelConfig(image_size=128, growth=16, num_levels=3, visibility="window_mass")
+    image = keras.Input((128, 128, 3))
+    poses = pose_pyramids(residual_stem(image, config.growth), config)
+    model = keras.Model(image, _stack(poses))
+    report = weights.load(model, GOLDEN / "spnet_pose2d.weights.keras2.h5", partial=True)
+    # They store the constant grids of their soft-argmax as weights; nothing else differs.
+    assert not report.missing
+    assert not report.mismatched
+    assert all(name.endswith(("_xy_x", "_xy_y")) for name in report.unexpected)
+    reference = golden("spnet_pose2d")
+    pose = model.predict(reference["x"], verbose=0)
+    for block in range(config.num_predictions):
+        np.testing.assert_allclose(pose[:, block], reference[f"y{block:02d}"], atol=1e-5)
+
+
+def residual_stem(image, growth):
+    x = layers.Conv2D(64, 7, strides=2, padding="same", use_bias=False, name="conv1")(image)
+    x = bottleneck(x, growth, "res0")
+    x = layers.MaxPooling2D(3, 2, padding="same")(x)
+    x = bottleneck(bottleneck(x, 2 * growth, "res1"), 2 * growth, "res2")
+    x = layers.MaxPooling2D(2)(x)
+    return bottleneck(bottleneck(x, 3 * growth, "res3"), 3 * growth, "res4")
+
+
+def bottleneck(x, filters, name):
+    activated = batch_norm_relu(x, name, 1)
+    shortcut = x
+    if x.shape[-1] != filters:
+        shortcut = conv(activated, filters, f"{name}_shortcut_conv")
+    y = batch_norm_relu(conv(activated, filters // 2, f"{name}_conv1"), name, 2)
+    return layers.Add()([shortcut, conv(y, filters, f"{name}_conv2", kernel_size=3)])

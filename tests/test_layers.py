@@ -1,0 +1,191 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from deephar.layers import (
+    CaffePreprocessing,
+    MaximumVisibility,
+    SoftArgmax,
+    SpatialSoftmax,
+    TimeDistributed,
+    WindowVisibility,
+)
+
+
+def clip(batch=2, frames=3, size=6, channels=4, seed=0):
+    shape = (batch, frames, size, size, channels)
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def nested_model():
+    image = keras.Input((6, 6, 4))
+    x = keras.layers.Conv2D(5, 3, name="conv")(image)
+    x = keras.layers.BatchNormalization(name="bn")(x)
+    return keras.Model(image, x, name="nested")
+
+
+def two_output_model():
+    image = keras.Input((6, 6, 4))
+    x = keras.layers.Conv2D(5, 3, name="conv")(image)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, {"map": x, "vector": pooled}, name="two_outputs")
+
+
+# ------------------------------------------------------------------------------ TimeDistributed
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.Dense(5),
+        lambda: keras.layers.Conv2D(5, 3),
+        lambda: keras.layers.BatchNormalization(),
+        nested_model,
+        two_output_model,
+    ],
+    ids=["dense", "conv", "batch_norm", "nested_model", "several_outputs"],
+)
+def test_every_frame_gets_what_the_layer_alone_gives_it(layer):
+    layer = layer()
+    x = clip()
+    folded = TimeDistributed(layer)(x)
+    frames = [layer(x[:, t]) for t in range(x.shape[1])]
+    expected = keras.tree.map_structure(lambda *ys: ops.stack(ys, axis=1), *frames)
+    keras.tree.map_structure(
+        lambda y, z: np.testing.assert_allclose(y, z, atol=1e-5), folded, expected
+    )
+
+
+def test_batch_norm_in_training_takes_statistics_over_batch_and_time_once():
+    layer = keras.layers.BatchNormalization(momentum=0.9)
+    x = clip() * 3 + 1
+    y = TimeDistributed(layer)(x, training=True)
+    mean, variance = x.mean((0, 1, 2, 3)), x.var((0, 1, 2, 3))
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-3), atol=1e-4)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * variance, rtol=1e-4)
+
+
+def test_trains_as_the_layer_on_all_frames_at_once():
+    keras.utils.set_random_seed(3)
+    x, y = clip(4), np.random.default_rng(1).normal(size=(4, 3, 4, 4, 5)).astype("float32")
+    model = keras.Sequential([keras.Input((3, 6, 6, 4)), TimeDistributed(nested_model())])
+    alone = nested_model()
+    alone.set_weights(model.get_weights())
+    for network, inputs, targets in [
+        (model, x, y),
+        (alone, x.reshape(12, 6, 6, 4), y.reshape(12, 4, 4, 5)),
+    ]:
+        network.compile(keras.optimizers.SGD(0.1), "mse")
+        network.fit(inputs, targets, batch_size=12, epochs=2, shuffle=False, verbose=0)
+    for a, b in zip(model.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_batch_and_frames_may_be_unknown_when_built():
+    frames = keras.Input((None, 6, 6, 4))
+    outputs = TimeDistributed(two_output_model())(frames)
+    assert outputs["map"].shape == (None, None, 4, 4, 5)
+    assert outputs["vector"].shape == (None, None, 5)
+    model = keras.Model(frames, outputs)
+    for batch, length in [(1, 2), (3, 5)]:
+        y = model.predict(clip(batch, length), verbose=0)
+        assert y["map"].shape == (batch, length, 4, 4, 5)
+        assert y["vector"].shape == (batch, length, 5)
+
+
+def test_saves_and_loads_with_its_layer(tmp_path):
+    frames = keras.Input((3, 6, 6, 4))
+    model = keras.Model(frames, TimeDistributed(nested_model(), name="frames")(frames))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = clip()
+    np.testing.assert_array_equal(model(x), loaded(x))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts TensorFlow graph nodes")
+def test_graph_nodes_do_not_grow_with_the_clip_length():
+    import tensorflow as tf
+
+    def nodes(length):
+        layer = TimeDistributed(nested_model())
+        clips = tf.TensorSpec((None, length, 6, 6, 4))
+        graph = tf.function(layer).get_concrete_function(clips).graph.as_graph_def()
+        return len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
+
+    assert nodes(2) == nodes(32)
+
+
+# ------------------------------------------------------------------------------------ heat maps
+
+
+@pytest.mark.parametrize("name", ["image", "clip", "square"])
+@pytest.mark.parametrize(("alpha", "key"), [(1.0, "alpha1"), (2.5, "alpha2p5")])
+def test_soft_argmax_agrees_with_the_reference(golden, name, alpha, key):
+    reference = golden("fn_softargmax")
+    probabilities = SpatialSoftmax()(reference[f"{name}_h"] * alpha)
+    np.testing.assert_allclose(probabilities, reference[f"{name}_{key}_prob"], atol=1e-6)
+    xy = SoftArgmax()(probabilities)
+    np.testing.assert_allclose(xy, reference[f"{name}_{key}_xy"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["image", "clip", "tiny"])
+def test_window_visibility_agrees_with_the_reference(golden, name):
+    reference = golden("fn_keypoint_confidence")
+    mass = WindowVisibility()(reference[f"{name}_prob"])
+    np.testing.assert_allclose(mass, reference[f"{name}_confidence"], atol=1e-6)
+
+
+def test_maximum_visibility_agrees_with_the_reference(golden):
+    reference = golden("fn_keypoint_confidence")
+    visibility = MaximumVisibility()(reference["raw_h"])
+    np.testing.assert_allclose(visibility, reference["raw_joint_probability_cvpr18"], atol=1e-6)
+
+
+def test_soft_argmax_finds_the_corners():
+    maps = np.full((1, 4, 5, 2), -50.0, "float32")
+    maps[0, 0, 0, 0] = maps[0, 3, 4, 1] = 50
+    xy = SoftArgmax()(SpatialSoftmax()(maps))
+    np.testing.assert_allclose(xy, [[[0, 0], [1, 1]]], atol=1e-6)
+
+
+def test_a_map_of_one_position_is_the_middle_of_the_crop():
+    probabilities = SpatialSoftmax()(np.ones((2, 1, 1, 3), "float32"))
+    np.testing.assert_allclose(SoftArgmax()(probabilities), np.full((2, 3, 2), 0.5))
+    np.testing.assert_allclose(WindowVisibility()(probabilities), np.ones((2, 3, 1)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_gradients_are_finite_for_saturated_logits(dtype):
+    logits = np.zeros((2, 8, 8, 3), "float32")
+    logits[0, 2, 3] = 6e4
+    logits[1] = -6e4
+    logits[1, 5, 5, 0] = 6e4
+    maps = keras.Input((8, 8, 3), dtype=dtype)
+    probabilities = SpatialSoftmax()(maps)
+    outputs = [
+        SoftArgmax()(probabilities),
+        MaximumVisibility()(maps),
+        WindowVisibility()(probabilities),
+    ]
+    assert all(output.dtype == "float32" for output in outputs)
+    joined = keras.layers.Concatenate()(outputs)
+    assert np.isfinite(gradient_to_input(keras.Model(maps, joined), logits, dtype)).all()
+
+
+def gradient_to_input(model, values, dtype):
+    """Gradient of the sum of the outputs, found with a trainable input: works on any backend."""
+    scale = keras.layers.Dense(values.shape[-1], use_bias=False, dtype=dtype)
+    inputs = keras.Input(values.shape[1:], dtype=dtype)
+    network = keras.Model(inputs, model(scale(inputs)))
+    scale.set_weights([np.eye(values.shape[-1])])
+    network.compile(keras.optimizers.SGD(1.0), "mae")
+    network.train_on_batch(values, np.ones(network.compute_output_shape(values.shape)))
+    return np.asarray(ops.cast(scale.kernel, "float32"))
+
+
+def test_caffe_preprocessing_is_that_of_keras():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype("float32")
+    expected = keras.applications.vgg16.preprocess_input(images.copy())
+    np.testing.assert_allclose(CaffePreprocessing()(images / 127.5 - 1), expected, atol=1e-3)

@@ -1,0 +1,90 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from deephar.losses import UNSUPERVISED, PoseLoss, elastic_net, visibility_cross_entropy
+
+CASES = ["image2d", "image3d", "clip2d", "clip3d"]
+
+
+def targets(true):
+    """The reference's targets; it takes every coordinate <= 0 for invalid, we only -1e9."""
+    return np.where(true > 0, true, UNSUPERVISED)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_elastic_net_agrees_with_the_reference(golden, case):
+    reference = golden("fn_pose_losses")
+    true, predicted = reference[f"{case}_true"][..., :-1], reference[f"{case}_pred"][..., :-1]
+    ours = np.asarray(elastic_net(targets(true), predicted))
+    # The reference divides by the number of valid coordinates, eq. 3 by that of joints.
+    valid = true > 0
+    per_coordinate = valid.sum((-2, -1)).clip(1) / valid.any(-1).sum(-1).clip(1)
+    np.testing.assert_allclose(ours, reference[f"{case}_l1l2"] * per_coordinate, rtol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pose_loss_agrees_with_the_reference(golden, case):
+    reference = golden("fn_pose_losses")
+    true, predicted = reference[f"{case}_true"], reference[f"{case}_pred"]
+    # full = pose term over the coordinates + w * visibility term, here told apart by two weights.
+    small, large = reference[f"{case}_full_l1l2_w0.01"], reference[f"{case}_full_l1l2_w0.5"]
+    reference_visibility = (large - small) / 0.49
+    reference_position = small - 0.01 * reference_visibility
+
+    coordinates = targets(true[..., :-1])
+    valid = coordinates > 0
+    factor = valid.sum((-2, -1)).clip(1) / valid.any(-1).sum(-1).clip(1)
+    position = np.asarray(elastic_net(coordinates, predicted[..., :-1])) / factor
+    visibility = np.asarray(visibility_cross_entropy(true[..., -1], predicted[..., -1]))
+    if case.startswith("clip"):
+        position, visibility = position.mean(-1), visibility.mean(-1)
+    np.testing.assert_allclose(position, reference_position, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(visibility, reference_visibility, atol=1e-5, rtol=1e-4)
+
+
+def test_loss_sums_over_prediction_blocks_and_averages_over_samples_and_frames():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.1, 0.9, (2, 3, 5, 3)).astype("float32")
+    predicted = rng.uniform(0.1, 0.9, (2, 3, 4, 5, 3)).astype("float32")
+    whole = float(PoseLoss()(true, predicted))
+    blocks = [float(PoseLoss()(true, predicted[:, :, [block]])) for block in range(4)]
+    assert whole == pytest.approx(sum(blocks), rel=1e-5)
+    frames = [float(PoseLoss()(true[:, t], predicted[:, t])) for t in range(3)]
+    assert whole == pytest.approx(np.mean(frames), rel=1e-5)
+
+
+def test_a_joint_on_the_border_of_the_crop_is_supervised():
+    true = np.array([[[0.0, 0.5]]], "float32")
+    assert float(elastic_net(true, true + 0.1)[0]) == pytest.approx(0.2 + 0.02, rel=1e-5)
+
+
+def test_a_target_without_depth_trains_x_and_y_only():
+    true = np.array([[[0.2, 0.3, UNSUPERVISED, 1.0]]], "float32")
+    predicted = np.array([[[[0.2, 0.3, 0.9, 1.0]]]], "float32")
+    assert float(PoseLoss()(true, predicted)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("supervised", [False, True])
+def test_gradients_are_finite(dtype, supervised):
+    """Without any supervised joint, and for predictions of exactly 0 and 1."""
+    true = np.full((2, 4, 3), UNSUPERVISED, "float32")
+    if supervised:
+        true[:, 0] = [[0.5, 0.5, 1.0], [0.0, 1.0, 0.0]]
+    gradient = loss_gradient(true, np.array([0.0, 1.0, 0.5, 1.0]).reshape(4, 1), dtype)
+    assert np.isfinite(gradient).all()
+    assert supervised == bool(np.any(gradient))
+
+
+def loss_gradient(true, values, dtype):
+    """Gradient of the loss in a variable that holds one prediction block for every sample."""
+    inputs = keras.Input((1,), dtype=dtype)
+    dense = keras.layers.Dense(12, use_bias=False, dtype=dtype)
+    model = keras.Model(inputs, keras.layers.Reshape((1, 4, 3), dtype=dtype)(dense(inputs)))
+    start = np.broadcast_to(values, (4, 3)).reshape(1, 12)
+    dense.set_weights([start])
+    model.compile(keras.optimizers.SGD(1.0), PoseLoss())
+    model.train_on_batch(np.ones((len(true), 1)), true)
+    return start - np.asarray(ops.cast(dense.kernel, "float32"))
