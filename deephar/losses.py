@@ -3,9 +3,7 @@
 import keras
 from keras import ops
 
-UNSUPERVISED = -1e9
-"""Value in a target where nothing is supervised (a position, a depth, a visibility)."""
-
+# Targets hold deephar.skeletons.UNSUPERVISED, -1e9, below this.
 _SUPERVISED_ABOVE = -1e6
 _EPSILON = 1e-7
 

@@ -30,6 +30,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+UNSUPERVISED = -1e9
+"""Value in the target of a network of what it is not to learn: a position, a visibility."""
+
 # Vermilion, blue and yellow of M. Okabe and K. Ito, "Color Universal Design" (2008): they differ
 # in hue for most viewers and in lightness for everyone.
 RIGHT_COLOUR = (213, 94, 0)

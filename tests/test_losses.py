@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras.ops import convert_to_numpy
 
-from deephar.losses import UNSUPERVISED, PoseLoss, elastic_net, visibility_cross_entropy
+from deephar.losses import PoseLoss, elastic_net, visibility_cross_entropy
+from deephar.skeletons import UNSUPERVISED
 
 CASES = ["image2d", "image3d", "clip2d", "clip3d"]
 
@@ -87,4 +89,4 @@ def loss_gradient(true, values, dtype):
     dense.set_weights([start])
     model.compile(keras.optimizers.SGD(1.0), PoseLoss())
     model.train_on_batch(np.ones((len(true), 1)), true)
-    return start - np.asarray(ops.cast(dense.kernel, "float32"))
+    return start - convert_to_numpy(ops.cast(dense.kernel, "float32"))

@@ -1,0 +1,67 @@
+"""Reading annotation files written by MATLAB."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
+    """Variables of a ``.mat`` file, with clear errors.
+
+    Args:
+        path: the file.
+        names: variables that must be in it; only these are read.
+        remedy: a sentence for the error messages, how to come by the right file.
+
+    Returns:
+        Variable by name. Dimensions of length 1 are dropped; structures are objects with an
+        attribute a field, arrays of structures are object arrays of those (see `structures`).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no MATLAB file, is damaged, or lacks one of the variables.
+    """
+    from scipy.io import loadmat  # here, since it takes a while and JSON does not need it
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist. {remedy}")
+    try:
+        content = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=names)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"{path} is in the format of MATLAB 7.3; save it again with -v7. {remedy}"
+        ) from error
+    except Exception as error:  # a damaged file makes scipy and zlib raise all kinds of them
+        raise ValueError(f"{path} is no readable MATLAB file ({error}). {remedy}") from error
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise ValueError(f"{path} holds no variable {missing[0]!r}. {remedy}")
+    return content
+
+
+def structures(value) -> list:
+    """The elements of an array of structures or of a cell array, whatever its size.
+
+    `load_mat` turns an array with a single element into that element and leaves an empty array for
+    "no structure"; this gives a list in all cases.
+
+    >>> structures(np.empty((0, 0))), structures("one")
+    ([], ['one'])
+    """
+    if isinstance(value, np.ndarray):
+        return list(value.ravel())
+    return [] if value is None else [value]
+
+
+def number(value) -> float:
+    """A scalar field as a float; NaN where it is missing, empty or no number.
+
+    >>> number("1"), number(np.empty(0))
+    (1.0, nan)
+    """
+    try:
+        values = np.asarray(value, float).ravel()
+    except (TypeError, ValueError):
+        return float("nan")
+    return float(values[0]) if len(values) else float("nan")

@@ -1,0 +1,354 @@
+"""MPII Human Pose: frames of YouTube videos, 16 joints.
+
+M. Andriluka, L. Pishchulin, P. Gehler, B. Schiele, "2D Human Pose Estimation: New Benchmark and
+State of the Art Analysis", CVPR 2014.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deephar.data.matfile import load_mat, number, structures
+from deephar.data.samples import Sample
+from deephar.skeletons import get_skeleton
+
+SPLITS = ("train", "valid", "test")
+NUM_JOINTS = get_skeleton("mpii16").num_joints
+
+_OFFICIAL = "mpii_human_pose_v1_u12_1.mat"
+_REMEDY = "See datasets/MPII/README.md for where to get the annotation and how to lay it out."
+
+
+class MPII:
+    """The persons of one split of MPII as `Sample` objects with 16 joints (``"mpii16"``).
+
+    The images are in ``root/images``. The annotation is the first of these that exists:
+
+    1. ``annot/train.json``, ``annot/valid.json``: the form of the HRNet code.
+    2. ``annotations.mat``: the form of the authors of the network (``annot_tr``, ``annot_val``).
+    3. ``mpii_human_pose_v1_u12_1.mat`` (also inside ``mpii_human_pose_v1_u12_2/``), the official
+       file: ``train`` are all persons of its training images with a labelled joint, a position
+       and a scale, ``test`` those of its test images (without joints). It has no validation
+       split; persons of the images of ``annot/valid.json``, if that exists, are left out of
+       ``train``.
+
+    All forms count pixels from 1; here they count from 0. The crop window follows the official
+    protocol: with s = 1.25 x scale, a square of side 200 s whose centre is 12 s below the
+    annotated position. The head size is 0.6 x the diagonal of the head box; where there is no head
+    box, it is 25 x scale, since MPII derives the scale from the head box in this way.
+
+    Args:
+        root: folder with ``images`` and the annotation.
+        split: ``"train"``, ``"valid"`` (J. Tompson et al., CVPR 2015) or ``"test"``.
+
+    Attributes:
+        root: the folder.
+        split: the split.
+        source: annotation file that was read, and its form.
+
+    Raises:
+        FileNotFoundError: the folder, its images or the annotation of this split are missing.
+        ValueError: unknown split, an annotation of another format, a person with the wrong number
+            of joints or with a scale that is not positive.
+    """
+
+    name = "mpii"
+    skeleton = "mpii16"
+
+    def __init__(self, root: str | Path, split: str = "train"):
+        if split not in SPLITS:
+            raise ValueError(f"MPII has the splits {', '.join(SPLITS)}, not {split!r}.")
+        self.root = Path(root)
+        self.split = split
+        for folder in (self.root, self.root / "images"):
+            if not folder.is_dir():
+                raise FileNotFoundError(
+                    f"{folder} is not a folder; MPII expects the images in {self.root / 'images'}. "
+                    f"{_REMEDY}"
+                )
+        path, read, form = _find_annotation(self.root, split)
+        self.source = f"{path.relative_to(self.root).as_posix()} ({form})"
+        self._persons = read(path, split)
+        self._names = _unique_names(self._persons.images)
+
+    def __len__(self):
+        return len(self._names)
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self!r} has no person {index}.")
+        persons = self._persons
+        scale = 1.25 * persons.scale[index]
+        return Sample(
+            image=str(self.root / "images" / persons.images[index]),
+            joints=persons.joints[index].copy(),
+            visible=persons.visible[index].copy(),
+            skeleton=self.skeleton,
+            center=persons.position[index] + (0, 12 * scale),
+            side=float(200 * scale),
+            head_size=float(persons.head_size[index]),
+            name=self._names[index],
+        )
+
+    def __repr__(self):
+        what = f"{len(self)} persons from {self.source}"
+        return f"MPII({str(self.root)!r}, split={self.split!r}): {what}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Persons:
+    """Persons as arrays, one entry each: far quicker to build than as many samples.
+
+    Raises:
+        ValueError: there is none, or one has no positive scale or no position.
+    """
+
+    path: Path
+    images: list[str]
+    joints: np.ndarray  # (N, 16, 2), from 0, NaN where unlabelled
+    visible: np.ndarray  # (N, 16)
+    position: np.ndarray  # (N, 2), from 0
+    scale: np.ndarray  # (N,), size of the person / 200 pixels
+    head_size: np.ndarray  # (N,), NaN where unknown
+
+    def __post_init__(self):
+        if not self.images:
+            raise ValueError(f"{self.path} holds no person of this split. {_REMEDY}")
+        bad = ~(np.isfinite(self.scale) & (self.scale > 0) & np.isfinite(self.position).all(1))
+        if bad.any():
+            i = int(np.argmax(bad))
+            raise ValueError(
+                f"{self.path}: person {i} (image {self.images[i]}) has the scale {self.scale[i]} "
+                f"and the position {self.position[i]}; expected a positive number and two finite "
+                "ones. Correct or remove the entry."
+            )
+        unknown = np.isnan(self.head_size)
+        self.head_size[unknown] = 25 * self.scale[unknown]
+
+
+def _find_annotation(root, split):
+    """Path of the annotation of a split, the function that reads it, and the name of its form."""
+    official = [root / _OFFICIAL, root / "mpii_human_pose_v1_u12_2" / _OFFICIAL]
+    candidates = [
+        (root / "annot" / f"{split}.json", _read_json, "HRNet form"),
+        (root / "annotations.mat", _read_authors, "form of the network's authors"),
+        *((path, _read_official, "official form") for path in official),
+    ]
+    if split == "test":  # the other forms have none
+        candidates = candidates[2:]
+    found = [candidate for candidate in candidates if candidate[0].is_file()]
+    if not found:
+        expected = ", ".join(str(path.relative_to(root)) for path, _, _ in candidates[:3])
+        raise FileNotFoundError(
+            f"{root} holds no annotation of the MPII split {split!r}; expected {expected}. "
+            f"{_REMEDY}"
+        )
+    path, read, form = found[0]
+    if read is _read_official and split == "valid":
+        raise FileNotFoundError(
+            f"{path} has no validation split. Put valid.json of the HRNet code in {root / 'annot'} "
+            f"(see datasets/MPII/README.md), or hold out persons: hold_out(MPII({str(root)!r}))."
+        )
+    return path, read, form
+
+
+def _unique_names(images):
+    """``image#1``, ``image#2``, ... for the persons of each image, in the order of the file."""
+    seen = Counter()
+    names = []
+    for image in images:
+        seen[image] += 1
+        names.append(f"{image}#{seen[image]}")
+    return names
+
+
+def _read_json(path, split):
+    """The form of the HRNet code: a list of a dict for each person."""
+    records = _json_records(path)
+    joints = _stack(path, records, "joints", (NUM_JOINTS, 2))
+    labelled = _stack(path, records, "joints_vis", (NUM_JOINTS,)) > 0
+    # (-1, -1) says "not annotated". One negative coordinate alone does not: a few heads reach a
+    # little out of the picture, and the protocol counts them.
+    labelled &= ~(joints == -1).all(axis=-1)
+    visible = np.full(labelled.shape, np.nan)
+    for i, record in enumerate(records):
+        if "occluded" in record:
+            visible[i] = 1 - _numbers(path, records, i, "occluded", (NUM_JOINTS,))
+    return _Persons(
+        path=path,
+        images=[record["image"] for record in records],
+        joints=np.where(labelled[..., None], joints - 1, np.nan),
+        visible=np.where(labelled, visible, np.nan),
+        position=_stack(path, records, "center", (2,)) - 1,
+        scale=_stack(path, records, "scale", ()),
+        head_size=np.array([number(record.get("headsize")) for record in records]),
+    )
+
+
+def _json_records(path):
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no valid JSON ({error}). {_REMEDY}") from error
+    keys = {"image", "joints", "joints_vis", "center", "scale"}
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError(
+            f"{path} must hold a list with a dict for each person (keys "
+            f"{', '.join(sorted(keys))}), but holds a {type(records).__name__} of another form. "
+            f"{_REMEDY}"
+        )
+    if not records:
+        raise ValueError(f"{path} holds no person. {_REMEDY}")
+    for i, record in enumerate(records):
+        if keys - record.keys():
+            raise ValueError(
+                f"{path}: person {i} lacks {', '.join(sorted(keys - record.keys()))}; it has "
+                f"{', '.join(sorted(record))}. {_REMEDY}"
+            )
+        if not isinstance(record["image"], str):
+            raise ValueError(f"{path}: person {i} has the image {record['image']!r}, no file name.")
+    return records
+
+
+def _stack(path, records, key, shape):
+    """One field of all persons as a float array (N, *shape)."""
+    try:
+        values = np.array([record[key] for record in records], float)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or values.shape != (len(records), *shape):
+        # Rare, so only now look for the person to blame.
+        values = np.stack([_numbers(path, records, i, key, shape) for i in range(len(records))])
+    return values
+
+
+def _numbers(path, records, index, key, shape):
+    """One field of one person as a float array of the given shape."""
+    record = records[index]
+    try:
+        values = np.array(record[key], float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != shape:
+        wanted = " x ".join(map(str, shape)) or "one"
+        size = len(record[key]) if isinstance(record[key], list) else "no"
+        raise ValueError(
+            f"{path}: person {index} (image {record['image']}) has {size} entries in {key!r}, "
+            f"expected {wanted} numbers. Correct or remove the entry."
+        )
+    return values
+
+
+def _read_authors(path, split):
+    """The form of the network's authors: for each split, a cell array of three rows.
+
+    A column an image: the numbers (from 1) of the persons to use, the file name, and the persons,
+    each a structure with ``head`` (x1, y1, x2, y2), ``objpos``, ``scale`` and ``pose`` (2 x 16).
+    Positions are taken to count from 1, as in the official file that they were taken from.
+    """
+    variable = {"train": "annot_tr", "valid": "annot_val"}[split]
+    cells = load_mat(path, (variable,), _REMEDY)[variable]
+    cells = cells.reshape(3, -1) if isinstance(cells, np.ndarray) and cells.size % 3 == 0 else None
+    if cells is None or not all(isinstance(image, str) for image in cells[1]):
+        raise ValueError(
+            f"{path}: {variable} must be a cell array of three rows (numbers of the persons, file "
+            f"names, persons). {_REMEDY}"
+        )
+    rows = []
+    for numbers, image, persons in cells.T:
+        persons = structures(persons)
+        for which in np.atleast_1d(numbers).ravel().astype(int):
+            where = f"{path}: person {which} of image {image}"
+            if not 1 <= which <= len(persons):
+                raise ValueError(f"{where} does not exist, the image has {len(persons)} persons.")
+            rows.append((image, *_authors_person(persons[which - 1], where)))
+    return _from_rows(path, rows)
+
+
+def _authors_person(person, where):
+    fields = ("head", "objpos", "scale", "pose")
+    missing = [field for field in fields if not hasattr(person, field)]
+    if missing:
+        raise ValueError(f"{where} has no field {missing[0]!r}. {_REMEDY}")
+    head, position, scale, pose = (np.asarray(getattr(person, field), float) for field in fields)
+    if pose.shape == (2, NUM_JOINTS):
+        pose = pose.T
+    if pose.shape != (NUM_JOINTS, 2) or head.shape != (4,) or position.shape != (2,):
+        raise ValueError(
+            f"{where} has pose {pose.shape}, head {head.shape}, objpos {position.shape}; expected "
+            f"(2, {NUM_JOINTS}), (4,) and (2,). Correct or remove the entry."
+        )
+    visible = np.full(NUM_JOINTS, np.nan)
+    return pose - 1, visible, position - 1, number(scale), _head_size(head)
+
+
+def _read_official(path, split):
+    """The official form: the structure RELEASE."""
+    release = load_mat(path, ("RELEASE",), _REMEDY)["RELEASE"]
+    if not (hasattr(release, "annolist") and hasattr(release, "img_train")):
+        raise ValueError(f"{path}: RELEASE lacks the fields annolist and img_train. {_REMEDY}")
+    images = structures(release.annolist)
+    in_training = np.atleast_1d(release.img_train).ravel()
+    if len(images) != len(in_training):
+        raise ValueError(
+            f"{path}: {len(images)} images in annolist, but {len(in_training)} in img_train. "
+            f"{_REMEDY}"
+        )
+    validation = path.parent / "annot" / "valid.json"
+    left_out = {r["image"] for r in _json_records(validation)} if validation.is_file() else set()
+    rows = []
+    for entry, training in zip(images, in_training, strict=True):
+        image = str(entry.image.name)
+        if bool(training) != (split == "train") or image in left_out:
+            continue
+        for i, person in enumerate(structures(getattr(entry, "annorect", None)), start=1):
+            row = _official_person(person, f"{path}: person {i} of image {image}")
+            # Bystanders are listed without a position and scale, or without joints.
+            if row is not None and (split == "test" or np.isfinite(row[0]).any()):
+                rows.append((image, *row))
+    return _from_rows(path, rows)
+
+
+def _official_person(person, where):
+    """Joints, visibility, position, scale and head size of a person, or None without a position."""
+    position = getattr(person, "objpos", None)
+    position = np.array([number(getattr(position, axis, None)) for axis in "xy"])
+    scale = number(getattr(person, "scale", None))
+    if np.isnan(position).any() or np.isnan(scale):
+        return None
+    joints = np.full((NUM_JOINTS, 2), np.nan)
+    visible = np.full(NUM_JOINTS, np.nan)
+    points = getattr(getattr(person, "annopoints", None), "point", None)
+    for point in structures(points):
+        joint = number(getattr(point, "id", None))
+        if joint not in range(NUM_JOINTS):
+            raise ValueError(
+                f"{where} has a joint with the id {joint}, expected 0 to {NUM_JOINTS - 1}."
+            )
+        joints[int(joint)] = number(point.x) - 1, number(point.y) - 1
+        visible[int(joint)] = number(getattr(point, "is_visible", None))
+    head = np.array([number(getattr(person, key, None)) for key in ("x1", "y1", "x2", "y2")])
+    return joints, visible, position - 1, scale, _head_size(head)
+
+
+def _head_size(box):
+    """Length that PCKh divides by: 0.6 x the diagonal of the head box (MPII's own evaluation)."""
+    return 0.6 * float(np.hypot(box[2] - box[0], box[3] - box[1]))
+
+
+def _from_rows(path, rows):
+    if not rows:
+        raise ValueError(f"{path} holds no person of this split. {_REMEDY}")
+    images, joints, visible, position, scale, head_size = zip(*rows, strict=True)
+    return _Persons(
+        path=path,
+        images=list(images),
+        joints=np.stack(joints),
+        visible=np.stack(visible),
+        position=np.stack(position),
+        scale=np.array(scale),
+        head_size=np.array(head_size),
+    )

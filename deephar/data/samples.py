@@ -1,0 +1,121 @@
+"""What a data set gives for one person, and parts of data sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One annotated person in one image.
+
+    Attributes:
+        image: path of the image file, or uint8 RGB array (H, W, 3).
+        joints: float (joints, 2), pixels, NaN where unlabelled. Left and right are the person's
+            own. Pixel centres are at integers: the top left pixel is at (0, 0).
+        visible: float (joints,), 1 = visible, 0 = hidden (the position is a guess), NaN = not
+            known or unlabelled.
+        skeleton: name of the skeleton of `joints`.
+        center: float (2,), centre of the square window to crop, pixels.
+        side: side of that window before augmentation, pixels.
+        head_size: length that PCKh divides by, pixels; NaN = unknown.
+        name: unique within the data set. Persons of one image share what stands before ``#``.
+    """
+
+    image: str | np.ndarray
+    joints: np.ndarray
+    visible: np.ndarray
+    skeleton: str
+    center: np.ndarray
+    side: float
+    head_size: float
+    name: str
+
+
+class Subset:
+    """Some samples of a data set, as a data set of its own.
+
+    Args:
+        dataset: a data set, see `deephar.data`.
+        indices: positions in `dataset`, in the order wanted.
+
+    Raises:
+        ValueError: an index is outside of the data set.
+    """
+
+    def __init__(self, dataset, indices: Sequence[int]):
+        self.dataset = dataset
+        self.indices = np.array(indices, np.int64).reshape(-1)
+        if len(self.indices) and not (
+            self.indices.min() >= 0 and self.indices.max() < len(dataset)
+        ):
+            raise ValueError(
+                f"The indices of a subset of {dataset!r} must be 0 to {len(dataset) - 1}, got "
+                f"{self.indices.min()} to {self.indices.max()}."
+            )
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.dataset.name
+
+    @property
+    def skeleton(self) -> str:
+        """Name of the skeleton of the data set's joints."""
+        return self.dataset.skeleton
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        return self.dataset[self.indices[index]]
+
+    def __repr__(self):
+        return f"Subset({len(self)} of {self.dataset!r})"
+
+
+def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, Subset]:
+    """Splits a data set into a part to train on and a part to validate on.
+
+    The split is always the same for the same data set. Neighbours in the order of the names, which
+    are often neighbouring frames of one video or photos of one series, would leak from training
+    into validation if persons were drawn at random. Therefore a few whole blocks of that order are
+    held out, spread evenly over it, and all persons of an image stay together.
+
+    Args:
+        dataset: a data set, see `deephar.data`.
+        fraction: share of the images to hold out, between 0 and 1.
+        blocks: number of blocks held out.
+
+    Returns:
+        The part to train on and the part held out.
+
+    Raises:
+        ValueError: the fraction is not between 0 and 1, or one of the parts would be empty.
+    """
+    if not 0 < fraction < 1 or blocks < 1:
+        raise ValueError(
+            f"hold_out needs 0 < fraction < 1 and blocks >= 1, got {fraction} and {blocks}."
+        )
+    names = [dataset[i].name for i in range(len(dataset))]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    images = [list(group) for _, group in groupby(order, key=lambda i: names[i].split("#")[0])]
+    blocks = max(1, min(blocks, int(fraction * len(images))))
+    position = (np.arange(len(images)) + 0.5) * blocks / max(len(images), 1) % 1
+    # The middle of each of the equal parts of the order, so that its ends lie far from the others.
+    held = np.abs(position - 0.5) < fraction / 2
+    parts = [
+        Subset(
+            dataset,
+            [i for image, out in zip(images, held, strict=True) if out == want for i in image],
+        )
+        for want in (False, True)
+    ]
+    if not all(map(len, parts)):
+        raise ValueError(
+            f"Holding out {fraction} of the {len(images)} images of {dataset!r} leaves a part "
+            "empty: use more images or another fraction."
+        )
+    return parts[0], parts[1]
