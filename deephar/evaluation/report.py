@@ -1,0 +1,441 @@
+"""What an evaluation leaves behind: a printed table, results.json, predictions and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from deephar import __version__, visualize, weights
+from deephar.data.samples import Subset
+from deephar.data.transforms import crop_sample
+from deephar.evaluation.pose import in_skeleton, predict_poses, require_joints
+from deephar.files import replacing, sha256, writing_h5
+from deephar.geometry import apply_affine, warp_matrix
+from deephar.skeletons import convert, get_skeleton
+
+
+def evaluate_and_report(
+    dataset,
+    score,
+    weights_name,
+    folder,
+    *,
+    multi_crop=False,
+    batch_size=16,
+    limit=None,
+    save_predictions_to=None,
+    command="",
+):
+    """The whole evaluation of a weights file: predicts, scores, prints, writes.
+
+    Writes results.json, curve.png, joints.png and persons.png into `folder`.
+
+    Args:
+        dataset: the data set.
+        score: `deephar.evaluation.score_mpii` or `score_lsp`.
+        weights_name: a name in weights/index.json, or the path of a weights file.
+        folder: where the files go; made if missing.
+        multi_crop: see `predict_poses`.
+        batch_size: see `predict_poses`.
+        limit: only the first so many persons; the score is then of this part, and says so.
+        save_predictions_to: optional path, see `save_predictions`.
+        command: the command line, kept in results.json.
+
+    Returns:
+        The `PoseScores`.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        OSError: the folder cannot be made, or a file cannot be written.
+        ValueError: something cannot be used; the message says what.
+    """
+    # What can fail for a user's mistake comes before the long part.
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if save_predictions_to is not None:
+        _check_suffix(save_predictions_to)
+    if limit is not None:
+        if limit < 1:
+            raise ValueError(f"the number of persons must be at least 1, and is {limit}")
+        dataset = Subset(dataset, range(min(limit, len(dataset))))
+    model, config = weights.load_model(weights_name)
+    require_joints(config.skeleton, dataset.skeleton)
+
+    print(dataset)
+    predictions = predict_poses(
+        model, config, dataset, multi_crop, batch_size, progress=sys.stdout.isatty()
+    )
+    scores = score(predictions, dataset)
+    print_table(scores)
+
+    written = [
+        write_results(
+            folder / "results.json", scores, config, weights.find(weights_name), command=command
+        )
+    ]
+    if save_predictions_to is not None:
+        written.append(save_predictions(save_predictions_to, predictions, dataset))
+    written += save_figures(folder, scores, predictions, dataset)
+    print("\nwrote", *written, sep="\n  ")
+    return scores
+
+
+# ----------------------------------------------------------------------------------------- table
+
+
+def print_table(scores):
+    """Prints `format_table`."""
+    print(format_table(scores))
+
+
+def format_table(scores):
+    """Scores as text: one row a prediction block, one column a joint group, then the answer.
+
+    Args:
+        scores: `PoseScores`.
+    """
+    header = [
+        "block",
+        *scores.answer.per_group,
+        "Total",
+        f"Total@{scores.strict_threshold:g}",
+        "AUC",
+    ]
+    rows = []
+    blocks = zip(scores.blocks, scores.strict, scores.curves, strict=True)
+    for number, (block, strict, curve) in enumerate(blocks, start=1):
+        values = [*block.per_group.values(), block.total, strict.total, curve.auc]
+        name = f"{number} (answer)" if number == len(scores.blocks) else str(number)
+        rows.append([name, *("-" if np.isnan(value) else f"{value:.1f}" for value in values)])
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for row in [header, *rows]
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([_title(scores), rule, lines[0], rule, *lines[1:], rule, summary(scores)])
+
+
+def summary(scores):
+    """The reported score in one line.
+
+    Args:
+        scores: `PoseScores`.
+    """
+    answer, curve = scores.answer, scores.curves[-1]
+    interval = ""
+    if answer.interval is not None:
+        interval = " (95 % interval {:.1f} to {:.1f})".format(*answer.interval)
+    return (
+        f"{scores.measure}@{scores.threshold:g} {answer.total:.1f}{interval}, "
+        f"{scores.measure}@{scores.strict_threshold:g} {scores.strict[-1].total:.1f}, "
+        f"AUC 0..{curve.thresholds[-1]:g} {curve.auc:.1f} "
+        f"({scores.persons} persons, {answer.count} joints)"
+    )
+
+
+def _title(scores):
+    crops = "single crop" if scores.views == 1 else f"multi crop ({scores.views} views a person)"
+    title = f"{scores.data}, {crops}, {scores.measure}@{scores.threshold:g} in percent"
+    return f"{title}\n{warning}" if (warning := _part_warning(scores)) else title
+
+
+def _part_warning(scores):
+    if scores.persons == scores.persons_in_split:
+        return ""
+    return (
+        f"ONLY {scores.persons} OF {scores.persons_in_split} PERSONS: "
+        "this is not the score of the whole split"
+    )
+
+
+# ------------------------------------------------------------------------------------------ json
+
+
+def write_results(path, scores, config, weights_file, command=""):
+    """Writes a results.json: the score, how it was measured, and what it rests on.
+
+    Strict JSON: a score that does not exist (a joint never labelled) is null.
+
+    Args:
+        path: the file to write.
+        scores: `PoseScores`.
+        config: the network's `ModelConfig`.
+        weights_file: path of the weights; its name and SHA-256 are kept.
+        command: the command line.
+
+    Returns:
+        The path.
+    """
+    blocks = [
+        _block_results(scores.skeleton, *block)
+        for block in zip(scores.blocks, scores.strict, scores.curves, strict=True)
+    ]
+    results = {
+        "score": {"block": len(blocks), **blocks[-1]},
+        "blocks": blocks,
+        "protocol": {
+            "measure": scores.measure,
+            "threshold": scores.threshold,
+            "strict_threshold": scores.strict_threshold,
+            "auc_range": scores.curves[-1].thresholds[[0, -1]],
+            "unit": scores.unit,
+            "skeleton": scores.skeleton,
+            "crops_a_person": scores.views,
+            "reported": "the last prediction block",
+            "interval": "95 %, bootstrap over persons",
+        },
+        "data": {
+            "name": scores.data,
+            "source": scores.source or None,
+            "persons": scores.persons,
+            "persons_in_split": scores.persons_in_split,
+            "warning": _part_warning(scores) or None,
+        },
+        "config": dataclasses.asdict(config),
+        "weights": {"file": Path(weights_file).name, "sha256": sha256(weights_file)},
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": _versions(),
+    }
+    with replacing(path) as part:
+        text = json.dumps(_plain(results), indent=2, allow_nan=False)
+        part.write_text(text + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def _block_results(skeleton, block, strict, curve):
+    joints = get_skeleton(skeleton).joints
+    return {
+        "total": block.total,
+        "interval": block.interval,
+        "strict_total": strict.total,
+        "auc": curve.auc,
+        "joints": block.count,
+        "per_group": block.per_group,
+        "per_joint": dict(zip(joints, block.per_joint, strict=True)),
+        "joints_of_each": dict(zip(joints, block.counts, strict=True)),
+    }
+
+
+def _plain(value):
+    """The value in types that JSON has."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _versions():
+    import keras
+
+    backend = keras.backend.backend()
+    packages = {"keras": "keras", "numpy": "numpy", backend: backend}
+    return {
+        "deephar": __version__,
+        "backend": backend,
+        **{name: importlib.metadata.version(package) for name, package in packages.items()},
+    }
+
+
+# ----------------------------------------------------------------------------------- predictions
+
+# What the published annotation of a data set calls the centre of the top left pixel. Predictions
+# are saved like the annotation, so that an evaluation program may compare the two as they are.
+_PIXEL_ORIGIN = {"mpii16": 1, "lsp14": 0}
+
+
+def save_predictions(path, predictions, dataset):
+    """Writes the last block's predictions in the form that public evaluation programs read.
+
+    One row a person, in the order of the data set (of its annotation file):
+
+    - ``preds`` (N, J, 2), float64: x and y in pixels of the original image, joints in the order of
+      the data set (MPII: 16, LSP: 14), in the convention of its published annotation: for MPII the
+      top left pixel is (1, 1), for LSP (0, 0). MATLAB shows an HDF5 array of this shape as
+      2 x J x N.
+    - ``pred``, for LSP only: the same, 2 x J x N in MATLAB.
+    - ``visibility`` (N, J): what the network gives, in [0, 1].
+    - ``imgname`` (N): file names of the images; ``names`` (N): of the persons.
+    - attributes of the file: ``dataset``, ``skeleton``, ``joints``, ``pixel_origin``.
+
+    ``preds`` in this shape and convention is what pose-hg-demo (A. Newell) writes and what
+    eval-mpii-pose (A. Nibali) reads, as ``.h5``. pytorch-pose (W. Yang) and the code of HRNet and
+    simple-baselines (B. Xiao) read the same key from a MATLAB file: give a path that ends in
+    ``.mat``. eval_pose (W. Yang), for LSP, reads ``pred`` from a MATLAB file. They all go by row:
+    they need every person of the split, in the order of their own copy of the annotation.
+
+    Args:
+        path: file to write, ``.h5`` or ``.mat``.
+        predictions: `Predictions`.
+        dataset: the data set they were made for.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another suffix, or a skeleton that lacks joints of the data set.
+        OSError: the file cannot be written.
+    """
+    _check_suffix(path)
+    samples = [dataset[i] for i in range(len(dataset))]
+    skeleton = get_skeleton(samples[0].skeleton)
+    origin = _PIXEL_ORIGIN[skeleton.name]
+    visibility = convert(predictions.visibility[-1, ..., None], predictions.skeleton, skeleton)
+    arrays = {
+        "preds": in_skeleton(predictions, skeleton.name)[-1] + origin,
+        "visibility": visibility[..., 0],
+        "imgname": [_image_name(sample) for sample in samples],
+        "names": list(predictions.names),
+    }
+    if skeleton.name == "lsp14":
+        arrays["pred"] = arrays["preds"]
+    attributes = {
+        "dataset": dataset.name,
+        "skeleton": skeleton.name,
+        "joints": list(skeleton.joints),
+        "pixel_origin": origin,
+    }
+    if Path(path).suffix == ".mat":
+        _write_mat(path, arrays | attributes)
+    else:
+        with writing_h5(path) as file:
+            for key, array in arrays.items():
+                file[key] = array
+            file.attrs.update(attributes)
+    return Path(path)
+
+
+def _write_mat(path, arrays):
+    from scipy.io import savemat  # late: slow to import, seldom needed
+
+    # MATLAB's form of a list of texts is a cell array, which SciPy makes of an array of objects.
+    arrays |= {key: np.array(v, object) for key, v in arrays.items() if isinstance(v, list)}
+    if "pred" in arrays:
+        arrays["pred"] = arrays["pred"].T
+    with replacing(path) as part:
+        savemat(part, arrays)
+
+
+def _check_suffix(path):
+    if Path(path).suffix not in (".h5", ".mat"):
+        raise ValueError(f"{path}: predictions are saved as .h5 or .mat; give such a path")
+
+
+def _image_name(sample):
+    return sample.name if isinstance(sample.image, np.ndarray) else Path(sample.image).name
+
+
+# --------------------------------------------------------------------------------------- figures
+
+_SHEET_COLUMNS = 6
+_SHEET_IMAGE = 320  # pixels
+
+
+def save_figures(folder, scores, predictions, dataset):
+    """Writes curve.png, joints.png and persons.png; needs no display.
+
+    Args:
+        folder: where they go.
+        scores: `PoseScores`.
+        predictions: the `Predictions` they belong to.
+        dataset: the data set, for the images.
+
+    Returns:
+        The paths.
+    """
+    figures = {
+        "curve.png": plot_score_curve(scores),
+        "joints.png": plot_joint_scores(scores),
+        "persons.png": plot_persons(scores, predictions, dataset),
+    }
+    paths = []
+    for name, figure in figures.items():
+        paths.append(Path(folder) / name)
+        with replacing(paths[-1]) as part:
+            figure.savefig(part)
+    return paths
+
+
+def plot_score_curve(scores):
+    """Score against threshold, one line a prediction block; returns a Matplotlib figure."""
+    last = len(scores.curves)
+    labels = [f"block {n}" if n < last else f"block {n} (answer)" for n in range(1, last + 1)]
+    return visualize.plot_curves(
+        dict(zip(labels, scores.curves, strict=True)),
+        title=_figure_title(scores),
+        xlabel=f"threshold, in units of the {scores.unit}",
+        ylabel=f"{scores.measure} (%)",
+        marks=(scores.strict_threshold, scores.threshold),
+    )
+
+
+def plot_joint_scores(scores):
+    """The last block's score of each joint as bars; returns a Matplotlib figure."""
+    skeleton, answer = get_skeleton(scores.skeleton), scores.answer
+    names = [name for group in skeleton.groups.values() for name in group]
+    order = [skeleton.index(name) for name in names]
+    return visualize.plot_bars(
+        [name.replace("_", " ") for name in names],
+        answer.per_joint[order],
+        title=_figure_title(scores),
+        ylabel=f"{scores.measure}@{scores.threshold:g} (%)",
+        counts=answer.counts[order],
+        mean=answer.total,
+    )
+
+
+def plot_persons(scores, predictions, dataset):
+    """Contact sheet of the best, median and worst persons; returns a Matplotlib figure.
+
+    Each picture is what the network sees, with the last block's pose in colours and the true pose
+    as broken white lines; above it the person's score and name.
+    """
+    person_scores = scores.person_scores
+    mean_distances = np.nanmean(np.where(np.isnan(person_scores)[:, None], 0, scores.distances), 1)
+    ranked = np.lexsort((mean_distances, -person_scores))
+    ranked = [person for person in ranked if np.isfinite(person_scores[person])]
+    columns = min(_SHEET_COLUMNS, max(1, len(ranked) // 3))
+    middle = (len(ranked) - columns) // 2
+    rows = {
+        "best": ranked[:columns],
+        "median": ranked[middle : middle + columns],
+        "worst": ranked[-columns:],
+    }
+    persons = [person for row in rows.values() for person in row]
+    predicted = in_skeleton(predictions, scores.skeleton)[-1]
+    return visualize.contact_sheet(
+        [_person_picture(dataset[person], predicted[person]) for person in persons],
+        [f"{person_scores[person]:.0f} %   {predictions.names[person]}" for person in persons],
+        columns=columns,
+        row_titles=list(rows),
+        title=f"{_figure_title(scores)}\npredicted pose: orange = right, blue = left; "
+        "true pose: broken white lines",
+    )
+
+
+def _person_picture(sample, predicted):
+    crop = crop_sample(sample, _SHEET_IMAGE, sample.skeleton)
+    image = np.rint((crop.image + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    to_crop = warp_matrix(crop.affine, _SHEET_IMAGE)
+    image = visualize.draw_skeleton(image, apply_affine(to_crop, predicted), sample.skeleton)
+    true = apply_affine(to_crop, sample.joints)
+    return visualize.draw_skeleton(
+        image, true, sample.skeleton, colour=(255, 255, 255), width=1, dashed=True
+    )
+
+
+def _figure_title(scores):
+    title = f"{scores.data}: {scores.measure}@{scores.threshold:g} {scores.answer.total:.1f}"
+    if _part_warning(scores):
+        title += f" (only {scores.persons} of {scores.persons_in_split} persons)"
+    return title

@@ -1,0 +1,305 @@
+"""Pictures: skeletons drawn on images, curves, bars and contact sheets.
+
+Nothing here needs a display. Drawings are NumPy arrays, plots are ``matplotlib.figure.Figure``
+objects (never pyplot, which keeps global state): save them with ``figure.savefig("x.png")``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from deephar.skeletons import get_skeleton
+
+_SHIFT = 4  # OpenCV takes coordinates in 1/16 pixel, so that drawings do not snap to pixels
+_OUTLINE = (20, 20, 20)
+_WHITE = (255, 255, 255)
+
+
+def draw_skeleton(
+    image,
+    joints,
+    skeleton,
+    visibility=None,
+    *,
+    colour=None,
+    width=None,
+    dashed=False,
+    min_visibility=0.5,
+):
+    """Draws a pose over a copy of an image.
+
+    Args:
+        image: uint8 (H, W, 3), RGB. It is not modified.
+        joints: (J, 2) or (J, 3) in pixels of the image, x and y first; joints that are NaN, and the
+            limbs that end in them, are left out.
+        skeleton: the name of the joint layout, or a `Skeleton`.
+        visibility: optional (J,) in [0, 1]; a joint below `min_visibility` is drawn hollow.
+        colour: one (r, g, b) for everything; by default each limb has the colour of the skeleton
+            table.
+        width: line width in pixels; by default 1/100 of the longer side of the image.
+        dashed: draws broken lines without joint marks, as is usual for the true pose.
+        min_visibility: see `visibility`.
+
+    Returns:
+        A new image, uint8 (H, W, 3), RGB.
+
+    Raises:
+        ValueError: if the image or the joints are of another form.
+    """
+    skeleton = get_skeleton(skeleton)
+    canvas = _checked_image(image).copy()
+    points = _checked_joints(joints, skeleton, canvas.shape)
+    hidden = np.zeros(len(points), bool)
+    if visibility is not None:
+        visibility = np.asarray(visibility, float)
+        if visibility.shape != hidden.shape:
+            raise ValueError(
+                f"expected visibility of shape {hidden.shape}, one a joint, got {visibility.shape}"
+            )
+        hidden = visibility < min_visibility
+    width = max(1, round(max(canvas.shape[:2]) / 100)) if width is None else int(width)
+    border = 0 if dashed else max(1, round(width / 4))
+    if colour is not None:
+        colour = tuple(int(value) for value in colour)
+
+    limbs = [
+        (points[skeleton.index(limb.start)], points[skeleton.index(limb.end)], limb.colour)
+        for limb in skeleton.limbs
+    ]
+    limbs = [limb for limb in limbs if np.isfinite(limb[0]).all() and np.isfinite(limb[1]).all()]
+    # A dark line under every limb first: it keeps the colours readable on any background without
+    # cutting through the neighbours. Between dashes it shows.
+    for start, end, _ in limbs:
+        _line(canvas, start, end, _OUTLINE, width + 2 * border)
+    for start, end, line_colour in limbs:
+        for piece in _dashes(start, end, 5 * width) if dashed else [(start, end)]:
+            _line(canvas, *piece, colour or line_colour, width)
+    if not dashed:
+        _draw_marks(canvas, points, hidden, limbs, colour, width, border)
+    return canvas
+
+
+def _draw_marks(canvas, points, hidden, limbs, colour, width, border):
+    """A dot on every known joint, in the colour of a limb that ends there; hollow if hidden."""
+    colours = {tuple(point): limb[2] for limb in reversed(limbs) for point in limb[:2]}
+    for point, is_hidden in zip(points, hidden, strict=True):
+        if np.isfinite(point).all():
+            _dot(canvas, point, _OUTLINE, width + border)
+            _dot(canvas, point, colour or colours.get(tuple(point), _WHITE), width)
+            if is_hidden:
+                _dot(canvas, point, _WHITE, 0.6 * width)
+
+
+def _dashes(start, end, length):
+    """Pieces (from, to) of a line, with gaps of the same length."""
+    distance = np.hypot(*(end - start))
+    direction = (end - start) / max(distance, 1e-9)
+    return [
+        (start + stop * direction, start + min(stop + length, distance) * direction)
+        for stop in np.arange(0.0, distance, 2.0 * length)
+    ]
+
+
+def _line(canvas, start, end, colour, width):
+    a, b = (tuple(np.rint(point * 2**_SHIFT).astype(int).tolist()) for point in (start, end))
+    cv2.line(canvas, a, b, colour, width, cv2.LINE_AA, _SHIFT)
+
+
+def _dot(canvas, point, colour, radius):
+    centre = tuple(np.rint(point * 2**_SHIFT).astype(int).tolist())
+    cv2.circle(canvas, centre, round(radius * 2**_SHIFT), colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _checked_image(image):
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise ValueError(
+            f"expected an image of type uint8, got {image.dtype}: scale a float image to 0..255 "
+            "and convert it, e.g. ((x + 1) * 127.5).astype('uint8') for a network input x"
+        )
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(
+            f"expected an RGB image of shape (height, width, 3), got {image.shape}: convert "
+            "greyscale with numpy.stack([x] * 3, axis=-1), drop an alpha channel with x[..., :3]"
+        )
+    return image
+
+
+def _checked_joints(joints, skeleton, image_shape):
+    joints = np.asarray(joints, np.float64)
+    if joints.ndim != 2 or joints.shape[0] != skeleton.num_joints or joints.shape[1] < 2:
+        raise ValueError(
+            f"expected joints of shape ({skeleton.num_joints}, 2) for the skeleton "
+            f"{skeleton.name!r}, got {joints.shape}"
+        )
+    points = np.where(np.isfinite(joints[:, :2]), joints[:, :2], np.nan)
+    # Points far outside would overflow OpenCV's fixed-point coordinates.
+    limit = 20 * max(image_shape[:2])
+    return np.clip(points, -limit, limit)
+
+
+# ------------------------------------------------------------------------------------------ plots
+
+_BLUE, _GREY = "#2f6db5", "#9a9a9a"
+
+
+def plot_curves(curves, title="", xlabel="threshold", ylabel="correct joints (%)", marks=()):
+    """Plots score against threshold, one line a curve.
+
+    Args:
+        curves: dict from a label to a `deephar.metrics.Curve`, or to (thresholds, values in
+            percent). The last one is drawn strong, the others thin: blocks come in order and the
+            last is the answer. The area under a `Curve` is added to its label.
+        title, xlabel, ylabel: texts.
+        marks: thresholds at which the value of the last curve is marked and written.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there is no curve.
+    """
+    if not curves:
+        raise ValueError("there is no curve to plot")
+    figure, axes = _figure(6.4, 4.4)
+    last = len(curves) - 1
+    for number, (label, curve) in enumerate(curves.items()):
+        thresholds, values = (
+            (curve.thresholds, curve.values) if hasattr(curve, "thresholds") else curve
+        )
+        if hasattr(curve, "auc"):
+            label = f"{label}, AUC {curve.auc:.1f}"
+        style = {"color": _BLUE, "linewidth": 2.4, "zorder": 3}
+        if number < last:
+            shade = 0.82 - 0.35 * number / last  # earlier blocks are paler
+            style = {"color": str(shade), "linewidth": 1.2}
+        axes.plot(thresholds, values, label=label, **style)
+    for mark in marks:
+        value = float(np.interp(mark, thresholds, values))
+        axes.plot([mark], [value], "o", color=_BLUE, markersize=6, zorder=4, clip_on=False)
+        axes.annotate(
+            f"{value:.1f}", (mark, value), (-7, 7), textcoords="offset points", ha="right", zorder=5
+        )
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, 100))
+    axes.set_xlim(float(np.min(thresholds)), float(np.max(thresholds)))
+    axes.grid(alpha=0.3)
+    # Score curves rise to the right, so the lower right corner is the free one.
+    axes.legend(loc="lower right", fontsize=9, frameon=True)
+    return figure
+
+
+def plot_bars(names, values, title="", ylabel="correct joints (%)", counts=None, mean=None):
+    """Plots one bar a name, with the value written on it.
+
+    Args:
+        names: texts, e.g. the joints of a skeleton.
+        values: as many numbers in percent; NaN (nothing to score) is shown as "-".
+        title, ylabel: texts.
+        counts: optional, how many joints each value rests on, written beside the name.
+        mean: optional, an overall value, drawn as a dashed line.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there are not as many values as names, or none at all.
+    """
+    values = np.asarray(values, float)
+    if len(names) == 0 or values.shape != (len(names),):
+        raise ValueError(f"expected one value a name, got {values.shape} for {len(names)} names")
+    figure, axes = _figure(max(5.0, 1.6 + 0.58 * len(names)), 4.2)
+    places = np.arange(len(names))
+    axes.bar(places, np.nan_to_num(values), width=0.74, color=_BLUE, zorder=2)
+    for place, value in zip(places, values, strict=True):
+        # In the foot of the bar, where the line of the mean does not cross it; small bars have no
+        # room for it.
+        inside = value >= 10
+        axes.annotate(
+            "-" if np.isnan(value) else f"{value:.1f}",
+            (place, 0 if inside else np.nan_to_num(value)),
+            (0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color="white" if inside else "black",
+        )
+    if mean is not None:
+        axes.axhline(mean, color="#222222", linestyle="--", linewidth=1, zorder=3)
+        axes.annotate(
+            f"total {mean:.1f}",
+            (1, mean),
+            (4, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            annotation_clip=False,
+        )
+    labels = names
+    if counts is not None:
+        labels = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
+    axes.set_xticks(places, labels, rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
+    axes.set(title=title, ylabel=ylabel, ylim=(0, 100), xlim=(-0.7, len(names) - 0.3))
+    axes.set_yticks(range(0, 101, 20))
+    axes.grid(axis="y", alpha=0.3, zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", size=2.0):
+    """Lays images out in a grid, row by row.
+
+    Args:
+        images: list of uint8 RGB images, of any sizes.
+        titles: optional, as many texts, written above the images.
+        columns: images a row.
+        row_titles: optional, one text a row, written at its left.
+        title: text above the whole sheet.
+        size: width of an image on the sheet in inches.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there is no image, an image is of another form, or the number of titles
+            does not match.
+    """
+    images = [_checked_image(image) for image in images]
+    if not images or columns < 1:
+        raise ValueError(
+            f"expected at least one image and one column, got {len(images)}, {columns}"
+        )
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"expected one title an image, got {len(titles)} for {len(images)}")
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    if row_titles is not None and len(row_titles) != rows:
+        raise ValueError(f"expected one row title a row, got {len(row_titles)} for {rows} rows")
+
+    from matplotlib.figure import Figure
+
+    height = rows * (size + 0.3) + (0.45 if title else 0.1)
+    figure = Figure(figsize=(columns * size + 0.4, height), dpi=130, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for number, image in enumerate(images):
+        axes = grid.flat[number]
+        axes.imshow(image, interpolation="antialiased")
+        if titles is not None:
+            axes.set_title(titles[number], fontsize=8, pad=3)
+    for number, text in enumerate(row_titles or ()):
+        grid[number, 0].set_ylabel(text, fontsize=10)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _figure(width, height):
+    # Matplotlib takes longer to import than all the rest, and only pictures need it.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    return figure, figure.add_subplot()

@@ -1,0 +1,288 @@
+"""From crops to image pixels and on to scores, with a network that reads coloured dots."""
+
+import cv2
+import numpy as np
+import pytest
+
+from deephar.data import LSP, MPII, Subset
+from deephar.evaluation import Predictions, predict_poses, score_lsp, score_mpii
+from deephar.geometry import apply_affine, invert_affine
+from deephar.models import ModelConfig
+from deephar.skeletons import convert
+
+SINGLE_AND_MULTI = pytest.mark.parametrize("multi_crop", [False, True])
+
+
+def perfect(dataset, skeleton="mpii16", blocks=1):
+    """Predictions equal to the truth."""
+    joints = np.stack([convert(s.joints, s.skeleton, skeleton) for s in dataset])
+    joints = np.repeat(joints[None], blocks, axis=0)
+    names = tuple(sample.name for sample in dataset)
+    return Predictions(joints, np.ones(joints.shape[:3]), names, skeleton, views=1)
+
+
+# --- prediction ---
+
+
+@SINGLE_AND_MULTI
+def test_joints_are_found_in_windows_of_any_size_and_position(config, dots, reader, multi_crop):
+    dataset = dots()
+    predictions = predict_poses(reader(), config, dataset, multi_crop)
+    true = np.stack([convert(s.joints, s.skeleton, "pa16j") for s in dataset])
+    side = np.array([sample.side for sample in dataset])
+    # In crop pixels; a shift of half a pixel between crop and image would show in the mean.
+    error = (predictions.joints[0] - true) / side[:, None, None] * config.image_size
+    assert np.abs(error).max() < 0.4
+    assert np.abs(error.mean(axis=1)).max() < 0.1
+    assert predictions.joints.dtype == np.float64
+    assert predictions.names == tuple(sample.name for sample in dataset)
+    assert score_mpii(predictions, dataset).answer.total == 100
+
+
+def test_multi_crop_averages_mirror_images_with_left_and_right_swapped(config, dots, reader):
+    predictions = predict_poses(reader(), config, dots(2), multi_crop=True)
+    # The reader gives 1 in a crop and 0.5 in its mirror image.
+    np.testing.assert_allclose(predictions.visibility, 0.75)
+    assert predictions.views == 10
+
+
+def test_multi_crop_takes_five_windows_and_their_mirror_images(config, dots):
+    dataset, seen = dots(1), []
+
+    def model(images):
+        seen.append(images.copy())
+        return {"pose": np.full((len(images), 1, 16, 3), 0.5, np.float32)}
+
+    predictions = predict_poses(model, config, dataset, multi_crop=True, batch_size=64)
+    (crops,) = seen
+    assert len(crops) == 10
+    np.testing.assert_array_equal(crops[1::2], crops[::2, :, ::-1])
+    assert all(np.abs(crop - crops[0]).max() > 0.1 for crop in crops[1:])
+    # The displacements cancel out.
+    expected = np.broadcast_to(dataset[0].center, (16, 2))
+    np.testing.assert_allclose(predictions.joints[0, 0], expected)
+
+
+def test_single_crop_is_the_training_crop(config, dots):
+    from deephar.data import crop_sample
+
+    dataset, seen = dots(2), []
+
+    def model(images):
+        seen.append(images.copy())
+        return {"pose": np.zeros((len(images), 1, 16, 3))}
+
+    predict_poses(model, config, dataset)
+    for image, sample in zip(seen[0], dataset, strict=True):
+        np.testing.assert_array_equal(image, crop_sample(sample, 64, "pa16j").image)
+
+
+@SINGLE_AND_MULTI
+def test_batches_change_nothing_and_have_one_size(config, dots, reader, multi_crop):
+    dataset, sizes, network = dots(), [], reader()
+
+    def model(images):
+        sizes.append(len(images))
+        return network(images)
+
+    whole = predict_poses(network, config, dataset, multi_crop, batch_size=1000)
+    parts = predict_poses(model, config, dataset, multi_crop, batch_size=3)
+    crops = len(dataset) * whole.views
+    assert sizes == [3] * -(-crops // 3)
+    assert parts.names == whole.names
+    np.testing.assert_allclose(parts.joints, whole.joints, rtol=0, atol=1e-3)
+
+
+def test_the_network_is_traced_once(config, dots, reader):
+    traces = []
+    network = reader()
+    layer = network.layers[-1]
+    call = layer.call
+    layer.call = lambda images: traces.append(1) or call(images)
+    predict_poses(network, config, dots(5), batch_size=2)
+    assert len(traces) == 1
+
+
+@SINGLE_AND_MULTI
+def test_each_image_is_decoded_once(config, dots, tmp_path, monkeypatch, multi_crop):
+    dataset = dots(3)
+    for number, sample in enumerate(dataset.samples):
+        path = str(tmp_path / f"{number}.png")
+        cv2.imwrite(path, sample.image[..., ::-1])
+        dataset = dataset.changed(number, image=path)
+    decoded, imdecode = [], cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda *args: decoded.append(1) or imdecode(*args))
+    predict_poses(lambda x: {"pose": np.zeros((len(x), 1, 16, 3))}, config, dataset, multi_crop)
+    assert len(decoded) == 3
+
+
+def test_depth_is_ignored(config, dots, reader):
+    dataset = dots(2)
+    flat = predict_poses(reader(), config, dataset, multi_crop=True)
+    deep = predict_poses(reader(dim=3), config, dataset, multi_crop=True)
+    np.testing.assert_allclose(deep.joints, flat.joints, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(deep.visibility, flat.visibility)
+
+
+def test_progress_is_shown_on_demand(config, dots, reader, capsys):
+    predict_poses(reader(), config, dots(2))
+    assert capsys.readouterr().out == ""
+    predict_poses(reader(), config, dots(2), progress=True)
+    assert "2/2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda n: {"pose": np.zeros((n, 1, 17, 3))}, "16, 3 or more"),
+        (lambda n: {"pose": np.zeros((n, 16, 3))}, "16, 3 or more"),
+        (lambda n: {"action": np.zeros((n, 3))}, "'pose'"),
+        (lambda n: np.zeros((n, 1, 16, 3)), "'pose'"),
+    ],
+)
+def test_a_model_of_another_form_is_refused(config, dots, output, message):
+    with pytest.raises(ValueError, match=message):
+        predict_poses(lambda images: output(len(images)), config, dots(1))
+
+
+def test_bad_input_is_named(config, dots, reader):
+    with pytest.raises(ValueError, match="empty"):
+        predict_poses(reader(), config, dots(0))
+    with pytest.raises(ValueError, match="batch_size"):
+        predict_poses(reader(), config, dots(1), batch_size=0)
+    with pytest.raises(FileNotFoundError, match=r"gone\.jpg"):
+        predict_poses(reader(), config, dots(3).changed(1, image="gone.jpg"))
+    with pytest.raises(ValueError, match="dots2"):
+        predict_poses(reader(), config, dots(3).changed(2, side=float("nan")))
+
+
+# --- scoring ---
+
+
+def test_mpii_scores_agree_with_reference(golden, dots):
+    reference = golden("fn_protocols")
+    to_pixels = invert_affine(reference["mpii_afmat"])
+    true = np.where(reference["mpii_true"] < -1e6, np.nan, reference["mpii_true"])
+    true = convert(apply_affine(to_pixels, true), "pa16j", "mpii16")
+    dataset = dots(10)
+    for i in range(10):
+        dataset = dataset.changed(i, joints=true[i], head_size=reference["mpii_headsize"][i, 0])
+    joints = np.stack([apply_affine(to_pixels, block[..., :2]) for block in reference["mpii_pred"]])
+    names = tuple(sample.name for sample in dataset)
+    predictions = Predictions(joints, reference["mpii_pred"][..., 2], names, "pa16j", views=1)
+    scores = score_mpii(predictions, dataset)
+    totals = [block.total for block in scores.blocks]
+    np.testing.assert_allclose(totals, 100 * reference["mpii_scores"], atol=1e-9)
+    assert scores.answer.total == totals[-1]
+
+
+def test_wrong_everywhere_gives_zero(config, dots, reader):
+    dataset = dots()
+    scores = score_mpii(predict_poses(reader([3.0]), config, dataset), dataset)
+    assert scores.answer.total == 0
+    assert scores.curves[-1].auc == 0
+    np.testing.assert_array_equal(scores.person_scores, 0)
+
+
+def test_the_last_block_is_the_answer_even_if_an_earlier_one_is_better(config, dots, reader):
+    dataset = dots()
+    scores = score_mpii(predict_poses(reader([3.0, 0.0, 1.0]), config, dataset), dataset)
+    assert [block.total for block in scores.blocks] == [0, 100, 0]
+    assert scores.answer is scores.blocks[-1]
+    # Of the last block: 1 window to the right and down, in heads of 1/10 window.
+    np.testing.assert_allclose(scores.distances, 10 * 2**0.5, rtol=0.02)
+
+
+def test_lsp_is_scored_with_the_torso(config, dots, reader):
+    dataset = dots(skeleton="lsp14", name="lsp", split="test")
+    scores = score_lsp(predict_poses(reader(), config, dataset, multi_crop=True), dataset)
+    assert scores.answer.total == 100
+    assert scores.answer.count == 14 * len(dataset)
+
+    true = np.stack([sample.joints for sample in dataset])
+    torso = np.linalg.norm(true[:, 9] - true[:, 2], axis=-1)
+    predictions = perfect(dataset, "lsp14", blocks=2)
+    predictions.joints[0, :, 0, 0] += 0.15 * torso  # one joint of 14
+    predictions.joints[1, :, :7, 0] += 0.25 * torso[:, None]  # half of them
+    scores = score_lsp(predictions, dataset)
+    assert [block.total for block in scores.blocks] == [100, 50]
+    assert scores.strict[0].total == pytest.approx(100 * 13 / 14)
+    np.testing.assert_allclose(scores.distances[:, :7], 0.25)
+    np.testing.assert_allclose(scores.curves[1].values, 50)
+    assert scores.curves[0].thresholds[-1] == 0.2
+
+
+def test_joints_outside_of_the_crop_are_scored(dots):
+    dataset = dots(4)
+    joints = dataset[0].joints.copy()
+    joints[9] = dataset[0].center + 2 * dataset[0].side
+    dataset = dataset.changed(0, joints=joints)
+    predictions = perfect(dataset)
+    assert score_mpii(predictions, dataset).answer.total == 100
+    predictions.joints[0, 0, 9] = dataset[0].center
+    score = score_mpii(predictions, dataset).answer
+    assert score.count == 4 * 14
+    assert score.total == pytest.approx(100 * 55 / 56)
+
+
+def test_unlabelled_joints_and_pelvis_and_thorax_are_left_out(dots):
+    dataset = dots(2)
+    joints = dataset[0].joints.copy()
+    joints[[0, 1]] = np.nan
+    dataset = dataset.changed(0, joints=joints)
+    predictions = perfect(dots(2))
+    predictions.joints[..., [0, 1, 6, 7], :] += 1e4
+    scores = score_mpii(predictions, dataset)
+    assert scores.answer.count == 12 + 14
+    np.testing.assert_allclose(scores.person_scores, [100, 100 * 12 / 14])
+    assert np.isnan(scores.distances[0, :2]).all()
+
+
+def test_a_part_of_a_split_says_so(dots):
+    part = Subset(Subset(dots(7), range(5)), range(2))
+    scores = score_mpii(perfect(part), part)
+    assert (scores.data, scores.persons, scores.persons_in_split) == ("mpii valid", 2, 7)
+
+
+def test_predictions_of_other_persons_are_refused(dots):
+    with pytest.raises(ValueError, match="other persons"):
+        score_mpii(perfect(dots(3)), dots(4))
+
+
+def test_a_skeleton_that_lacks_joints_is_refused(dots):
+    dataset = dots(2)
+    predictions = perfect(dataset, "lsp14")
+    with pytest.raises(ValueError, match="'lsp14', which lacks pelvis, thorax of 'mpii16'"):
+        score_mpii(predictions, dataset)
+
+
+def test_a_data_set_of_another_skeleton_is_refused(dots):
+    dataset = dots(2, skeleton="lsp14")
+    with pytest.raises(ValueError, match="'lsp14'"):
+        score_mpii(perfect(dataset), dataset)
+
+
+def test_predictions_that_are_not_finite_are_refused(dots):
+    dataset = dots(3)
+    predictions = perfect(dataset)
+    predictions.joints[0, 1, 4, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity, first for dots1"):
+        score_mpii(predictions, dataset)
+
+
+def test_an_unknown_head_size_is_refused(dots):
+    dataset = dots(3).changed(1, head_size=float("nan"))
+    with pytest.raises(ValueError, match="1 of 3, first dots1"):
+        score_mpii(perfect(dataset), dataset)
+
+
+@pytest.mark.parametrize(("kind", "score"), [("MPII", score_mpii), ("LSP", score_lsp)])
+def test_real_images_go_through(real_data, kind, score):
+    dataset = {"MPII": MPII, "LSP": LSP}[kind](real_data / kind, "train")
+    dataset = Subset(dataset, range(6))
+    center = np.full((1, 16, 3), 0.5)
+    config = ModelConfig(image_size=64)
+    predictions = predict_poses(lambda x: {"pose": np.stack([center] * len(x))}, config, dataset)
+    window_centers = np.stack([sample.center for sample in dataset])
+    np.testing.assert_allclose(predictions.joints[0, :, 0], window_centers)
+    assert 0 < score(predictions, dataset).answer.total < 60
