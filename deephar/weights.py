@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
+from keras.ops import convert_to_numpy
 
 from deephar.files import replacing, sha256, writing_h5
 
@@ -67,7 +67,7 @@ def save(model, config, path, dtype="float32", **facts):
             names = [f"{layer.name}/{variable.name}:0" for variable in layer.weights]
             group.attrs["weight_names"] = names
             for name, variable in zip(names, layer.weights, strict=True):
-                group.create_dataset(name, data=np.asarray(variable.value).astype(dtype))
+                group.create_dataset(name, data=convert_to_numpy(variable).astype(dtype))
 
 
 def load(model, path, partial=False):

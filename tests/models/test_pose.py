@@ -39,7 +39,7 @@ def test_output_has_one_entry_a_prediction_block_in_the_unit_crop(visibility, im
     pose = pose_model(config).predict(images(config), verbose=0)["pose"]
     assert pose.shape == (2, 6, 16, 3)
     assert pose.min() >= 0
-    assert pose.max() <= 1
+    assert pose.max() <= 1 + 1e-6  # rounding of a sum of probabilities
 
 
 def test_one_pyramid_of_two_levels_has_one_prediction():

@@ -1,0 +1,32 @@
+"""Evaluates a pose network on LSP: person-centric PCK of every joint group, figures, files.
+
+    python exp/lsp/eval_lsp.py --data datasets/LSP --weights runs/mpii/best.h5
+
+Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
+joints.png and persons.png. `--multi-crop` averages ten crops a person and takes ten times as long.
+How long an evaluation takes and the score to expect stand in the README, under "Results".
+"""
+
+import argparse
+import sys
+
+from deephar import cli
+from deephar.data import LSP
+from deephar.evaluation import score_lsp
+
+
+@cli.reporting_errors
+def main(argv=None):
+    """Runs the evaluation; returns the exit status (2 for a user's mistake)."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="datasets/LSP", help="folder of LSP (%(default)s)")
+    parser.add_argument("--split", default="test", help="train or test (%(default)s)")
+    cli.add_evaluation_arguments(parser, out="runs/eval_lsp")
+    args = parser.parse_args(argv)
+    dataset = LSP(args.data, split=args.split)
+    cli.evaluate_network(args, dataset, score_lsp, ["exp/lsp/eval_lsp.py", *argv])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

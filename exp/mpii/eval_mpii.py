@@ -1,0 +1,32 @@
+"""Evaluates a pose network on MPII: PCKh of every joint group, figures, files.
+
+    python exp/mpii/eval_mpii.py --data datasets/MPII --weights runs/mpii/best.h5
+
+Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
+joints.png and persons.png. `--multi-crop` averages ten crops a person and takes ten times as long.
+How long an evaluation takes and the score to expect stand in the README, under "Results".
+"""
+
+import argparse
+import sys
+
+from deephar import cli
+from deephar.data import MPII
+from deephar.evaluation import score_mpii
+
+
+@cli.reporting_errors
+def main(argv=None):
+    """Runs the evaluation; returns the exit status (2 for a user's mistake)."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="datasets/MPII", help="folder of MPII (%(default)s)")
+    parser.add_argument("--split", default="valid", help="train or valid (%(default)s)")
+    cli.add_evaluation_arguments(parser, out="runs/eval_mpii")
+    args = parser.parse_args(argv)
+    dataset = MPII(args.data, split=args.split)
+    cli.evaluate_network(args, dataset, score_mpii, ["exp/mpii/eval_mpii.py", *argv])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

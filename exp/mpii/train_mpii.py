@@ -1,0 +1,44 @@
+"""Trains a pose network on MPII, and on LSP and LSP-extended where they are given.
+
+    python exp/mpii/train_mpii.py --data datasets/MPII --out runs/mpii
+
+Needs the folder of MPII (see datasets/MPII/README.md). Persons to pick the best epoch by are held
+out of the training images; the validation split stays unseen for exp/mpii/eval_mpii.py. A killed
+run goes on with the same command and --resume. On a CPU, use --variant vgg16-light --freeze-stem 3.
+How long training takes and the score to expect stand in the README, under "Results".
+"""
+
+import argparse
+import sys
+
+from deephar import cli
+from deephar.data import LSP, MPII
+from deephar.evaluation import score_mpii
+
+
+@cli.reporting_errors
+def main(argv=None):
+    """Trains as the arguments say; returns the exit status (2 for a user's mistake)."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="datasets/MPII", help="folder of MPII (%(default)s)")
+    parser.add_argument("--lsp", metavar="FOLDER", help="folder of LSP, to train on as well")
+    parser.add_argument("--lsp-extended", metavar="FOLDER", help="folder of LSP-extended, as well")
+    parser.add_argument(
+        "--shares",
+        type=cli.parse_shares,
+        default="mpii=16,lsp=8,lspet=8",
+        help="persons of each data set in a batch (%(default)s, of those given)",
+    )
+    cli.add_pose_training_arguments(parser)
+    args = parser.parse_args(argv)
+
+    datasets = {"mpii": MPII(args.data, split="train")}
+    if args.lsp:
+        datasets["lsp"] = LSP(args.lsp, split="train")
+    if args.lsp_extended:
+        datasets["lspet"] = LSP(args.lsp_extended, split="extended")
+    cli.train_pose_network(args, datasets, args.shares, score_mpii, "pa16j")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The evaluation scripts, from the command line to the files they leave."""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import h5py
+import keras
+import numpy as np
+import pytest
+import scipy.io
+
+from deephar import weights
+from deephar.models import ModelConfig, pose_model
+
+TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+EXP = Path(__file__).parents[2] / "exp"
+
+
+def script(name):
+    """``main`` of a script under exp/."""
+    spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tmp_path_factory):
+    """A weights file of an untrained network for the skeleton pa16j."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.h5"
+    weights.save(pose_model(TINY), TINY, path)
+    return path
+
+
+@pytest.fixture
+def lsp_folder(tmp_path):
+    """A folder in LSP layout: 1003 persons, images of the three that are for testing."""
+    folder = tmp_path / "LSP"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    joints = np.concatenate([rng.uniform(10, 90, (2, 14, 1003)), np.zeros((1, 14, 1003))])
+    scipy.io.savemat(folder / "joints.mat", {"joints": joints})
+    for number in (1001, 1002, 1003):
+        image = rng.integers(0, 255, (100, 100, 3)).astype(np.uint8)
+        cv2.imwrite(str(folder / "images" / f"im{number:04d}.jpg"), image)
+    return folder
+
+
+def test_mpii_is_evaluated(drawn_mpii, tiny_weights, tmp_path, capsys):
+    out, predictions = tmp_path / "out", tmp_path / "new" / "p.h5"
+    arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", out]
+    arguments += ["--multi-crop", "--batch-size", "7", "--save-predictions", predictions]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
+
+    printed = capsys.readouterr().out
+    assert "mpii valid, multi crop (10 views a person), PCKh@0.5" in printed
+    assert "1 (answer)" in printed
+    assert "6 persons, 84 joints" in printed
+    assert "ONLY" not in printed
+    assert sorted(path.name for path in out.iterdir()) == [
+        "curve.png",
+        "joints.png",
+        "persons.png",
+        "results.json",
+    ]
+    for path in (*out.iterdir(), predictions):
+        assert str(path) in printed
+    results = json.loads((out / "results.json").read_text())
+    assert results["data"]["persons"] == 6
+    assert results["data"]["source"].startswith("annot/valid.json")
+    assert results["protocol"]["crops_a_person"] == 10
+    digest = hashlib.sha256(tiny_weights.read_bytes()).hexdigest()
+    assert results["weights"] == {"file": "tiny.h5", "sha256": digest}
+    assert results["command"].startswith("python exp/mpii/eval_mpii.py --data ")
+    assert 0 <= results["score"]["total"] <= 100
+    with h5py.File(predictions) as file:
+        assert file["preds"].shape == (6, 16, 2)
+        assert file["imgname"].asstr()[0] == "valid000.jpg"
+
+
+def test_lsp_is_evaluated(lsp_folder, tiny_weights, tmp_path, capsys):
+    arguments = ["--data", lsp_folder, "--weights", tiny_weights, "--out", tmp_path / "out"]
+    assert script("lsp/eval_lsp.py")(list(map(str, arguments))) == 0
+    printed = capsys.readouterr().out
+    assert "lsp test, single crop, PCK@0.2" in printed
+    assert "3 persons, 42 joints" in printed
+
+
+def test_a_limited_evaluation_says_so(drawn_mpii, tiny_weights, tmp_path, capsys):
+    arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", tmp_path, "--limit", 2]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
+    assert "ONLY 2 OF 6 PERSONS" in capsys.readouterr().out
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "ONLY 2 OF 6 PERSONS" in results["data"]["warning"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--data", "no/such/folder"], "no/such/folder"),
+        (["--weights", "no-such-weights"], "no-such-weights"),
+        (["--split", "validation"], "train, valid, test"),
+        (["--limit", "0"], "at least 1"),
+        (["--batch-size", "0"], "batch_size"),
+        (["--save-predictions", "p.csv"], "p.csv"),
+    ],
+)
+def test_mistakes_are_one_line(drawn_mpii, tiny_weights, tmp_path, capsys, change, message):
+    arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", tmp_path / "out"]
+    assert script("mpii/eval_mpii.py")([*map(str, arguments), *change]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def test_a_network_without_the_joints_is_refused_before_the_work(drawn_mpii, tmp_path, capsys):
+    config = ModelConfig(**{**vars(TINY), "skeleton": "lsp14"})
+    weights.save(pose_model(config), config, tmp_path / "lsp.h5")
+    arguments = ["--data", drawn_mpii, "--weights", tmp_path / "lsp.h5", "--out", tmp_path / "out"]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    captured = capsys.readouterr()
+    assert "'lsp14', which lacks pelvis, thorax" in captured.err
+    assert captured.out == ""
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(drawn_mpii, tiny_weights, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / "out"
+    arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", out]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(out) in line

@@ -1,0 +1,104 @@
+"""The training scripts, from the command line to weights that the evaluation scripts score."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+
+EXP = Path(__file__).parents[2] / "exp"
+QUICK = "--variant vgg16-light --image-size 64 --stem-weights none --freeze-stem 5".split()
+QUICK += "--epochs 1 --steps 1 --validation 0.2".split()
+
+
+def run(name, *arguments):
+    """Exit status of a script under exp/."""
+    spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main(list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def lsp_folders(tmp_path_factory):
+    """Folders in the layouts of LSP and LSP-extended, with 30 images each."""
+    folders = []
+    rng = np.random.default_rng(0)
+    for name, digits in [("LSP", 4), ("LSPET", 5)]:
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "images").mkdir()
+        joints = rng.uniform(20, 80, (14, 3, 30))
+        joints[:, 2] = name == "LSPET"  # there: labelled; in LSP: occluded
+        if name == "LSP":
+            joints = joints.transpose(1, 0, 2)
+        scipy.io.savemat(folder / "joints.mat", {"joints": joints})
+        for number in range(1, 31):
+            image = rng.integers(0, 255, (100, 100, 3)).astype(np.uint8)
+            cv2.imwrite(str(folder / "images" / f"im{number:0{digits}d}.jpg"), image)
+        folders.append(folder)
+    return folders
+
+
+def test_mpii_with_lsp_trains_resumes_and_is_evaluated(drawn_mpii, lsp_folders, tmp_path, capsys):
+    lsp, lspet = lsp_folders
+    out = tmp_path / "run"
+    arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet, "--out", out, *QUICK]
+    arguments += ["--shares", "mpii=3,lsp=2,lspet=1"]
+    assert run("mpii/train_mpii.py", *arguments) == 0
+    assert "3 mpii + 2 lsp + 1 lspet" in capsys.readouterr().out
+    config = json.loads((out / "config.json").read_text())
+    assert config["model"]["image_size"] == 64
+    assert config["data"]["shares"] == {"mpii": 3, "lsp": 2, "lspet": 1}
+
+    assert run("mpii/train_mpii.py", *arguments) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert run("mpii/train_mpii.py", *arguments, "--resume") == 0
+
+    evaluation = ["--data", drawn_mpii, "--weights", out / "best.h5", "--out", tmp_path / "eval"]
+    assert run("mpii/eval_mpii.py", *evaluation) == 0
+    results = json.loads((tmp_path / "eval" / "results.json").read_text())
+    assert "best.h5" in json.dumps(results)
+
+    tuned = tmp_path / "tuned"
+    arguments[arguments.index(out)] = tuned
+    assert run("mpii/train_mpii.py", *arguments, "--weights", out / "last.h5") == 0
+    assert (tuned / "last.h5").exists()
+
+
+def test_lsp_trains_a_network_of_lsp_joints(lsp_folders, tmp_path):
+    lsp, lspet = lsp_folders
+    arguments = ["--data", lsp, "--lsp-extended", lspet, "--out", tmp_path / "run", *QUICK]
+    assert run("lsp/train_lsp.py", *arguments, "--shares", "lsp=2,lspet=2") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["model"]["skeleton"] == "lsp14"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (["--image-size", "100"], "image_size must be a multiple of 64"),
+        (["--data", "nowhere"], "nowhere is not a folder"),
+        (["--stem-weights", "nowhere.h5"], "nowhere.h5: no such file"),
+        (["--weights", "nowhere.h5"], "no such weights file"),
+        (["--freeze-stem", "7"], "freeze_stem must be 0 to 5"),
+        (["--resume"], "no run to resume"),
+        (["--shares", "lsp=4"], "--shares says nothing of mpii"),
+    ],
+)
+def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message):
+    arguments = ["--data", drawn_mpii, "--out", tmp_path / "run", *QUICK, *changed]
+    assert run("mpii/train_mpii.py", *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_shares_of_another_form_are_explained(drawn_mpii, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run("mpii/train_mpii.py", "--out", tmp_path, "--shares", "sixteen")
+    assert "mpii=16,lsp=8" in capsys.readouterr().err
