@@ -36,7 +36,7 @@ def add_pose_training_arguments(parser):
         metavar="imagenet|none|PATH",
         help="start of the VGG-16 stem (%(default)s, downloaded once)",
     )
-    network.add_argument("--weights", help="start from this .h5 file, or name, instead")
+    network.add_argument("--weights", help="start from this .h5 file, or name, and its network")
 
     training = parser.add_argument_group("training")
     training.add_argument("--out", required=True, help="run folder to write")
@@ -58,9 +58,9 @@ def add_pose_training_arguments(parser):
         metavar="N",
         help="keep the first N of the 5 VGG-16 blocks as they are (%(default)s)",
     )
-    training.add_argument("--seed", type=int, default=default.seed, help="(%(default)s)")
+    training.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     training.add_argument(
-        "--mixed-precision", choices=["float16", "bfloat16"], help="for GPUs; off by default"
+        "--mixed-precision", action="store_true", help="compute in bfloat16, for GPUs"
     )
     training.add_argument(
         "--workers", type=int, default=2, help="threads that prepare crops (%(default)s)"
@@ -84,7 +84,7 @@ def parse_shares(text):
         ) from None
 
 
-def train_pose_network(args, datasets, shares, score, skeleton):
+def train_pose_network(args, datasets, shares, score):
     """Builds the network that the arguments ask for and trains it on data sets.
 
     Args:
@@ -92,7 +92,10 @@ def train_pose_network(args, datasets, shares, score, skeleton):
         datasets: training data sets by name; validation persons are held out of the first.
         shares: persons of each in a batch; those of no data set in ``datasets`` are left out.
         score: ``score_mpii`` or ``score_lsp``, what validation persons are scored with.
-        skeleton: skeleton the network is to predict.
+
+    Raises:
+        FileNotFoundError, FileExistsError, ValueError, FloatingPointError: as ``train_pose``, and
+            where an argument does not fit the others; the message says what to do.
     """
     import keras
 
@@ -101,15 +104,17 @@ def train_pose_network(args, datasets, shares, score, skeleton):
     from deephar.models import pose_model
 
     if args.mixed_precision:
-        keras.config.set_dtype_policy(f"mixed_{args.mixed_precision}")
+        # Not float16: the features of VGG-16 exceed its range.
+        keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(args.seed)
-    config = replace(VARIANTS[args.variant], skeleton=skeleton)
+    start = weights.find(args.weights) if args.weights else None
+    config = weights.read_config(start) if start else VARIANTS[args.variant]
     if args.image_size is not None:
         config = replace(config, image_size=args.image_size)
 
-    lacking = ", ".join(set(datasets) - set(shares))
+    lacking = sorted(set(datasets) - set(shares))
     if lacking:
-        raise ValueError(f"--shares says nothing of {lacking}: give it a share, e.g. {lacking}=8")
+        raise ValueError(f"--shares says nothing of {', '.join(lacking)}: add {lacking[0]}=8")
     datasets = dict(datasets)
     first = next(iter(datasets))
     datasets[first], validation = hold_out(datasets[first], args.validation)
@@ -117,22 +122,23 @@ def train_pose_network(args, datasets, shares, score, skeleton):
         datasets,
         {name: shares[name] for name in datasets},
         image_size=config.image_size,
-        skeleton=skeleton,
+        skeleton=config.skeleton,
         augmentation=Augmentation(),
         seed=args.seed,
         steps_per_epoch=args.steps,
         workers=args.workers,
     )
-    stem_weights = None if args.stem_weights == "none" or args.weights else args.stem_weights
-    model = pose_model(config, None if args.resume else stem_weights)
-    if args.weights and not args.resume:
-        weights.load(model, weights.find(args.weights))
+    # Weights to start from, and those in the state of a resumed run, come later.
+    stem_is_random = args.stem_weights == "none" or start or args.resume
+    model = pose_model(config, None if stem_is_random else args.stem_weights)
+    if start and not args.resume:
+        weights.load(model, start)
     settings = PoseTraining(
         epochs=args.epochs,
         learning_rate=args.learning_rate,
         schedule=args.schedule,
         freeze_stem=args.freeze_stem,
-        seed=args.seed,
+        start=str(args.weights or f"stem {args.stem_weights}, else random, seed {args.seed}"),
     )
     print(f"{config}\n{batches}, validation on {validation}")
     train_pose(model, config, batches, validation, score, args.out, settings, args.resume)

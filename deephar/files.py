@@ -22,7 +22,8 @@ def replacing(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.{path.name}")  # one for each process
+    # Always the same name, so that what a killed process leaves is overwritten, not piled up.
+    part = path.with_name(f".part.{path.name}")
     try:
         yield part
         with open(part, "rb") as file:

@@ -41,11 +41,9 @@ class TimeDistributed(keras.layers.Wrapper):
         )
 
     def compute_output_shape(self, input_shape):
-        first = keras.tree.flatten_shape(input_shape)[0] if _is_nested(input_shape) else input_shape
-        frame = _map_shapes(lambda shape: (None, *shape[2:]), input_shape)
-        return _map_shapes(
-            lambda shape: (first[0], first[1], *shape[1:]), self.layer.compute_output_shape(frame)
-        )
+        inputs = _map_shapes(keras.KerasTensor, input_shape)
+        outputs = self.compute_output_spec(inputs)
+        return keras.tree.map_structure(lambda y: tuple(y.shape), outputs)
 
     def compute_output_spec(self, inputs):
         first = keras.tree.flatten(inputs)[0]
@@ -58,17 +56,13 @@ class TimeDistributed(keras.layers.Wrapper):
         )
 
 
-def _is_nested(shape):
-    return any(isinstance(item, (tuple, list, dict)) for item in shape)
-
-
 def _map_shapes(function, shape):
     """Applies ``function`` to one shape tuple or to every shape of a list or dict of them."""
     if isinstance(shape, dict):
         return {key: _map_shapes(function, value) for key, value in shape.items()}
-    if _is_nested(shape):
-        return type(shape)(_map_shapes(function, value) for value in shape)
-    return function(shape)
+    if any(isinstance(item, tuple | list | dict) for item in shape):
+        return [_map_shapes(function, value) for value in shape]
+    return function(tuple(shape))
 
 
 def _known_shape(x):

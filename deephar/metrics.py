@@ -56,12 +56,18 @@ class Curve:
     Attributes:
         thresholds: (T,) thresholds.
         values: (T,) score at each threshold, percent.
-        auc: area under the curve divided by its width, percent.
+        area: area under the curve divided by its width, as a `Score` in percent: in total, of
+            each joint and group, with the number of joints and the interval.
     """
 
     thresholds: np.ndarray
     values: np.ndarray
-    auc: float
+    area: Score
+
+    @property
+    def auc(self) -> float:
+        """Area under the curve of all counted joints divided by its width, percent."""
+        return self.area.total
 
 
 def pckh(
@@ -184,19 +190,38 @@ def pckh_curve(
         >>> round(curve.auc, 6)
         51.0
     """
-    if thresholds is None:
-        thresholds = np.linspace(0, 0.5, 51)
-    thresholds = np.asarray(thresholds, float)
-    if thresholds.ndim != 1 or len(thresholds) < 2 or not (np.diff(thresholds) > 0).all():
-        raise ValueError(f"Thresholds must be two or more increasing numbers, got {thresholds}.")
+    thresholds = np.linspace(0, 0.5, 51) if thresholds is None else thresholds
     skeleton = get_skeleton(skeleton)
     distance, labelled = _relative_distance(predicted, true, head_size, "head_size", skeleton)
-    counted = labelled & _in_total(skeleton, _NOT_IN_MPII_TOTAL)
-    _check_any_labelled(counted)
-    ranked = np.sort(distance[counted])  # NaN, a missing prediction, is sorted to the end
-    values = 100 * np.searchsorted(ranked, thresholds, side="right") / len(ranked)
-    area = ((values[1:] + values[:-1]) / 2) @ np.diff(thresholds)
-    return Curve(thresholds, values, float(area / (thresholds[-1] - thresholds[0])))
+    return _curve(distance, labelled, thresholds, skeleton, _NOT_IN_MPII_TOTAL)
+
+
+def pck_curve(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    size: ArrayLike,
+    thresholds: ArrayLike | None = None,
+    skeleton: str | Skeleton = "lsp14",
+) -> Curve:
+    """PCK over a range of thresholds, and the area under this curve.
+
+    Args:
+        predicted: as for `pck`.
+        true: as for `pck`.
+        size: as for `pck`.
+        thresholds: increasing fractions of the size; 0, 0.01, ..., 0.2 by default.
+        skeleton: as for `pck`.
+
+    Returns:
+        `Curve` in percent.
+
+    Raises:
+        ValueError: as for `pck`, or fewer than two thresholds, or thresholds out of order.
+    """
+    thresholds = np.linspace(0, 0.2, 21) if thresholds is None else thresholds
+    skeleton = get_skeleton(skeleton)
+    distance, labelled = _relative_distance(predicted, true, size, "size", skeleton)
+    return _curve(distance, labelled, thresholds, skeleton)
 
 
 def torso_size(true: ArrayLike, skeleton: str | Skeleton = "lsp14") -> np.ndarray:
@@ -372,6 +397,24 @@ def _answers(predicted: np.ndarray) -> np.ndarray:
         return predicted
     # Of a row with NaN, argmax would return the place of the NaN.
     return np.where(np.isnan(predicted).any(axis=1), -1, predicted.argmax(axis=1))
+
+
+def _curve(distance, labelled, thresholds, skeleton, left_out=()) -> Curve:
+    """Curve of the share of joints within each threshold; arguments as for `_score`."""
+    thresholds = np.asarray(thresholds, float)
+    if thresholds.ndim != 1 or len(thresholds) < 2 or not (np.diff(thresholds) > 0).all():
+        raise ValueError(f"Thresholds must be two or more increasing numbers, got {thresholds}.")
+    # What each joint adds to the area by the trapezoidal rule: the weights of the thresholds that
+    # it is within. NaN, a missing prediction, is within none.
+    weights = np.zeros(len(thresholds))
+    weights[1:] += np.diff(thresholds) / 2
+    weights[:-1] += np.diff(thresholds) / 2
+    from_here_on = np.append(np.cumsum(weights[::-1])[::-1], 0) / weights.sum()
+    areas = 100 * from_here_on[np.searchsorted(thresholds, distance)]
+    area = _score(areas, labelled, skeleton, left_out)
+    ranked = np.sort(distance[labelled & _in_total(skeleton, left_out)])
+    values = 100 * np.searchsorted(ranked, thresholds, side="right") / len(ranked)
+    return Curve(thresholds, values, area)
 
 
 def _check_threshold(threshold: float) -> float:

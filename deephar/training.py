@@ -7,6 +7,7 @@ epoch), ``best.h5`` and ``last.h5`` (weights with config and score inside, for
 
 import csv
 import dataclasses
+import hashlib
 import json
 import math
 import sys
@@ -34,7 +35,10 @@ class PoseTraining:
         schedule: ``"cosine"``, falling to 1 % of the start by the last step, or ``"constant"``.
         freeze_stem: number of VGG-16 blocks, from the input, whose weights stay as they are.
         visibility_weight: weight of the visibility term of the loss.
-        seed: of the initial weights (the batches have their own).
+        start: what the initial weights are, in words; kept with the run.
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     epochs: int = 60
@@ -42,7 +46,7 @@ class PoseTraining:
     schedule: str = "cosine"
     freeze_stem: int = 0
     visibility_weight: float = 0.01
-    seed: int = 0
+    start: str = "random"
 
     def __post_init__(self):
         if self.schedule not in SCHEDULES:
@@ -68,27 +72,28 @@ def train_pose(model, config, batches, validation, score, out, training=None, re
         score: ``score_mpii`` or ``score_lsp`` of ``deephar.evaluation``.
         out: the run folder.
         training: a ``PoseTraining``; its defaults if None.
-        resume: go on after the last complete epoch of the run in ``out``. The result is the one
-            that the run would have had without the interruption.
+        resume: go on after the last complete epoch of the run in ``out``, with its weights. The
+            result is the one that the run would have had without the interruption.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
         FileExistsError: ``out`` holds a run and ``resume`` is False.
-        FileNotFoundError: there is no run to resume.
-        ValueError: the run in ``out`` has other settings.
+        FileNotFoundError: there is no run to resume, or an image is missing.
+        ValueError: the run in ``out`` has other settings, or an image cannot be used.
         FloatingPointError: the loss is not finite; says in which batch. The files of the last
             complete epoch stay.
     """
     training = training or PoseTraining()
     out = Path(out)
-    settings = _settings(config, training, batches, validation)
-    _claim(out, settings, resume)
+    settings = _settings(model, config, training, batches, validation)
+    _check_run(out, settings, resume)
     freeze_stem(model, training.freeze_stem)
     _compile(model, training, steps=training.epochs * len(batches))
-    progress = _load_state(model, out) if resume else _Progress()
+    progress = _load_state(model, out) if resume else _start(model, out, settings)
     batches.epoch = progress.epoch
+    batches.error = None
     _write_log(out / "log.csv", progress.log)
     try:
         model.fit(
@@ -103,13 +108,17 @@ def train_pose(model, config, batches, validation, score, out, training=None, re
                 _RunFiles(config, out, progress, settings),
             ],
         )
+    except Exception as error:
+        if batches.error is None or batches.error is error:
+            raise
+        raise batches.error from None
     finally:
         batches.close()
     return progress.log
 
 
 def freeze_stem(model, blocks):
-    """Keeps the weights of the first blocks of the VGG-16 stem (0 to 5) as they are."""
+    """Keeps the weights of the first ``blocks`` (0 to 5) of the VGG-16 stem as they are."""
     frozen = tuple(f"block{number}_" for number in range(1, blocks + 1))
     for layer in model.layers:
         if frozen and layer.name.startswith(frozen):
@@ -166,10 +175,13 @@ class ValidationScore(keras.callbacks.Callback):
 
 @dataclass
 class _Progress:
-    """How far a run has come."""
+    """How far a run has come: its log, a dict for each complete epoch."""
 
-    epoch: int = 0
     log: list = dataclasses.field(default_factory=list)
+
+    @property
+    def epoch(self):
+        return len(self.log)
 
     def best(self):
         """The highest validation score so far; minus infinity before the first epoch."""
@@ -189,7 +201,6 @@ class _RunFiles(keras.callbacks.Callback):
         improved = score > self.progress.best()
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
         self.progress.log.append(row)
-        self.progress.epoch = epoch + 1
         facts = {"epoch": epoch + 1, "data": self.data, "score": {measure: score}}
         for name in ("best.h5", "last.h5") if improved else ("last.h5",):
             weights.save(self.model, self.config, self.out / name, **facts)
@@ -211,14 +222,15 @@ def _compile(model, training, steps):
     model.optimizer.build(model.trainable_variables)
 
 
-def _settings(config, training, batches, validation):
+def _settings(model, config, training, batches, validation):
     augmentation = batches.augmentation and dataclasses.asdict(batches.augmentation)
     settings = {
         "model": json.loads(config.to_json()),
+        "dtype": model.dtype_policy.name,
         "training": dataclasses.asdict(training),
         "data": {
-            "persons": {name: len(dataset) for name, dataset in batches.datasets.items()},
-            "validation_persons": {validation.name: len(validation)},
+            "train": {name: _persons(dataset) for name, dataset in batches.datasets.items()},
+            "validation": {validation.name: _persons(validation)},
             "shares": batches.shares,
             "steps_per_epoch": len(batches),
             "augmentation": augmentation,
@@ -228,22 +240,27 @@ def _settings(config, training, batches, validation):
     return json.loads(json.dumps(settings))  # as it will be read back: lists, not tuples
 
 
-def _claim(out, settings, resume):
-    """Writes config.json into a new run folder, or checks that of the run to be resumed."""
-    path = out / "config.json"
+def _persons(dataset):
+    """How many persons a data set has, and which: a digest of their names."""
+    names = "\n".join(dataset[index].name for index in range(len(dataset)))
+    return {"persons": len(dataset), "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
+
+
+def _check_run(out, settings, resume):
+    """Raises unless the folder is free, or holds a run with these settings to be resumed."""
+    is_run = (out / "state.h5").exists()
+    if not resume and is_run:
+        raise FileExistsError(f"{out}: holds a run already; resume it, or give another folder")
     if not resume:
-        if path.exists():
-            raise FileExistsError(f"{out}: holds a run already; resume it, or give another folder")
-        with replacing(path) as part:
-            part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return
-    if not path.exists():
-        raise FileNotFoundError(f"{out}: no run to resume (no config.json); leave out resume")
-    stored = _flat(json.loads(path.read_text(encoding="utf-8")))
+    if not is_run:
+        raise FileNotFoundError(f"{out}: no run to resume (no state.h5); start it without resume")
+    path = out / "config.json"
+    stored, now = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(settings)
     other = [
-        f"{key} was {stored.get(key)}, now {value}"
-        for key, value in _flat(settings).items()
-        if stored.get(key) != value
+        f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
+        for key in sorted(stored.keys() | now.keys())
+        if stored.get(key, "absent") != now.get(key, "absent")
     ]
     if other:
         raise ValueError(
@@ -273,11 +290,18 @@ def _save_state(model, out, progress):
                 file[f"{group}/{number}"] = value
 
 
+def _start(model, out, settings):
+    """Writes the config and the state before the first epoch: from then on, the run can resume."""
+    with replacing(out / "config.json") as part:
+        part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    progress = _Progress()
+    _save_state(model, out, progress)
+    return progress
+
+
 def _load_state(model, out):
-    """Loads the state of the last complete epoch; a run killed in its first starts over."""
+    """Loads the state of the last complete epoch."""
     path = out / "state.h5"
-    if not path.exists():
-        return _Progress()
     try:
         with h5py.File(path, "r") as file:
             log = json.loads(file.attrs["log"])
@@ -286,10 +310,10 @@ def _load_state(model, out):
                     variable.assign(file[f"{group}/{number}"][()])
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(
-            f"{path}: damaged, or of another network ({error}); start a new run from "
+            f"{path}: damaged ({error}); start a new run in another folder, from the weights in "
             f"{out / 'last.h5'}"
         ) from error
-    return _Progress(epoch=len(log), log=log)
+    return _Progress(log)
 
 
 def _write_log(path, log):

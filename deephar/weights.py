@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
 from keras.ops import convert_to_numpy
 
 from deephar.files import replacing, sha256, writing_h5
@@ -50,7 +51,7 @@ def save(model, config, path, dtype="float32", **facts):
         **facts: anything JSON can hold, e.g. ``score=81.2, data="MPII train"``.
 
     Raises:
-        ValueError: the path does not end in ``.h5``.
+        ValueError: the path does not end in ``.h5``, or a weight does not fit into ``dtype``.
         OSError: the file could not be written.
     """
     if Path(path).suffix != ".h5":
@@ -67,7 +68,19 @@ def save(model, config, path, dtype="float32", **facts):
             names = [f"{layer.name}/{variable.name}:0" for variable in layer.weights]
             group.attrs["weight_names"] = names
             for name, variable in zip(names, layer.weights, strict=True):
-                group.create_dataset(name, data=convert_to_numpy(variable).astype(dtype))
+                group.create_dataset(name, data=_as_dtype(variable, dtype, name))
+
+
+def _as_dtype(variable, dtype, name):
+    value = convert_to_numpy(variable)
+    with np.errstate(over="ignore"):
+        converted = value.astype(dtype)
+    if not np.array_equal(np.isfinite(converted), np.isfinite(value)):
+        raise ValueError(
+            f"{name} holds values up to {np.abs(value).max():.4g}, too large for {dtype}; save the "
+            "weights as float32"
+        )
+    return converted
 
 
 def load(model, path, partial=False):
@@ -120,7 +133,12 @@ def load_model(name):
 
 
 def read_config(path):
-    """The ``ModelConfig`` inside a weights file."""
+    """The ``ModelConfig`` inside a weights file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged, or without a (known) config.
+    """
     from deephar.models import ModelConfig
 
     with _open(path) as file:
@@ -153,9 +171,18 @@ def weights_folder():
 
 
 def index():
-    """The shipped weights: name -> dict of file, sha256, config, data, score and licence."""
+    """The shipped weights: name -> dict of file, sha256, config, data, score and licence.
+
+    Raises:
+        ValueError: ``index.json`` is damaged.
+    """
     path = weights_folder() / "index.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not a list of weights in JSON ({error}); restore it") from error
 
 
 def register(name, path, licence):
@@ -193,7 +220,12 @@ def register(name, path, licence):
 
 
 def find(name):
-    """The path of a weights file given by name or path; a listed file's content is checked."""
+    """The path of a weights file given by name or path; a listed file's content is checked.
+
+    Raises:
+        FileNotFoundError: neither a known name nor a file.
+        ValueError: the listed file has other content.
+    """
     if str(name) in (entries := index()):
         path = weights_folder() / entries[str(name)]["file"]
         if path.is_file() and sha256(path) != entries[str(name)]["sha256"]:
@@ -275,6 +307,9 @@ def _named_weights(root, path):
         for weight_name in map(_text, group.attrs.get("weight_names", ())):
             if weight_name not in group:
                 raise ValueError(f"{path}: damaged, weight {weight_name} is listed but absent")
+            if "/" not in weight_name:  # Keras 1, as in old ImageNet files: known by the order
+                stored.setdefault(_text(group_name), []).append(group[weight_name])
+                continue
             *_, layer, weight = weight_name.split("/")
             stored.setdefault(layer, {})[weight.split(":")[0]] = group[weight_name]
     return stored

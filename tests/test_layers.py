@@ -12,6 +12,7 @@ from deephar.layers import (
     TimeDistributed,
     WindowVisibility,
 )
+from deephar.models import ModelConfig, pose_model
 
 
 def clip(batch=2, frames=3, size=6, channels=4, seed=0):
@@ -121,6 +122,36 @@ def test_graph_nodes_do_not_grow_with_the_clip_length():
         return len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
 
     assert nodes(2) == nodes(32)
+
+
+def test_output_shapes_are_known_beforehand_for_several_inputs():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    added = keras.layers.Add()([a, b])
+    for inputs in ([a, b], {"a": a, "b": b}):
+        layer = TimeDistributed(keras.Model(inputs, {"sum": added, "a": a}))
+        names = [(2, 3, 4), (2, 3, 4)]
+        shapes = names if isinstance(inputs, list) else dict(zip("ab", names, strict=True))
+        assert layer.compute_output_shape(shapes) == {"sum": (2, 3, 4), "a": (2, 3, 4)}
+        x = [np.ones((2, 3, 4)), np.full((2, 3, 4), 2.0)]
+        y = layer(x if isinstance(inputs, list) else dict(zip("ab", x, strict=True)))
+        np.testing.assert_allclose(convert_to_numpy(y["sum"]), np.full((2, 3, 4), 3.0))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts TensorFlow graph nodes")
+def test_a_pose_network_has_a_fifth_of_the_nodes_it_has_in_keras_own_layer():
+    import tensorflow as tf
+
+    config = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+    network = pose_model(config)
+    network = keras.Model(network.input, network.output["pose"])
+
+    def nodes(wrapper):
+        clips = tf.TensorSpec((None, 8, 64, 64, 3))
+        frames = keras.Input((8, 64, 64, 3))
+        model = keras.Model(frames, wrapper(network)(frames))
+        return len(tf.function(model).get_concrete_function(clips).graph.as_graph_def().node)
+
+    assert nodes(keras.layers.TimeDistributed) >= 5 * nodes(TimeDistributed)
 
 
 # ------------------------------------------------------------------------------------ heat maps

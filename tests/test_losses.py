@@ -90,3 +90,27 @@ def loss_gradient(true, values, dtype):
     model.compile(keras.optimizers.SGD(1.0), PoseLoss())
     model.train_on_batch(np.ones((len(true), 1)), true)
     return start - convert_to_numpy(ops.cast(dense.kernel, "float32"))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes gradients by TensorFlow")
+@pytest.mark.parametrize("case", ["image2d", "image3d"])
+def test_gradient_agrees_with_the_reference(golden, case):
+    import tensorflow as tf
+
+    reference = golden("fn_pose_losses")
+    true = reference[f"{case}_true"]
+    predicted = tf.constant(reference[f"{case}_pred"][:, None])
+    target = true.copy()
+    target[..., :-1] = targets(true[..., :-1])
+    with tf.GradientTape() as tape:
+        tape.watch(predicted)
+        loss = tf.reduce_sum(PoseLoss().call(tf.constant(target), predicted))
+    ours = tape.gradient(loss, predicted)[:, 0].numpy()
+
+    expected = reference[f"{case}_grad_l1l2_w0.01"].copy()
+    valid = true[..., :-1] > 0
+    factor = valid.sum((-2, -1)).clip(1) / valid.any(-1).sum(-1).clip(1)
+    expected[..., :-1] *= factor[:, None, None]
+    saturated = np.abs(reference[f"{case}_pred"][..., -1] - 0.5) > 0.499  # clipped: no gradient
+    np.testing.assert_allclose(ours[..., :-1], expected[..., :-1], atol=1e-5)
+    np.testing.assert_allclose(ours[~saturated][:, -1], expected[~saturated][:, -1], atol=1e-5)

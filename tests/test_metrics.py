@@ -13,6 +13,7 @@ from deephar.metrics import (
     mpjpe,
     p_mpjpe,
     pck,
+    pck_curve,
     pckh,
     pckh_curve,
     torso_size,
@@ -187,6 +188,31 @@ def test_auc_of_linear_errors_is_a_half():
     predicted = true.copy()
     predicted[..., 0] = np.linspace(0, 5, 1000)[:, None]  # uniform between 0 and half a head
     assert pckh_curve(predicted, true, np.full(1000, 10)).auc == pytest.approx(50, abs=0.1)
+
+
+def test_curves_have_areas_of_each_joint_and_group(persons):
+    curve = pckh_curve(*persons)
+    scores = [pckh(*persons, threshold=threshold) for threshold in curve.thresholds]
+    for what in ("per_joint", "total"):
+        values = np.array([getattr(score, what) for score in scores])
+        area = ((values[1:] + values[:-1]) / 2).mean(axis=0)
+        np.testing.assert_allclose(getattr(curve.area, what), area)
+    assert curve.auc == curve.area.total
+    assert curve.area.count == scores[0].count
+    assert list(curve.area.per_group) == list(scores[0].per_group)
+    low, high = curve.area.interval
+    assert low < curve.auc < high
+
+
+def test_pck_curve_ends_at_pck():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0, 100, (20, 14, 2))
+    predicted = true + rng.normal(0, 8, true.shape)
+    curve = pck_curve(predicted, true, np.full(20, 50))
+    assert curve.thresholds[-1] == 0.2
+    assert curve.values[-1] == pytest.approx(pck(predicted, true, np.full(20, 50)).total)
+    with pytest.raises(ValueError, match="size"):
+        pck_curve(predicted, true, np.zeros(20))
 
 
 def test_torso_size_is_left_shoulder_to_right_hip():

@@ -1,10 +1,13 @@
 import csv
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import h5py
 import keras
@@ -15,7 +18,14 @@ from deephar import weights
 from deephar.data import MPII, Batches, Subset
 from deephar.evaluation import predict_poses, score_mpii
 from deephar.models import VARIANTS, ModelConfig, pose_model
-from deephar.training import PoseTraining, freeze_stem, train_pose
+from deephar.training import (
+    PoseTraining,
+    _compile,
+    _Progress,
+    _save_state,
+    freeze_stem,
+    train_pose,
+)
 
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)
@@ -67,11 +77,13 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     keras.utils.set_random_seed(0)
     config = VARIANTS["vgg16-light"]
     persons = Subset(MPII(drawn_mpii, "train"), range(8))
-    batches = Batches({"mpii": persons}, {"mpii": 8}, config.image_size, steps_per_epoch=160)
+    batches = Batches({"mpii": persons}, {"mpii": 8}, config.image_size, steps_per_epoch=130)
     training = PoseTraining(epochs=1, schedule="constant", freeze_stem=5)
     out = tmp_path / "run"
+    start = time.perf_counter()
     (row,) = train_pose(pose_model(config), config, batches, persons, score_mpii, out, training)
     assert row["val_pckh"] > 95
+    assert time.perf_counter() - start < 120
 
 
 def test_frozen_blocks_keep_their_weights_and_the_others_train(drawn_mpii, tmp_path):
@@ -93,52 +105,62 @@ def test_freeze_stem_counts_blocks_from_the_input(blocks):
     assert frozen == {f"block{number}" for number in range(1, blocks + 1)}
 
 
-def start_run(folder, out, resume=False):
-    """Runs ``train`` of this file in a process of its own."""
+class Killed(Batches):
+    """Batches that kill their process when batch ``at[1]`` of epoch ``at[0]`` is asked for."""
+
+    at = None
+
+    def __getitem__(self, index):
+        if (self.epoch, index) == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def run_in_a_process(folder, out, kill_at=None, resume=False):
+    """Exit status of a training of three epochs of five batches, with two workers."""
     code = (
-        "import importlib.util, sys\n"
+        "import importlib.util, keras\n"
         f"spec = importlib.util.spec_from_file_location('tests_of_training', {__file__!r})\n"
-        "module = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(module)\n"
-        "training = module.PoseTraining(epochs=3, freeze_stem=4)\n"
-        f"module.train({str(folder)!r}, {str(out)!r}, {resume}, training, steps=5)\n"
+        "tests = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(tests)\n"
+        f"tests.Killed.at = {kill_at}\n"
+        f"keras.utils.set_random_seed({99 if resume else 0})\n"  # resuming must not need the seed
+        f"dataset = tests.MPII({str(folder)!r}, 'train')\n"
+        "batches = tests.Killed({'mpii': dataset}, {'mpii': 4}, 64, steps_per_epoch=5)\n"
+        "training = tests.PoseTraining(epochs=3, freeze_stem=4)\n"
+        "validation = tests.Subset(dataset, range(2))\n"
+        "tests.train_pose(tests.pose_model(tests.TINY), tests.TINY, batches, validation,\n"
+        f"    tests.score_mpii, {str(out)!r}, training, {resume})\n"
     )
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode
 
 
-def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(drawn_mpii, tmp_path):
-    assert start_run(drawn_mpii, tmp_path / "whole").wait() == 0
+@pytest.fixture(scope="module")
+def whole_run(drawn_mpii, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    assert run_in_a_process(drawn_mpii, out) == 0
+    return out
 
-    killed = tmp_path / "killed"
-    process = start_run(drawn_mpii, killed)
-    while not (killed / "state.h5").exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
-    time.sleep(0.3)  # into the second epoch
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert len((killed / "log.csv").read_text().splitlines()) < 4, "killed too late to resume"
-    (killed / "log.csv").open("a").write("2,0.1,99.0,0.0\n")  # a row whose state was not written
 
-    assert start_run(drawn_mpii, killed, resume=True).wait() == 0
-    whole, resumed = stored(tmp_path / "whole" / "last.h5"), stored(killed / "last.h5")
+@pytest.mark.parametrize("kill_at", [(0, 3), (1, 3)], ids=["first_epoch", "second_epoch"])
+def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
+    drawn_mpii, whole_run, tmp_path, kill_at
+):
+    out = tmp_path / "run"
+    assert run_in_a_process(drawn_mpii, out, kill_at) == -signal.SIGKILL
+    assert (out / "last.h5").exists() == (kill_at[0] > 0)
+    (out / "log.csv").open("a").write("9,0.1,99.0,0.0\n")  # a row whose state was not written
+    (out / ".part.last.h5").write_text("what a kill while writing leaves")
+
+    assert run_in_a_process(drawn_mpii, out, resume=True) == 0
+    whole, resumed = stored(whole_run / "last.h5"), stored(out / "last.h5")
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
         np.testing.assert_allclose(resumed[name], value, atol=1e-5, err_msg=name)
-    logs = [(run / "log.csv").read_text().splitlines() for run in (tmp_path / "whole", killed)]
+    logs = [(run / "log.csv").read_text().splitlines() for run in (whole_run, out)]
     assert [len(log) for log in logs] == [4, 4]
     np.testing.assert_allclose(*[np.array(log[-1].split(","), float) for log in logs], rtol=1e-4)
-
-
-def test_a_run_killed_in_its_first_epoch_starts_over(drawn_mpii, tmp_path):
-    train(drawn_mpii, tmp_path / "a")
-    train(drawn_mpii, tmp_path / "b")
-    for name in ("state.h5", "best.h5", "last.h5"):
-        (tmp_path / "b" / name).unlink()
-    train(drawn_mpii, tmp_path / "b", resume=True)
-    a, b = stored(tmp_path / "a" / "last.h5"), stored(tmp_path / "b" / "last.h5")
-    for name, value in a.items():
-        np.testing.assert_allclose(b[name], value, atol=1e-5, err_msg=name)
+    assert not list(out.glob(".*"))
 
 
 def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
@@ -152,6 +174,43 @@ def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
     other = PoseTraining(epochs=2, freeze_stem=5, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"learning_rate was 0\.001, now 0\.5"):
         train(drawn_mpii, tmp_path / "run", resume=True, training=other)
+    config = tmp_path / "run" / "config.json"
+    settings = json.loads(config.read_text())
+    settings["data"]["train"]["lsp"] = {"persons": 1000}  # as of a run with one data set more
+    config.write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"data\.train\.lsp\.persons was 1000, now absent"):
+        train(drawn_mpii, tmp_path / "run", resume=True)
+
+
+def test_a_full_disk_leaves_the_previous_state(drawn_mpii, tmp_path):
+    train(drawn_mpii, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        model = pose_model(TINY)
+        _compile(model, QUICK, steps=4)
+        with pytest.raises(OSError, match=r"state\.h5: .*the previous version was kept"):
+            _save_state(model, tmp_path, _Progress())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_bad_image_in_mid_epoch_is_named(drawn_mpii, tmp_path, damage):
+    dataset = MPII(drawn_mpii, "train")
+    folder = tmp_path / "MPII"
+    shutil.copytree(drawn_mpii, folder)
+    batches = Batches({"mpii": MPII(folder, "train")}, {"mpii": 4}, 64, workers=2)
+    image = Path(batches.samples(3)[0].image)
+    if damage == "missing":
+        image.unlink()
+    else:
+        image.write_bytes(image.read_bytes()[:1000])
+    error = FileNotFoundError if damage == "missing" else ValueError
+    with pytest.raises(error, match=image.name):
+        train_pose(pose_model(TINY), TINY, batches, dataset, score_mpii, tmp_path / "run", QUICK)
 
 
 def test_a_damaged_state_says_so(drawn_mpii, tmp_path):

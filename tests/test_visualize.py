@@ -3,13 +3,13 @@
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 from deephar import visualize
-from deephar.metrics import Curve
 from deephar.skeletons import get_skeleton
 
 LSP = get_skeleton("lsp14")
@@ -149,7 +149,7 @@ def test_visibility_of_another_length_is_refused(image, joints):
 
 def test_curves_show_label_and_area():
     thresholds = np.linspace(0, 0.5, 6)
-    curve = Curve(thresholds, np.linspace(0, 80, 6), 40.0)
+    curve = SimpleNamespace(thresholds=thresholds, values=np.linspace(0, 80, 6), auc=40.0)
     figure = visualize.plot_curves(
         {"first": (thresholds, np.linspace(0, 40, 6)), "last": curve}, title="T", marks=[0.5]
     )

@@ -55,6 +55,32 @@ def test_half_precision_halves_the_file_and_hardly_moves_the_joints(model, saved
     np.testing.assert_allclose(outputs(loaded), outputs(model), atol=2e-3)
 
 
+def test_half_precision_refuses_values_that_do_not_fit(tmp_path):
+    model = pose_model(CONFIG)
+    layer = model.get_layer("dp1_pb1_bn1")
+    values = layer.get_weights()
+    values[3][0] = 1e8  # a moving variance
+    layer.set_weights(values)
+    with pytest.raises(ValueError, match=r"dp1_pb1_bn1/moving_variance.*too large for float16"):
+        weights.save(model, CONFIG, tmp_path / "half.h5", dtype="float16")
+    assert not (tmp_path / "half.h5").exists()
+
+
+def test_files_with_names_of_keras_1_go_by_the_order_in_each_layer(model, saved):
+    with h5py.File(saved, "a") as file:
+        for layer in file.attrs["layer_names"]:
+            group = file[layer]
+            arrays = [group[name][()] for name in group.attrs["weight_names"]]
+            del group[layer]
+            names = [f"{layer}_W_{number}:0" for number in range(len(arrays))]
+            group.attrs["weight_names"] = names
+            for name, array in zip(names, arrays, strict=True):
+                group[name] = array
+    other = pose_model(CONFIG)
+    assert weights.load(other, saved) == weights.LoadReport((), (), ())
+    np.testing.assert_array_equal(outputs(other), outputs(model))
+
+
 def test_weights_of_another_config_are_refused_and_nothing_is_changed(saved):
     other = pose_model(ModelConfig(**{**vars(CONFIG), "growth": 16}))
     before = outputs(other)
@@ -141,6 +167,13 @@ def test_index_names_files_and_checks_their_content(saved, monkeypatch):
         weights.load_model("small")
     with pytest.raises(FileNotFoundError, match="known names: small"):
         weights.load_model("large")
+
+
+def test_a_damaged_index_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    (tmp_path / "index.json").write_text("{")
+    with pytest.raises(ValueError, match=r"index\.json: not a list of weights"):
+        weights.load_model("small")
 
 
 def test_index_takes_only_files_that_say_what_they_are(model, tmp_path, monkeypatch):

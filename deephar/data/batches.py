@@ -45,6 +45,8 @@ class Batches(keras.utils.PyDataset):
 
     Attributes:
         epoch: the epoch that the next batches belong to.
+        error: the exception that the last batch failed with, or None. TensorFlow turns it into
+            one of its own, without its type.
         batch_size: persons in a (full) batch.
 
     Raises:
@@ -85,6 +87,7 @@ class Batches(keras.utils.PyDataset):
         self._steps = self._count_steps(steps_per_epoch)
         self._pool = CropPool(workers, use_multiprocessing)
         self._in_epoch = self._saw_last = False
+        self.error = None
 
     def __len__(self):
         return self._steps
@@ -101,7 +104,11 @@ class Batches(keras.utils.PyDataset):
         """
         samples = self.samples(index)
         seeds = [(_CROP, self.seed, self.epoch, index, slot) for slot in range(len(samples))]
-        images, targets = self._crop(samples, seeds)
+        try:
+            images, targets = self._crop(samples, seeds)
+        except Exception as error:
+            self.error = error
+            raise
         if index == len(self) - 1:
             self._saw_last = True
         return images, {"pose": targets}

@@ -43,7 +43,7 @@ class LSP:
         source: annotation file that was read, and its form.
 
     Raises:
-        FileNotFoundError: the folder, its images or the joints are missing.
+        FileNotFoundError: the folder, its images or the joints (of this split) are missing.
         ValueError: unknown split, joints of another format, of the other data set, or of a person
             with less than two labelled joints.
     """
@@ -71,7 +71,7 @@ class LSP:
         keep = slice(self._first, NUM_TRAIN if split == "train" else None)
         self._joints, self._visible = self._joints[keep], self._visible[keep]
         if not len(self):
-            raise ValueError(
+            raise FileNotFoundError(
                 f"{path} describes {total} images; the test split begins after {NUM_TRAIN}. "
                 f"{_REMEDY}"
             )

@@ -6,7 +6,7 @@ State of the Art Analysis", CVPR 2014.
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,8 @@ class MPII:
         path, read, form = _find_annotation(self.root, split)
         self.source = f"{path.relative_to(self.root).as_posix()} ({form})"
         self._persons = read(path, split)
+        if self._persons.derived_head_sizes:
+            self.source += f", {self._persons.derived_head_sizes} head sizes derived from the scale"
         self._names = _unique_names(self._persons.images)
 
     def __len__(self):
@@ -112,7 +114,8 @@ class _Persons:
     visible: np.ndarray  # (N, 16)
     position: np.ndarray  # (N, 2), from 0
     scale: np.ndarray  # (N,), size of the person / 200 pixels
-    head_size: np.ndarray  # (N,), NaN where unknown
+    head_size: np.ndarray  # (N,), NaN where unknown; then derived from the scale
+    derived_head_sizes: int = field(init=False)
 
     def __post_init__(self):
         if not self.images:
@@ -127,6 +130,7 @@ class _Persons:
             )
         unknown = np.isnan(self.head_size)
         self.head_size[unknown] = 25 * self.scale[unknown]
+        object.__setattr__(self, "derived_head_sizes", int(unknown.sum()))
 
 
 def _find_annotation(root, split):

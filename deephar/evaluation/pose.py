@@ -15,8 +15,8 @@ import numpy as np
 
 from deephar import metrics
 from deephar.data.samples import Subset
-from deephar.data.transforms import crop_sample, load_image
-from deephar.geometry import apply_affine, invert_affine
+from deephar.data.transforms import crop_image, crop_sample, load_image, normalize
+from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import convert, get_skeleton, joint_map
 
 # Multi-crop: the window where it is, and displaced by 1/24 of its side (10.7 of 256 crop pixels)
@@ -112,7 +112,7 @@ class PoseScores:
 def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progress=False):
     """Predicts the pose of every person of a data set.
 
-    Every crop comes from `deephar.data.transforms.crop_sample`, which training uses too, without
+    Crops are those that training uses (`deephar.data.transforms.crop_sample`), without
     augmentation; predictions are mapped back to image pixels with the inverse of its affine map.
     Each person's image is decoded once, and no more than about two batches of crops are held.
 
@@ -185,15 +185,18 @@ def _views(dataset, config, displacements, mirror, batch_size):
         sample = dataset[person]
         if len(displacements) > 1 and not isinstance(sample.image, np.ndarray):
             sample = dataclasses.replace(sample, image=load_image(sample.image))
+        first = crop_sample(sample, config.image_size, config.skeleton)
+        crops = [(first.image, first.affine)]
+        for displacement in displacements[1:]:
+            affine = crop_affine(sample.center + sample.side * displacement, sample.side)
+            image = normalize(crop_image(sample.image, affine, config.image_size))
+            crops.append((image, affine))
         views = []
-        for displacement in displacements:
-            center = np.asarray(sample.center) + sample.side * displacement
-            moved = dataclasses.replace(sample, center=center)
-            crop = crop_sample(moved, config.image_size, config.skeleton)
-            views.append(_View(person, sample.name, crop.image, crop.affine, False))
+        for image, affine in crops:
+            views.append(_View(person, sample.name, image, affine, False))
             if mirror:
-                image, affine = crop.image[:, ::-1], _MIRROR @ crop.affine
-                views.append(_View(person, sample.name, image, affine, True))
+                mirrored = _MIRROR @ affine
+                views.append(_View(person, sample.name, image[:, ::-1], mirrored, True))
         return views
 
     # Enough persons in advance for one batch, and no more: memory stays bounded.
@@ -314,7 +317,6 @@ def score_lsp(predictions, dataset):
     predicted, samples = _matched(predictions, dataset, "lsp14")
     true = np.stack([sample.joints for sample in samples])
     torso = metrics.torso_size(true)
-    thresholds = np.linspace(0.0, 0.2, 21)
     return PoseScores(
         **_facts(predictions, dataset),
         measure="PCK",
@@ -324,11 +326,7 @@ def score_lsp(predictions, dataset):
         strict_threshold=0.1,
         blocks=tuple(metrics.pck(block, true, torso, 0.2) for block in predicted),
         strict=tuple(metrics.pck(block, true, torso, 0.1) for block in predicted),
-        curves=tuple(
-            # The curve of PCK is that of PCKh with another size and layout.
-            metrics.pckh_curve(block, true, torso, thresholds, skeleton="lsp14")
-            for block in predicted
-        ),
+        curves=tuple(metrics.pck_curve(block, true, torso) for block in predicted),
         distances=_distances(predicted[-1], true, torso),
     )
 

@@ -49,7 +49,7 @@ def evaluate_and_report(
         command: the command line, kept in results.json.
 
     Returns:
-        The `PoseScores`.
+        The `PoseScores`; None for persons without joint labels, which are only predicted.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -65,6 +65,12 @@ def evaluate_and_report(
         if limit < 1:
             raise ValueError(f"the number of persons must be at least 1, and is {limit}")
         dataset = Subset(dataset, range(min(limit, len(dataset))))
+    has_truth = any(np.isfinite(dataset[i].joints).any() for i in range(len(dataset)))
+    if not has_truth and save_predictions_to is None:
+        raise ValueError(
+            f"{dataset!r} has no joint labels, so there is nothing to score; to predict it for "
+            "others to score, say where to save the predictions"
+        )
     model, config = weights.load_model(weights_name)
     require_joints(config.skeleton, dataset.skeleton)
 
@@ -72,17 +78,16 @@ def evaluate_and_report(
     predictions = predict_poses(
         model, config, dataset, multi_crop, batch_size, progress=sys.stdout.isatty()
     )
-    scores = score(predictions, dataset)
-    print_table(scores)
-
-    written = [
-        write_results(
-            folder / "results.json", scores, config, weights.find(weights_name), command=command
-        )
-    ]
+    written, scores = [], None
     if save_predictions_to is not None:
         written.append(save_predictions(save_predictions_to, predictions, dataset))
-    written += save_figures(folder, scores, predictions, dataset)
+    if has_truth:
+        scores = score(predictions, dataset)
+        print_table(scores)
+        results = folder / "results.json"
+        file = weights.find(weights_name)
+        written.append(write_results(results, scores, config, file, command=command))
+        written += save_figures(folder, scores, predictions, dataset)
     print("\nwrote", *written, sep="\n  ")
     return scores
 

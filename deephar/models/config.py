@@ -10,7 +10,7 @@ STEMS = ("vgg16",)
 VISIBILITIES = ("sigmoid_max", "window_mass")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Everything that decides the layers and shapes of a network.
 
@@ -26,6 +26,9 @@ class ModelConfig:
         kernel_size: side of the depth-wise kernels.
         visibility: ``"sigmoid_max"``, the sigmoid of the largest heat-map value, or
             ``"window_mass"``, the largest 2x2 probability mass.
+
+    Raises:
+        ValueError: a field has another type, is out of its range, or does not fit the others.
     """
 
     stem: str = "vgg16"
@@ -40,6 +43,10 @@ class ModelConfig:
 
     def __post_init__(self):
         get_skeleton(self.skeleton)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not field.type:
+                raise ValueError(f"{field.name} must be {field.type.__name__}, and is {value!r}")
         _check_choice("stem", self.stem, STEMS)
         _check_choice("visibility", self.visibility, VISIBILITIES)
         if self.image_size < 64 or self.image_size % 64:
@@ -52,10 +59,10 @@ class ModelConfig:
                 raise ValueError(f"{field} must be at least {least}, and is {getattr(self, field)}")
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd and positive, and is {self.kernel_size}")
-        if self.image_size // 8 < 2 ** (self.num_levels - 1):
+        if self.image_size % (stride := 8 * 2 ** (self.num_levels - 1)):
             raise ValueError(
-                f"num_levels={self.num_levels} is too many for image_size={self.image_size}: the "
-                f"coarsest level would have less than one row; use fewer, or larger images"
+                f"image_size must be a multiple of {stride} for num_levels={self.num_levels}, and "
+                f"is {self.image_size}; use fewer levels, or another size"
             )
 
     @property
@@ -73,8 +80,14 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, text):
-        """The inverse of ``to_json``; an unknown field is a ``ValueError`` that names it."""
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError: not JSON of a config, or with a field that is not known; names it.
+        """
         fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise ValueError(f"expected the fields of a network config, got {text}")
         unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
             raise ValueError(

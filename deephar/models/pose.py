@@ -29,12 +29,15 @@ def pose_model(config, stem_weights=None):
     Returns:
         A ``keras.Model``.
 
+    Raises:
+        FileNotFoundError, ValueError: the stem weights cannot be had, or are not VGG-16's.
+
     Source: Luvizon et al., TPAMI 2020 (the pyramids), with VGG-16 as stem.
     """
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
     features = vgg16_stem(image, config.stem_features, stem_weights)
     poses = pose_pyramids(features, config)
-    return keras.Model(image, {"pose": _stack(poses)}, name="pose_model")
+    return keras.Model(image, {"pose": stack_predictions(poses)}, name="pose_model")
 
 
 def pose_pyramids(features, config):
@@ -129,7 +132,7 @@ def pose_from_heat_maps(heat_maps, config, name):
     return layers.Concatenate(name=name, dtype="float32")([xy, visibility])
 
 
-def _stack(poses):
+def stack_predictions(poses):
     """List of ``(batch, joints, 3)`` to ``(batch, predictions, joints, 3)``."""
     rows = [
         layers.Reshape((1, *pose.shape[1:]), name=f"pose_row{index}", dtype="float32")(pose)

@@ -34,22 +34,25 @@ def vgg16_stem(image, features, weights=None):
     stride16 = vgg.get_layer("block5_conv3").output
     upsampled = layers.UpSampling2D(2, interpolation="bilinear", name="stem_upsampling")(stride16)
     x = layers.Concatenate(name="stem_join")([stride8, upsampled])
+    # VGG-16 has no normalisation: its features reach ten thousands. Unnormalised, they would drown
+    # what the pyramids add to them; unscaled, their variances would not fit into float16 files.
+    x = layers.Rescaling(0.01, name="stem_scale")(x)
     if features != VGG16_FEATURES:
         x = conv(x, features, "stem_projection")
-    # VGG-16 has no normalisation and its values reach hundreds: unnormalised, they would drown
-    # what the pyramids add to them.
     return batch_norm(x, "stem_bn")
 
 
 def _vgg16(x, weights):
-    if weights not in (None, "imagenet") and not Path(weights).is_file():
+    if weights is None:
+        return keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
+    if weights != "imagenet" and not Path(weights).is_file():
         raise FileNotFoundError(
             f"stem weights {weights}: no such file; give 'imagenet' or the path of a VGG-16 "
             "weights file without classifier"
         )
     try:
         return keras.applications.VGG16(include_top=False, weights=weights, input_tensor=x)
-    except Exception as error:
+    except Exception as error:  # Keras raises a bare Exception when a download fails
         if weights == "imagenet":
             raise FileNotFoundError(
                 "the ImageNet weights of VGG-16 could not be downloaded; on a machine without "

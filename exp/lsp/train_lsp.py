@@ -4,7 +4,11 @@
 
 Needs the folder of LSP (see datasets/LSP/README.md). Images 1 to 1000 are trained on; persons to
 pick the best epoch by are held out of them, and the test images stay unseen for
-exp/lsp/eval_lsp.py. A killed run goes on with the same command and --resume.
+exp/lsp/eval_lsp.py. A killed run goes on with the same command and --resume. LSP labels neither
+pelvis nor thorax: start from a network of MPII (--weights runs/mpii/best.h5) if they matter.
+
+On a CPU, add --variant vgg16-light --freeze-stem 3. Time and score of training on LSP alone have
+not been measured; the README's "Results" has those of training on MPII and LSP together.
 """
 
 import argparse
@@ -33,7 +37,7 @@ def main(argv=None):
     datasets = {"lsp": LSP(args.data, split="train")}
     if args.lsp_extended:
         datasets["lspet"] = LSP(args.lsp_extended, split="extended")
-    cli.train_pose_network(args, datasets, args.shares, score_lsp, "lsp14")
+    cli.train_pose_network(args, datasets, args.shares, score_lsp)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_unknown_split(tmp_path):
 
 def test_no_test_images(build, tmp_path):
     build.lsp(tmp_path, 1000)
-    with pytest.raises(ValueError, match="describes 1000 images; the test split begins after"):
+    with pytest.raises(FileNotFoundError, match="describes 1000 images; the test"):
         LSP(tmp_path, "test")
 
 

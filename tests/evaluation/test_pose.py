@@ -116,6 +116,14 @@ def test_each_image_is_decoded_once(config, dots, tmp_path, monkeypatch, multi_c
     assert len(decoded) == 3
 
 
+def test_multi_crop_takes_persons_at_the_border_that_single_crop_takes(config, dots, reader):
+    sample = dots(1)[0]
+    edge = np.array([sample.image.shape[1] - 1 + 0.49 * sample.side, 50.0])
+    dataset = dots(1).changed(0, center=edge)  # its window displaced to the right shows nothing
+    predictions = predict_poses(reader(), config, dataset, multi_crop=True)
+    assert np.isfinite(predictions.joints).all()
+
+
 def test_depth_is_ignored(config, dots, reader):
     dataset = dots(2)
     flat = predict_poses(reader(), config, dataset, multi_crop=True)

@@ -134,3 +134,23 @@ def test_a_folder_that_cannot_be_made_is_one_line(drawn_mpii, tiny_weights, tmp_
     assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert str(out) in line
+
+
+def test_persons_without_labels_are_predicted_but_not_scored(
+    drawn_mpii, tiny_weights, tmp_path, capsys
+):
+    folder = tmp_path / "MPII"
+    (folder / "annot").mkdir(parents=True)
+    (folder / "images").symlink_to(drawn_mpii / "images")
+    persons = json.loads((drawn_mpii / "annot" / "valid.json").read_text())
+    for person in persons:
+        person["joints_vis"] = [0] * 16
+    (folder / "annot" / "valid.json").write_text(json.dumps(persons))
+    arguments = ["--data", folder, "--weights", tiny_weights, "--out", tmp_path / "out"]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert "no joint labels" in capsys.readouterr().err
+    arguments += ["--save-predictions", tmp_path / "p.h5"]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
+    with h5py.File(tmp_path / "p.h5") as file:
+        assert np.isfinite(file["preds"][()]).all()
+    assert not (tmp_path / "out" / "results.json").exists()

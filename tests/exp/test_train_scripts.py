@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 import scipy.io
+
+from deephar import weights
 
 EXP = Path(__file__).parents[2] / "exp"
 QUICK = "--variant vgg16-light --image-size 64 --stem-weights none --freeze-stem 5".split()
@@ -68,12 +71,26 @@ def test_mpii_with_lsp_trains_resumes_and_is_evaluated(drawn_mpii, lsp_folders, 
     assert (tuned / "last.h5").exists()
 
 
-def test_lsp_trains_a_network_of_lsp_joints(lsp_folders, tmp_path):
+def test_lsp_trains(lsp_folders, tmp_path):
     lsp, lspet = lsp_folders
     arguments = ["--data", lsp, "--lsp-extended", lspet, "--out", tmp_path / "run", *QUICK]
     assert run("lsp/train_lsp.py", *arguments, "--shares", "lsp=2,lspet=2") == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert config["model"]["skeleton"] == "lsp14"
+    assert config["data"]["shares"] == {"lsp": 2, "lspet": 2}
+
+
+def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path):
+    before = keras.config.dtype_policy()
+    arguments = ["--data", drawn_mpii, "--out", tmp_path / "run", *QUICK, "--shares", "mpii=2"]
+    try:
+        assert run("mpii/train_mpii.py", *arguments, "--mixed-precision") == 0
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    model, _ = weights.load_model(tmp_path / "run" / "last.h5")
+    assert all(np.isfinite(value).all() for value in model.get_weights())
+    facts = weights.read_facts(tmp_path / "run" / "last.h5")
+    assert facts["score"]["val_pckh"] >= 0
 
 
 @pytest.mark.parametrize(

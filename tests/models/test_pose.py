@@ -7,7 +7,7 @@ from keras import layers
 
 from deephar import weights
 from deephar.models import VARIANTS, ModelConfig, pose_model
-from deephar.models.pose import _stack, pose_pyramids
+from deephar.models.pose import pose_pyramids, stack_predictions
 from deephar.models.units import batch_norm_relu, conv
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -113,6 +113,8 @@ def test_poses_stay_float32_under_mixed_precision(policy):
         ("num_levels", 1),
         ("num_pyramids", 0),
         ("stem_features", 0),
+        ("image_size", 128.5),
+        ("growth", "96"),
     ],
 )
 def test_config_refuses_what_cannot_be_built(field, value):
@@ -120,10 +122,17 @@ def test_config_refuses_what_cannot_be_built(field, value):
         ModelConfig(**{field: value})
 
 
+def test_image_size_must_divide_down_to_the_coarsest_level():
+    with pytest.raises(ValueError, match="multiple of 128 for num_levels=5"):
+        ModelConfig(image_size=192, num_levels=5)
+
+
 def test_config_survives_json_and_names_fields_it_does_not_know():
     assert ModelConfig.from_json(TINY.to_json()) == TINY
     with pytest.raises(ValueError, match="novelty"):
         ModelConfig.from_json('{"novelty": 1}')
+    with pytest.raises(ValueError, match="expected the fields"):
+        ModelConfig.from_json("null")
 
 
 def test_pyramids_reproduce_the_authors_spnet(golden):
@@ -131,7 +140,7 @@ def test_pyramids_reproduce_the_authors_spnet(golden):
     config = ModelConfig(image_size=128, growth=16, num_levels=3, visibility="window_mass")
     image = keras.Input((128, 128, 3))
     poses = pose_pyramids(residual_stem(image, config.growth), config)
-    model = keras.Model(image, _stack(poses))
+    model = keras.Model(image, stack_predictions(poses))
     report = weights.load(model, GOLDEN / "spnet_pose2d.weights.keras2.h5", partial=True)
     # They store the constant grids of their soft-argmax as weights; nothing else differs.
     assert not report.missing
