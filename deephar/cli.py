@@ -11,7 +11,10 @@ from deephar.training import SCHEDULES, PoseTraining, train_pose
 
 
 def reporting_errors(main):
-    """Decorates a script's ``main(argv=None)``: a user's mistake becomes one line and status 2."""
+    """Decorates a script's ``main(argv=None)``: a user's mistake becomes one line and status 2.
+
+    An interrupt by the user (Ctrl-C) becomes one line and status 130.
+    """
 
     @functools.wraps(main)
     def wrapped(argv=None):
@@ -20,6 +23,9 @@ def reporting_errors(main):
         except (OSError, ValueError, FloatingPointError) as error:
             print("error:", " ".join(str(error).split()), file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
 
     return wrapped
 
