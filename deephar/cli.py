@@ -2,12 +2,14 @@
 
 import argparse
 import functools
+import json
 import shlex
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from deephar.models.config import VARIANTS
-from deephar.training import SCHEDULES, PoseTraining, train_pose
+from deephar.training import SCHEDULES, PoseTraining, read_settings, train_pose
 
 
 def reporting_errors(main):
@@ -45,7 +47,7 @@ def add_pose_training_arguments(parser):
     network.add_argument("--weights", help="start from this .h5 file, or name, and its network")
 
     training = parser.add_argument_group("training")
-    training.add_argument("--out", required=True, help="run folder to write")
+    training.add_argument("--out", required=True, type=_folder, help="run folder to write")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out")
     training.add_argument("--epochs", type=int, default=default.epochs, help="(%(default)s)")
     training.add_argument(
@@ -80,10 +82,20 @@ def add_pose_training_arguments(parser):
     )
 
 
+def _folder(text):
+    if not text or Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"expected a folder, got {text!r}")
+    return text
+
+
 def parse_shares(text):
     """``"mpii=16,lsp=8"`` to ``{"mpii": 16, "lsp": 8}``, persons of each data set in a batch."""
     try:
-        return {name: int(count) for name, count in (item.split("=") for item in text.split(","))}
+        pairs = [item.split("=") for item in text.split(",")]
+        shares = {name.strip(): int(count) for name, count in pairs}
+        if len(shares) < len(pairs):
+            raise ValueError(text)
+        return shares
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected NAME=COUNT,NAME=COUNT (persons a batch), as in mpii=16,lsp=8, got {text!r}"
@@ -96,7 +108,7 @@ def train_pose_network(args, datasets, shares, score):
     Args:
         args: of a parser with ``add_pose_training_arguments``.
         datasets: training data sets by name; validation persons are held out of the first.
-        shares: persons of each in a batch; those of no data set in ``datasets`` are left out.
+        shares: persons of each in a batch, where the arguments do not say.
         score: ``score_mpii`` or ``score_lsp``, what validation persons are scored with.
 
     Raises:
@@ -113,20 +125,14 @@ def train_pose_network(args, datasets, shares, score):
         # Not float16: the features of VGG-16 exceed its range.
         keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(args.seed)
-    start = weights.find(args.weights) if args.weights else None
-    config = weights.read_config(start) if start else VARIANTS[args.variant]
-    if args.image_size is not None:
-        config = replace(config, image_size=args.image_size)
-
-    lacking = sorted(set(datasets) - set(shares))
-    if lacking:
-        raise ValueError(f"--shares says nothing of {', '.join(lacking)}: add {lacking[0]}=8")
+    start = weights.find(args.weights) if args.weights and not args.resume else None
+    config = _config(args, start)
     datasets = dict(datasets)
     first = next(iter(datasets))
     datasets[first], validation = hold_out(datasets[first], args.validation)
     batches = Batches(
         datasets,
-        {name: shares[name] for name in datasets},
+        args.shares or {name: shares[name] for name in datasets},
         image_size=config.image_size,
         skeleton=config.skeleton,
         augmentation=Augmentation(),
@@ -137,7 +143,7 @@ def train_pose_network(args, datasets, shares, score):
     # Weights to start from, and those in the state of a resumed run, come later.
     stem_is_random = args.stem_weights == "none" or start or args.resume
     model = pose_model(config, None if stem_is_random else args.stem_weights)
-    if start and not args.resume:
+    if start:
         weights.load(model, start)
     settings = PoseTraining(
         epochs=args.epochs,
@@ -151,13 +157,27 @@ def train_pose_network(args, datasets, shares, score):
     print(f"wrote {args.out}: best.h5, last.h5, log.csv")
 
 
+def _config(args, start):
+    """The network's config: the resumed run's, that of the weights to start from, or a variant."""
+    from deephar import weights
+    from deephar.models import ModelConfig
+
+    if args.resume:
+        config = ModelConfig.from_json(json.dumps(read_settings(args.out)["model"]))
+    elif start:
+        config = weights.read_config(start)
+    else:
+        config = VARIANTS[args.variant]
+    return config if args.image_size is None else replace(config, image_size=args.image_size)
+
+
 def add_evaluation_arguments(parser, out):
     """Adds the arguments that ``evaluate_network`` reads; ``out`` is the default folder."""
     parser.add_argument("--weights", required=True, help=".h5 file, or name in weights/")
     parser.add_argument("--multi-crop", action="store_true", help="average ten crops a person")
     parser.add_argument("--batch-size", type=int, default=16, help="crops a batch (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")
-    parser.add_argument("--out", default=out, help="output folder (%(default)s)")
+    parser.add_argument("--out", default=out, type=_folder, help="output folder (%(default)s)")
     parser.add_argument(
         "--save-predictions", metavar="PATH", help=".h5 or .mat that public evaluators read"
     )

@@ -21,10 +21,10 @@ def replacing(path):
         OSError: the file could not be written; says that the previous version was kept.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Always the same name, so that what a killed process leaves is overwritten, not piled up.
     part = path.with_name(f".part.{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with open(part, "rb") as file:
             os.fsync(file.fileno())
@@ -33,7 +33,8 @@ def replacing(path):
         kept = "; the previous version was kept" if path.exists() else ""
         raise OSError(f"{path}: could not be written ({error}){kept}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # on a read-only disk; the error above says so
+            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

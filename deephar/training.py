@@ -16,6 +16,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from deephar import weights
 from deephar.evaluation.pose import predict_poses
@@ -57,7 +58,7 @@ class PoseTraining:
             raise ValueError(f"freeze_stem must be 0 to 5 blocks, and is {self.freeze_stem}")
         if self.epochs < 1:
             raise ValueError(f"epochs must be at least 1, and is {self.epochs}")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be positive, and is {self.learning_rate}")
 
 
@@ -91,7 +92,12 @@ def train_pose(model, config, batches, validation, score, out, training=None, re
     _check_run(out, settings, resume)
     freeze_stem(model, training.freeze_stem)
     _compile(model, training, steps=training.epochs * len(batches))
+    # What would make validation impossible must not show only after the first epoch.
+    score(predict_poses(model, config, validation), validation)
     progress = _load_state(model, out) if resume else _start(model, out, settings)
+    if progress.epoch == training.epochs:
+        print(f"{out}: complete, all {training.epochs} epochs are done")
+        return progress.log
     batches.epoch = progress.epoch
     batches.error = None
     _write_log(out / "log.csv", progress.log)
@@ -168,7 +174,13 @@ class ValidationScore(keras.callbacks.Callback):
         self.config, self.dataset, self.score = config, dataset, score
 
     def on_epoch_end(self, epoch, logs=None):
-        scores = self.score(predict_poses(self.model, self.config, self.dataset), self.dataset)
+        predictions = predict_poses(self.model, self.config, self.dataset)
+        if not np.isfinite(predictions.joints).all():
+            raise FloatingPointError(
+                f"the network predicts NaN after epoch {epoch + 1}: its training has diverged; "
+                "lower the learning rate; the files of the last complete epoch were kept"
+            )
+        scores = self.score(predictions, self.dataset)
         logs[f"val_{scores.measure.lower()}"] = float(scores.answer.total)
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
@@ -248,15 +260,21 @@ def _persons(dataset):
 
 def _check_run(out, settings, resume):
     """Raises unless the folder is free, or holds a run with these settings to be resumed."""
-    is_run = (out / "state.h5").exists()
-    if not resume and is_run:
-        raise FileExistsError(f"{out}: holds a run already; resume it, or give another folder")
+    results = [name for name in ("log.csv", "best.h5", "last.h5") if (out / name).exists()]
     if not resume:
+        if results:  # a run that failed in its first epoch has none, and is replaced
+            raise FileExistsError(
+                f"{out}: holds a run already ({', '.join(results)}); add --resume to go on with "
+                "it, or give another folder"
+            )
         return
-    if not is_run:
-        raise FileNotFoundError(f"{out}: no run to resume (no state.h5); start it without resume")
+    if not (out / "state.h5").exists():
+        last = out / "last.h5"
+        advice = f"start from its weights: --weights {last}" if last.exists() else "leave it out"
+        raise FileNotFoundError(f"{out}: no run to --resume (no state.h5); {advice}")
     path = out / "config.json"
-    stored, now = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(settings)
+    stored, now = _flat(read_settings(out)), _flat(settings)
+    del stored["training.start"], now["training.start"]  # a resumed run has its own weights
     other = [
         f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
         for key in sorted(stored.keys() | now.keys())
@@ -267,6 +285,24 @@ def _check_run(out, settings, resume):
             f"{path}: the run has other settings ({'; '.join(other)}); resume it with its own, or "
             "start a new one in another folder"
         )
+
+
+def read_settings(out):
+    """The settings of the run in a folder, as ``train_pose`` keeps them in ``config.json``.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged.
+    """
+    path = Path(out) / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{out}: no run to --resume (no config.json); leave it out")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        _ = settings["model"], settings["training"]["start"], settings["data"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: not the settings of a run ({error}); restore it") from error
+    return settings
 
 
 def _flat(settings, prefix=""):
@@ -308,7 +344,7 @@ def _load_state(model, out):
             for group, variables in _state_variables(model).items():
                 for number, variable in enumerate(variables):
                     variable.assign(file[f"{group}/{number}"][()])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{path}: damaged ({error}); start a new run in another folder, from the weights in "
             f"{out / 'last.h5'}"

@@ -185,7 +185,7 @@ def plot_curves(curves, title="", xlabel="threshold", ylabel="correct joints (%)
     axes.set_xlim(float(np.min(thresholds)), float(np.max(thresholds)))
     axes.grid(alpha=0.3)
     # Score curves rise to the right, so the lower right corner is the free one.
-    axes.legend(loc="lower right", fontsize=9, frameon=True)
+    axes.legend(loc="best", fontsize=9, frameon=True)
     return figure
 
 

@@ -21,6 +21,10 @@ from deephar.files import replacing, sha256, writing_h5
 
 CONFIG = "deephar_config"
 FACTS = "deephar_facts"
+FORMAT = "deephar_format"
+
+_FORMAT = 1
+"""Raised when the same weights would make another network: a change without new layer shapes."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def save(model, config, path, dtype="float32", **facts):
     layers = list(_weighted_layers(model))
     with writing_h5(path) as file:
         file.attrs[CONFIG] = config.to_json()
+        file.attrs[FORMAT] = _FORMAT
         file.attrs[FACTS] = json.dumps(facts)
         file.attrs["backend"] = "tensorflow"
         file.attrs["keras_version"] = "2.0.0"  # of the layout
@@ -147,6 +152,11 @@ def read_config(path):
                 f"{path}: holds no network config, so it was not saved by deephar.weights.save; "
                 "build the model yourself and call deephar.weights.load(model, path)"
             )
+        if file.attrs.get(FORMAT) != _FORMAT:
+            raise ValueError(
+                f"{path}: weights of format {file.attrs.get(FORMAT, 'unknown')}, this version of "
+                f"deephar reads format {_FORMAT}; use the version that wrote it"
+            )
         try:
             return ModelConfig.from_json(file.attrs[CONFIG])
         except ValueError as error:
@@ -180,9 +190,11 @@ def index():
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        _ = [(entry["file"], entry["sha256"]) for entry in entries.values()]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: not a list of weights in JSON ({error}); restore it") from error
+    return entries
 
 
 def register(name, path, licence):
@@ -257,16 +269,20 @@ def _open(path):
             f"{path}: not an HDF5 weights file, or cut off ({error}); fetch or train it again"
         ) from error
     with file:
-        yield file
+        try:
+            yield file
+        except (OSError, KeyError, RuntimeError) as error:
+            raise ValueError(f"{path}: damaged ({error}); fetch or train it again") from error
 
 
 def _values(dataset, path):
-    try:
-        return dataset[()]
-    except OSError as error:
+    value = dataset[()]
+    if not np.isfinite(value).all():
         raise ValueError(
-            f"{path}: damaged at {dataset.name} ({error}); fetch or train it again"
-        ) from error
+            f"{path}: {dataset.name} holds NaN or infinite values; it is damaged, or its training "
+            "has diverged: fetch or train it again"
+        )
+    return value
 
 
 def _weighted_layers(model):

@@ -166,7 +166,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
 def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
     drawn_mpii, tmp_path
 ):
-    with pytest.raises(FileNotFoundError, match="no run to resume"):
+    with pytest.raises(FileNotFoundError, match="no run to --resume"):
         train(drawn_mpii, tmp_path / "run", resume=True)
     train(drawn_mpii, tmp_path / "run")
     with pytest.raises(FileExistsError, match="holds a run already"):
@@ -174,12 +174,47 @@ def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
     other = PoseTraining(epochs=2, freeze_stem=5, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"learning_rate was 0\.001, now 0\.5"):
         train(drawn_mpii, tmp_path / "run", resume=True, training=other)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "last.h5").write_text("kept")
+    with pytest.raises(FileExistsError, match=r"holds a run already \(last\.h5\)"):
+        train(drawn_mpii, tmp_path / "a")
+    with pytest.raises(FileNotFoundError, match=r"--weights .*last\.h5"):
+        train(drawn_mpii, tmp_path / "a", resume=True)
     config = tmp_path / "run" / "config.json"
     settings = json.loads(config.read_text())
     settings["data"]["train"]["lsp"] = {"persons": 1000}  # as of a run with one data set more
     config.write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=r"data\.train\.lsp\.persons was 1000, now absent"):
         train(drawn_mpii, tmp_path / "run", resume=True)
+    config.write_text("null")
+    with pytest.raises(ValueError, match=r"config\.json: not the settings of a run"):
+        train(drawn_mpii, tmp_path / "run", resume=True)
+
+
+def test_a_run_that_failed_in_its_first_epoch_can_be_started_again(drawn_mpii, tmp_path):
+    too_fast = PoseTraining(epochs=1, freeze_stem=5, learning_rate=1e30)
+    with pytest.raises(FloatingPointError):
+        train(drawn_mpii, tmp_path, training=too_fast)
+    assert len(train(drawn_mpii, tmp_path)) == 2
+
+
+def test_resuming_a_complete_run_says_so(drawn_mpii, tmp_path, capsys):
+    log = train(drawn_mpii, tmp_path)
+    before = (tmp_path / "last.h5").stat().st_mtime_ns
+    capsys.readouterr()
+    assert train(drawn_mpii, tmp_path, resume=True) == log
+    assert "complete, all 2 epochs are done" in capsys.readouterr().out
+    assert (tmp_path / "last.h5").stat().st_mtime_ns == before
+
+
+def test_a_network_that_cannot_be_validated_is_refused_before_training(drawn_mpii, tmp_path):
+    config = ModelConfig(**{**vars(TINY), "skeleton": "lsp14"})
+    batches = Batches({"mpii": MPII(drawn_mpii)}, {"mpii": 4}, 64, "lsp14", steps_per_epoch=1)
+    with pytest.raises(ValueError, match="lacks pelvis, thorax"):
+        train_pose(
+            pose_model(config), config, batches, MPII(drawn_mpii), score_mpii, tmp_path / "run"
+        )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_leaves_the_previous_state(drawn_mpii, tmp_path):

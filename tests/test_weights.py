@@ -135,6 +135,17 @@ def test_other_files_are_refused(model, tmp_path):
         weights.save(model, CONFIG, tmp_path / "model.npz")
 
 
+def test_files_of_another_format_or_with_values_that_are_not_finite_are_refused(model, saved):
+    with h5py.File(saved, "a") as file:
+        file.attrs[weights.FORMAT] = 0
+    with pytest.raises(ValueError, match=r"model\.h5: weights of format 0"):
+        weights.load_model(saved)
+    with h5py.File(saved, "a") as file:
+        file["block3_conv1/block3_conv1/bias:0"][3] = np.nan
+    with pytest.raises(ValueError, match="block3_conv1/bias:0 holds NaN"):
+        weights.load(model, saved)
+
+
 def test_files_of_others_have_no_config(model, tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     with pytest.raises(ValueError, match="holds no network config"):
@@ -172,6 +183,9 @@ def test_index_names_files_and_checks_their_content(saved, monkeypatch):
 def test_a_damaged_index_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
     (tmp_path / "index.json").write_text("{")
+    with pytest.raises(ValueError, match=r"index\.json: not a list of weights"):
+        weights.load_model("small")
+    (tmp_path / "index.json").write_text('{"small": {}}')
     with pytest.raises(ValueError, match=r"index\.json: not a list of weights"):
         weights.load_model("small")
 

@@ -40,7 +40,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("dataset", choices=DATASETS)
     parser.add_argument("folder", type=Path, help="folder with the images and the annotation")
     arguments = parser.parse_args(argv)
-    return 1 if check(arguments.dataset, arguments.folder) else 0
+    try:
+        return 1 if check(arguments.dataset, arguments.folder) else 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def check(dataset: str, folder: str | Path) -> list[str]:

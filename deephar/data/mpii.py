@@ -212,7 +212,12 @@ def _json_records(path):
                 f"{path}: person {i} lacks {', '.join(sorted(keys - record.keys()))}; it has "
                 f"{', '.join(sorted(record))}. {_REMEDY}"
             )
-        if not isinstance(record["image"], str):
+        if record.get("headsize") is not None and not number(record["headsize"]) > 0:
+            raise ValueError(
+                f"{path}: person {i} (image {record['image']}) has the headsize "
+                f"{record['headsize']!r}, expected a positive number. Correct it or leave it out."
+            )
+        if not isinstance(record["image"], str) or not record["image"]:
             raise ValueError(f"{path}: person {i} has the image {record['image']!r}, no file name.")
     return records
 

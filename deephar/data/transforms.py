@@ -371,6 +371,10 @@ def _decode(path, shrinkage):
             content = file.read()
     except FileNotFoundError:
         raise FileNotFoundError(f"The image {path} does not exist. {_REMEDY}") from None
+    except OSError as error:  # a folder, or not allowed
+        raise ValueError(
+            f"The image {path} cannot be read ({error.strerror}). {_REMEDY}"
+        ) from error
     jpeg = content.startswith(b"\xff\xd8")
     factor, flags = 1, cv2.IMREAD_UNCHANGED
     if jpeg:

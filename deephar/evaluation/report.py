@@ -10,6 +10,7 @@ import math
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from deephar import __version__, visualize, weights
@@ -61,6 +62,7 @@ def evaluate_and_report(
     folder.mkdir(parents=True, exist_ok=True)
     if save_predictions_to is not None:
         _check_suffix(save_predictions_to)
+        _check_not_in_the_way(save_predictions_to)
     if limit is not None:
         if limit < 1:
             raise ValueError(f"the number of persons must be at least 1, and is {limit}")
@@ -83,11 +85,11 @@ def evaluate_and_report(
         written.append(save_predictions(save_predictions_to, predictions, dataset))
     if has_truth:
         scores = score(predictions, dataset)
-        print_table(scores)
         results = folder / "results.json"
         file = weights.find(weights_name)
         written.append(write_results(results, scores, config, file, command=command))
         written += save_figures(folder, scores, predictions, dataset)
+        print_table(scores)
     print("\nwrote", *written, sep="\n  ")
     return scores
 
@@ -334,6 +336,17 @@ def _write_mat(path, arrays):
 def _check_suffix(path):
     if Path(path).suffix not in (".h5", ".mat"):
         raise ValueError(f"{path}: predictions are saved as .h5 or .mat; give such a path")
+
+
+def _check_not_in_the_way(path):
+    """Raises rather than let predictions take the place of another file, such as the weights."""
+    if Path(path).suffix != ".h5" or not Path(path).is_file():
+        return
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            if "preds" in file:
+                return
+    raise ValueError(f"{path}: exists, and holds no predictions; give another path")
 
 
 def _image_name(sample):

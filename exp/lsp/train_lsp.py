@@ -18,6 +18,8 @@ from deephar import cli
 from deephar.data import LSP
 from deephar.evaluation import score_lsp
 
+SHARES = {"lsp": 16, "lspet": 16}
+
 
 @cli.reporting_errors
 def main(argv=None):
@@ -28,8 +30,7 @@ def main(argv=None):
     parser.add_argument(
         "--shares",
         type=cli.parse_shares,
-        default="lsp=16,lspet=16",
-        help="persons of each data set in a batch (%(default)s, of those given)",
+        help="persons of each data set in a batch (lsp=16,lspet=16, of those given)",
     )
     cli.add_pose_training_arguments(parser)
     args = parser.parse_args(argv)
@@ -37,7 +38,7 @@ def main(argv=None):
     datasets = {"lsp": LSP(args.data, split="train")}
     if args.lsp_extended:
         datasets["lspet"] = LSP(args.lsp_extended, split="extended")
-    cli.train_pose_network(args, datasets, args.shares, score_lsp)
+    cli.train_pose_network(args, datasets, SHARES, score_lsp)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from deephar import cli
 from deephar.data import LSP, MPII
 from deephar.evaluation import score_mpii
 
+SHARES = {"mpii": 16, "lsp": 8, "lspet": 8}
+
 
 @cli.reporting_errors
 def main(argv=None):
@@ -29,8 +31,7 @@ def main(argv=None):
     parser.add_argument(
         "--shares",
         type=cli.parse_shares,
-        default="mpii=16,lsp=8,lspet=8",
-        help="persons of each data set in a batch (%(default)s, of those given)",
+        help="persons of each data set in a batch (mpii=16,lsp=8,lspet=8, of those given)",
     )
     cli.add_pose_training_arguments(parser)
     args = parser.parse_args(argv)
@@ -40,7 +41,7 @@ def main(argv=None):
         datasets["lsp"] = LSP(args.lsp, split="train")
     if args.lsp_extended:
         datasets["lspet"] = LSP(args.lsp_extended, split="extended")
-    cli.train_pose_network(args, datasets, args.shares, score_mpii)
+    cli.train_pose_network(args, datasets, SHARES, score_mpii)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,15 @@ def test_a_folder_that_cannot_be_made_is_one_line(drawn_mpii, tiny_weights, tmp_
     assert str(out) in line
 
 
+def test_predictions_do_not_overwrite_weights(drawn_mpii, tiny_weights, tmp_path, capsys):
+    before = tiny_weights.read_bytes()
+    arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", tmp_path / "out"]
+    arguments += ["--save-predictions", tiny_weights]
+    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert "holds no predictions" in capsys.readouterr().err
+    assert tiny_weights.read_bytes() == before
+
+
 def test_persons_without_labels_are_predicted_but_not_scored(
     drawn_mpii, tiny_weights, tmp_path, capsys
 ):

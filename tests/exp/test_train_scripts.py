@@ -101,8 +101,10 @@ def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path):
         (["--stem-weights", "nowhere.h5"], "nowhere.h5: no such file"),
         (["--weights", "nowhere.h5"], "no such weights file"),
         (["--freeze-stem", "7"], "freeze_stem must be 0 to 5"),
-        (["--resume"], "no run to resume"),
-        (["--shares", "lsp=4"], "--shares says nothing of mpii"),
+        (["--resume"], "no run to --resume"),
+        (["--shares", "lsp=4"], "shares must name the data sets mpii"),
+        (["--shares", "mpii=4,lsp=4"], "shares must name the data sets mpii"),
+        (["--learning-rate", "inf"], "learning_rate must be positive"),
     ],
 )
 def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message):
