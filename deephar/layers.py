@@ -178,3 +178,168 @@ class WindowVisibility(_Float32Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-3], input_shape[-1], 1)
+
+
+@_register
+class VolumetricMaps(_Float32Layer):
+    """Splits volumetric heat maps into maps over the image and maps over depth.
+
+    Input: ``(..., height, width, depth_maps * joints)``, joints running fastest. Output: the maps
+    averaged over depth, ``(..., height, width, joints)``, and those averaged over the image,
+    ``(..., depth_maps, joints)``. Source: Luvizon et al., CVPR 2018, section 3.2.
+
+    Args:
+        depth_maps: depth maps of each joint.
+    """
+
+    def __init__(self, depth_maps, **kwargs):
+        super().__init__(**kwargs)
+        self.depth_maps = depth_maps
+
+    def call(self, maps):
+        shape = _known_shape(maps)
+        maps = ops.reshape(maps, (*shape[:-1], self.depth_maps, maps.shape[-1] // self.depth_maps))
+        return ops.mean(maps, axis=-2), ops.mean(maps, axis=(-4, -3))
+
+    def compute_output_shape(self, input_shape):
+        joints = input_shape[-1] // self.depth_maps
+        return (*input_shape[:-1], joints), (*input_shape[:-3], self.depth_maps, joints)
+
+    def get_config(self):
+        return {**super().get_config(), "depth_maps": self.depth_maps}
+
+
+@_register
+class DepthSoftArgmax(_Float32Layer):
+    """Soft-argmax along depth, on a grid from 0 to 1 inclusive.
+
+    Input: ``(..., depth_maps, joints)``, raw values. Output: ``(..., joints, 1)`` in [0, 1].
+    Source: Luvizon et al., CVPR 2018, section 3.2.
+    """
+
+    def call(self, maps):
+        probabilities = ops.softmax(maps, axis=-2)
+        z = ops.einsum("...dj,d->...j", probabilities, _unit_grid(maps.shape[-2]))
+        return ops.expand_dims(z, -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-2], input_shape[-1], 1)
+
+
+@_register
+class VolumetricVisibility(_Float32Layer):
+    """Visibility as the sigmoid of the largest value over the image plus the largest over depth.
+
+    Input: the two outputs of `VolumetricMaps`. Output: ``(..., joints, 1)`` in [0, 1].
+    Source: the authors' code of the CVPR 2018 paper.
+    """
+
+    def call(self, inputs):
+        image_maps, depth_maps = inputs
+        largest = ops.max(image_maps, axis=(-3, -2)) + ops.max(depth_maps, axis=-2)
+        return ops.expand_dims(ops.sigmoid(largest), -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[1][:-2], input_shape[1][-1], 1)
+
+
+@_register
+class DepthRegression(_Float32Layer):
+    """Depth as a sigmoid map, averaged under the joint's probability map (the authors' SPNet).
+
+    Input: raw depth maps and probability maps, both ``(..., height, width, joints)``.
+    Output: ``(..., joints, 1)`` in [0, 1].
+    """
+
+    def call(self, inputs):
+        depth_maps, probabilities = inputs
+        depth = ops.sum(ops.sigmoid(depth_maps) * probabilities, axis=(-3, -2))
+        return ops.expand_dims(depth, -1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[0][:-3], input_shape[0][-1], 1)
+
+
+@_register
+class HeatMapPooling(keras.layers.Layer):
+    """Features at the joints: their average under each joint's probability map.
+
+    Input: probability maps ``(..., height, width, joints)`` and features ``(..., height, width,
+    channels)``. Output: ``(..., joints, channels)``.
+    Source: Luvizon et al., CVPR 2018, section 4.2 (appearance features).
+    """
+
+    def call(self, inputs):
+        probabilities, features = inputs
+        probabilities = ops.cast(probabilities, self.compute_dtype)
+        return ops.einsum("...hwj,...hwc->...jc", probabilities, features)
+
+    def compute_output_shape(self, input_shape):
+        maps, features = input_shape
+        return (*maps[:-3], maps[-1], features[-1])
+
+
+@_register
+class MaskByVisibility(_Float32Layer):
+    """Coordinates times visibility: hidden joints go to 0.
+
+    Input: ``(..., joints, dim + 1)``, coordinates and visibility. Output: ``(..., joints, dim)``.
+    Source: the authors' SPNet, input of the pose stream.
+    """
+
+    def call(self, poses):
+        return poses[..., :-1] * poses[..., -1:]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] - 1)
+
+
+@_register
+class MaxMinPooling(keras.layers.Layer):
+    """Max pooling plus min pooling, in windows of 2 x 2 without overlap.
+
+    Where a side is odd, the last window is smaller. Input: ``(batch, frames, joints, channels)``.
+    Output: ``(batch, ceil(frames / 2), ceil(joints / 2), channels)``.
+    Source: Luvizon et al., CVPR 2018, section 4 (action heat maps).
+    """
+
+    def call(self, x):
+        return ops.max_pool(x, 2, 2, "same") - ops.max_pool(-x, 2, 2, "same")
+
+    def compute_output_shape(self, input_shape):
+        halved = [None if size is None else -(-size // 2) for size in input_shape[1:3]]
+        return (input_shape[0], *halved, input_shape[3])
+
+
+@_register
+class GlobalMaxMinPooling(_Float32Layer):
+    """The maximum plus the minimum over frames and joints.
+
+    Input: ``(batch, frames, joints, channels)``. Output: ``(batch, channels)``.
+    Source: Luvizon et al., CVPR 2018, section 4.
+    """
+
+    def call(self, x):
+        return ops.max(x, axis=(1, 2)) + ops.min(x, axis=(1, 2))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])
+
+
+@_register
+class UndoPooling(keras.layers.Layer):
+    """Repeats every value 2 x 2 times, up to the size that the input of a `MaxMinPooling` had.
+
+    Input: a pooled tensor ``(batch, h, w, channels)``, and a tensor ``(batch, frames, joints, _)``
+    of the size before pooling. Output: ``(batch, frames, joints, channels)``.
+    """
+
+    def call(self, inputs):
+        pooled, original = inputs
+        frames, joints = _known_shape(original)[1:3]
+        repeated = ops.repeat(ops.repeat(pooled, 2, axis=1), 2, axis=2)
+        return repeated[:, :frames, :joints]
+
+    def compute_output_shape(self, input_shape):
+        pooled, original = input_shape
+        return (*original[:3], pooled[-1])

@@ -128,11 +128,11 @@ def load_model(name):
         FileNotFoundError: neither a known name nor a file.
         ValueError: the file is damaged, or has no config inside.
     """
-    from deephar.models import pose_model
+    from deephar.models import build_model
 
     path = find(name)
     config = read_config(path)
-    model = pose_model(config)
+    model = build_model(config)
     load(model, path)
     return model, config
 

@@ -6,10 +6,17 @@ from keras.ops import convert_to_numpy
 
 from deephar.layers import (
     CaffePreprocessing,
+    DepthSoftArgmax,
+    GlobalMaxMinPooling,
+    HeatMapPooling,
     MaximumVisibility,
+    MaxMinPooling,
     SoftArgmax,
     SpatialSoftmax,
     TimeDistributed,
+    UndoPooling,
+    VolumetricMaps,
+    VolumetricVisibility,
     WindowVisibility,
 )
 from deephar.models import ModelConfig, pose_model
@@ -226,3 +233,37 @@ def test_caffe_preprocessing_is_that_of_keras():
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype("float32")
     expected = keras.applications.vgg16.preprocess_input(images.copy())
     np.testing.assert_allclose(CaffePreprocessing()(images / 127.5 - 1), expected, atol=1e-3)
+
+
+def test_volumetric_depth_agrees_with_the_reference(golden):
+    reference = golden("fn_pose_regression_3d")
+    volume = VolumetricMaps(int(reference["depth_maps"]))(reference["h"])
+    np.testing.assert_allclose(volume[0], reference["hxy"], atol=1e-5)
+    xy = SoftArgmax()(SpatialSoftmax()(volume[0]))
+    z = DepthSoftArgmax()(volume[1])
+    pose = np.concatenate([xy, z], axis=-1)
+    np.testing.assert_allclose(pose, reference["pose_full_grid"], atol=1e-5)
+    visibility = VolumetricVisibility()(volume)
+    np.testing.assert_allclose(visibility, reference["visible"], atol=1e-5)
+
+
+def test_heat_map_pooling_agrees_with_the_reference(golden):
+    reference = golden("fn_kronecker_prod")
+    pooled = HeatMapPooling()([reference["h"], reference["f"]])
+    np.testing.assert_allclose(pooled, reference["out"], rtol=1e-5, atol=2e-5)
+    one_image = HeatMapPooling()([reference["h"][:, 0], reference["f"][:, 0]])
+    np.testing.assert_allclose(one_image, reference["out"][:, 0], rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_max_min_pooling_agrees_with_the_reference(golden, number):
+    reference = golden("fn_max_min_pooling")
+    x = reference[f"x{number}"]
+    pooled = MaxMinPooling()(x)
+    np.testing.assert_allclose(pooled, reference[f"pool_2x2_{number}"], atol=1e-6)
+    assert pooled.shape == MaxMinPooling().compute_output_shape(x.shape)
+    total = GlobalMaxMinPooling()(x)
+    np.testing.assert_allclose(total, reference[f"global_{number}"], atol=1e-6)
+    restored = UndoPooling()([pooled, x])
+    assert restored.shape == x.shape
+    np.testing.assert_array_equal(restored[:, ::2, ::2], pooled)

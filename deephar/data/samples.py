@@ -1,10 +1,12 @@
-"""What a data set gives for one person, and parts of data sets."""
+"""What a data set gives for one person or one video, and parts of data sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+
+from deephar.camera import Camera
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,9 @@ class Sample:
         side: side of that window before augmentation, pixels.
         head_size: length that PCKh divides by, pixels; NaN = unknown.
         name: unique within the data set. Persons of one image share what stands before ``#``.
+        joints_3d: float (joints, 3), mm in camera coordinates (x right, y down, z forward), NaN
+            where unknown; None = no 3D labels.
+        camera: the camera of `joints_3d`; None = no 3D labels.
     """
 
     image: str | np.ndarray
@@ -32,6 +37,40 @@ class Sample:
     side: float
     head_size: float
     name: str
+    joints_3d: np.ndarray | None = None
+    camera: Camera | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """One annotated person in one video of a single action.
+
+    Attributes:
+        frames: N images in order, each a path or a uint8 RGB array (H, W, 3); any sequence, which
+            may make them when asked. Empty when only labels are at hand.
+        joints: float (N, joints, 2), pixels, NaN where unlabelled; as in `Sample`.
+        visible: float (N, joints), 1 = visible, 0 = hidden, NaN = not known or unlabelled.
+        skeleton: name of the skeleton of `joints`.
+        boxes: float (N, 4), the person's box (x1, y1, x2, y2) in each frame, pixels.
+        size: (width, height) of the frames, pixels.
+        action: index of the action in the data set's `actions`.
+        name: unique within the data set.
+        joints_3d: float (N, joints, 3), mm in camera coordinates; None = no 3D labels.
+        camera: the camera of `joints_3d`, the same for all frames; None = no 3D labels.
+        head_sizes: float (N,), length that PCKh divides by, pixels; None = unknown.
+    """
+
+    frames: Sequence
+    joints: np.ndarray
+    visible: np.ndarray
+    skeleton: str
+    boxes: np.ndarray
+    size: tuple[int, int]
+    action: int
+    name: str
+    joints_3d: np.ndarray | None = None
+    camera: Camera | None = None
+    head_sizes: np.ndarray | None = None
 
 
 class Subset:

@@ -1,9 +1,20 @@
 """The pose network: a stem, then pyramids whose every level predicts the pose and passes it on."""
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import layers
 
-from deephar.layers import MaximumVisibility, SoftArgmax, SpatialSoftmax, WindowVisibility
+from deephar.layers import (
+    DepthRegression,
+    DepthSoftArgmax,
+    MaximumVisibility,
+    SoftArgmax,
+    SpatialSoftmax,
+    VolumetricMaps,
+    VolumetricVisibility,
+    WindowVisibility,
+)
 from deephar.models.stems import vgg16_stem
 from deephar.models.units import (
     batch_norm_relu,
@@ -14,13 +25,30 @@ from deephar.models.units import (
     upscaling_unit,
 )
 
+DEPTH_MAPS = 16
+"""Depth maps of a joint in a volumetric network (the paper's number)."""
+
+
+class Prediction(NamedTuple):
+    """What a prediction block gives.
+
+    Attributes:
+        pose: ``(batch, joints, dim + 1)``: coordinates, visibility.
+        probabilities: ``(batch, height, width, joints)``, heat maps that each sum to 1.
+        features: ``(batch, height, width, channels)``, what the heat maps were computed from.
+    """
+
+    pose: Any
+    probabilities: Any
+    features: Any
+
 
 def pose_model(config, stem_weights=None):
-    """Network for 2D pose on single images.
+    """Network for 2D or 3D pose on single images.
 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
-    ``(batch, predictions, joints, 3)``: x and y in the unit crop, then visibility, all in [0, 1];
-    one entry a prediction block, the last is the answer.
+    ``(batch, predictions, joints, dim + 1)``: x and y (and z) in the unit crop, then visibility,
+    all in [0, 1]; one entry a prediction block, the last is the answer.
 
     Args:
         config: a ``ModelConfig``.
@@ -36,8 +64,9 @@ def pose_model(config, stem_weights=None):
     """
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
     features = vgg16_stem(image, config.stem_features, stem_weights)
-    poses = pose_pyramids(features, config)
-    return keras.Model(image, {"pose": stack_predictions(poses)}, name="pose_model")
+    blocks = pose_pyramids(features, config)
+    poses = stack_predictions([block.pose for block in blocks])
+    return keras.Model(image, {"pose": poses}, name="pose_model")
 
 
 def pose_pyramids(features, config):
@@ -48,46 +77,46 @@ def pose_pyramids(features, config):
         config: a ``ModelConfig``.
 
     Returns:
-        A list of ``num_predictions`` poses, each ``(batch, joints, 3)``, in order of computation.
+        A list of ``num_predictions`` ``Prediction``, in order of computation.
     """
     lateral = [features] + [None] * (config.num_levels - 1)
-    poses = []
+    blocks = []
     for number in range(1, config.num_pyramids + 1):
         pyramid = _downscaling_pyramid if number % 2 else _upscaling_pyramid
-        poses += pyramid(lateral, config, number)
-    return poses
+        blocks += pyramid(lateral, config, number)
+    return blocks
 
 
 def _downscaling_pyramid(lateral, config, number):
     """From the finest level to the coarsest; replaces ``lateral`` level by level."""
     x = lateral[0]
-    poses = []
+    blocks = []
     for level in range(1, config.num_levels):
         filters = x.shape[-1] + config.growth
         x = downscaling_unit(x, filters, config.kernel_size, f"dp{number}_du{level}")
-        x, pose = _level(x, lateral, level, config, f"dp{number}")
-        poses.append(pose)
-    return poses
+        x, block = _level(x, lateral, level, config, f"dp{number}")
+        blocks.append(block)
+    return blocks
 
 
 def _upscaling_pyramid(lateral, config, number):
     """From the coarsest level to the finest; replaces ``lateral`` level by level."""
     x = lateral[-1]
-    poses = []
+    blocks = []
     for level in reversed(range(config.num_levels - 1)):
         filters = x.shape[-1] - config.growth
         x = upscaling_unit(x, filters, config.kernel_size, f"up{number}_uu{level}")
-        x, pose = _level(x, lateral, level, config, f"up{number}")
-        poses.append(pose)
-    return poses
+        x, block = _level(x, lateral, level, config, f"up{number}")
+        blocks.append(block)
+    return blocks
 
 
 def _level(x, lateral, level, config, name):
     if lateral[level] is not None:
         x = layers.Add(name=f"{name}_lateral{level}")([x, lateral[level]])
-    x, pose = prediction_block(x, config, f"{name}_pb{level}")
+    x, block = prediction_block(x, config, f"{name}_pb{level}")
     lateral[level] = x
-    return x, pose
+    return x, block
 
 
 def prediction_block(x, config, name):
@@ -102,7 +131,7 @@ def prediction_block(x, config, name):
         name: prefix of the layer names.
 
     Returns:
-        The features for the next block, shaped as ``x``, and the pose ``(batch, joints, 3)``.
+        The features for the next block, shaped as ``x``, and the ``Prediction``.
     """
     channels = x.shape[-1]
     z = residual_unit(x, config.kernel_size, f"{name}_r1")
@@ -110,30 +139,59 @@ def prediction_block(x, config, name):
     y = separable_conv(y, channels, config.kernel_size, f"{name}_conv1")
 
     h = batch_norm_relu(y, name, 2)
-    heat_maps = conv(h, config.num_joints, f"{name}_heatmaps_conv1")
-    pose = pose_from_heat_maps(heat_maps, config, name)
+    per_joint = DEPTH_MAPS if config.depth == "volumetric" else 1
+    heat_maps = conv(h, per_joint * config.num_joints, f"{name}_heatmaps_conv1")
+    depth_maps = None
+    if config.depth == "regression":
+        depth_maps = conv(h, config.num_joints, f"{name}_depthmaps_conv1")
+    pose, probabilities = pose_from_heat_maps(heat_maps, depth_maps, config, name)
 
     # Besides the heat maps, as many free maps go forward.
     forward = conv(h, config.num_joints, f"{name}_heatmaps_fw_maps")
     r = layers.Concatenate(name=f"{name}_heatmaps_concat")([forward, heat_maps])
     r = layers.ReLU(name=f"{name}_heatmaps_act2")(r)
-    r = conv(r, channels, f"{name}_heatmaps_conv2")
-    return layers.Add(name=f"{name}_reinjection")([z, y, r]), pose
+    reinjected = [z, y, conv(r, channels, f"{name}_heatmaps_conv2")]
+    if depth_maps is not None:
+        reinjected.append(conv(depth_maps, channels, f"{name}_depthmaps_conv2"))
+    x = layers.Add(name=f"{name}_reinjection")(reinjected)
+    return x, Prediction(pose, probabilities, y)
 
 
-def pose_from_heat_maps(heat_maps, config, name):
-    """Heat maps ``(batch, h, w, joints)`` to ``(batch, joints, 3)``: x, y, visibility."""
+def pose_from_heat_maps(heat_maps, depth_maps, config, name):
+    """The pose that heat maps show.
+
+    Args:
+        heat_maps: ``(batch, h, w, joints)``, or 16 times as many maps for a volumetric network.
+        depth_maps: ``(batch, h, w, joints)`` for ``depth="regression"``, else None.
+        config: a ``ModelConfig``.
+        name: of the last layer, and prefix of the names of the others.
+
+    Returns:
+        The pose ``(batch, joints, dim + 1)``, and heat maps ``(batch, h, w, joints)`` that each sum
+        to 1.
+    """
+    volume = None
+    if config.depth == "volumetric":
+        volume = VolumetricMaps(DEPTH_MAPS, name=f"{name}_volume")(heat_maps)
+        heat_maps = volume[0]
     probabilities = SpatialSoftmax(name=f"{name}_probmaps")(heat_maps)
-    xy = SoftArgmax(name=f"{name}_xy")(probabilities)
-    if config.visibility == "sigmoid_max":
-        visibility = MaximumVisibility(name=f"{name}_vis")(heat_maps)
+    parts = [SoftArgmax(name=f"{name}_xy")(probabilities)]
+    if volume is not None:
+        parts.append(DepthSoftArgmax(name=f"{name}_z")(volume[1]))
+    elif depth_maps is not None:
+        parts.append(DepthRegression(name=f"{name}_z")([depth_maps, probabilities]))
+    if config.visibility == "window_mass":
+        parts.append(WindowVisibility(name=f"{name}_vis")(probabilities))
+    elif volume is not None:
+        parts.append(VolumetricVisibility(name=f"{name}_vis")(volume))
     else:
-        visibility = WindowVisibility(name=f"{name}_vis")(probabilities)
-    return layers.Concatenate(name=name, dtype="float32")([xy, visibility])
+        parts.append(MaximumVisibility(name=f"{name}_vis")(heat_maps))
+    pose = layers.Concatenate(name=name, dtype="float32")(parts)
+    return pose, probabilities
 
 
 def stack_predictions(poses):
-    """List of ``(batch, joints, 3)`` to ``(batch, predictions, joints, 3)``."""
+    """List of ``(batch, joints, dim + 1)`` to ``(batch, predictions, joints, dim + 1)``."""
     rows = [
         layers.Reshape((1, *pose.shape[1:]), name=f"pose_row{index}", dtype="float32")(pose)
         for index, pose in enumerate(poses, start=1)

@@ -61,3 +61,25 @@ def upscaling_unit(x, filters, kernel_size, name):
     """Doubles the resolution: ``(batch, h, w, c)`` to ``(batch, 2 h, 2 w, filters)``."""
     x = layers.UpSampling2D(2, name=f"{name}_upsampling")(x)
     return residual_unit(x, kernel_size, f"{name}_r0", filters)
+
+
+def bottleneck_unit(x, filters, name, reduction=2):
+    """Pre-activated residual unit with a narrow middle: ``filters / reduction`` channels.
+
+    Args:
+        x: ``(batch, height, width, channels)``.
+        filters: output channels; a number other than ``channels`` adds a 1x1 convolution to the
+            shortcut, which then starts from the activated features.
+        name: prefix of the layer names.
+        reduction: how many times narrower the middle is.
+
+    Returns:
+        ``(batch, height, width, filters)``.
+    """
+    activated = batch_norm_relu(x, name, 1)
+    shortcut = x
+    if x.shape[-1] != filters:
+        shortcut = conv(activated, filters, f"{name}_shortcut_conv")
+    y = conv(activated, filters // reduction, f"{name}_conv1")
+    y = conv(batch_norm_relu(y, name, 2), filters, f"{name}_conv2", kernel_size=3)
+    return layers.Add(name=f"{name}_add")([shortcut, y])

@@ -8,7 +8,7 @@ from keras import layers
 from deephar import weights
 from deephar.models import VARIANTS, ModelConfig, pose_model
 from deephar.models.pose import pose_pyramids, stack_predictions
-from deephar.models.units import batch_norm_relu, conv
+from deephar.models.units import bottleneck_unit
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=2, num_levels=3)
@@ -135,18 +135,25 @@ def test_config_survives_json_and_names_fields_it_does_not_know():
         ModelConfig.from_json("null")
 
 
-def test_pyramids_reproduce_the_authors_spnet(golden):
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("spnet_pose2d", {}),
+        ("spnet_pose3d", {"skeleton": "pa17j", "dim": 3, "depth": "regression"}),
+    ],
+)
+def test_pyramids_reproduce_the_authors_spnet(golden, name, fields):
     """Their weights and outputs, with their residual stem in front of our pyramids."""
-    config = ModelConfig(image_size=128, growth=16, num_levels=3, visibility="window_mass")
-    image = keras.Input((128, 128, 3))
-    poses = pose_pyramids(residual_stem(image, config.growth), config)
-    model = keras.Model(image, stack_predictions(poses))
-    report = weights.load(model, GOLDEN / "spnet_pose2d.weights.keras2.h5", partial=True)
+    reference = golden(name)
+    config = ModelConfig(growth=16, num_levels=3, visibility="window_mass", **fields)
+    image = keras.Input(reference["x"].shape[1:])
+    blocks = pose_pyramids(residual_stem(image, config.growth), config)
+    model = keras.Model(image, stack_predictions([block.pose for block in blocks]))
+    report = weights.load(model, GOLDEN / f"{name}.weights.keras2.h5", partial=True)
     # They store the constant grids of their soft-argmax as weights; nothing else differs.
     assert not report.missing
     assert not report.mismatched
-    assert all(name.endswith(("_xy_x", "_xy_y")) for name in report.unexpected)
-    reference = golden("spnet_pose2d")
+    assert all(entry.endswith(("_xy_x", "_xy_y")) for entry in report.unexpected)
     pose = model.predict(reference["x"], verbose=0)
     for block in range(config.num_predictions):
         np.testing.assert_allclose(pose[:, block], reference[f"y{block:02d}"], atol=1e-5)
@@ -154,17 +161,8 @@ def test_pyramids_reproduce_the_authors_spnet(golden):
 
 def residual_stem(image, growth):
     x = layers.Conv2D(64, 7, strides=2, padding="same", use_bias=False, name="conv1")(image)
-    x = bottleneck(x, growth, "res0")
+    x = bottleneck_unit(x, growth, "res0")
     x = layers.MaxPooling2D(3, 2, padding="same")(x)
-    x = bottleneck(bottleneck(x, 2 * growth, "res1"), 2 * growth, "res2")
+    x = bottleneck_unit(bottleneck_unit(x, 2 * growth, "res1"), 2 * growth, "res2")
     x = layers.MaxPooling2D(2)(x)
-    return bottleneck(bottleneck(x, 3 * growth, "res3"), 3 * growth, "res4")
-
-
-def bottleneck(x, filters, name):
-    activated = batch_norm_relu(x, name, 1)
-    shortcut = x
-    if x.shape[-1] != filters:
-        shortcut = conv(activated, filters, f"{name}_shortcut_conv")
-    y = batch_norm_relu(conv(activated, filters // 2, f"{name}_conv1"), name, 2)
-    return layers.Add()([shortcut, conv(y, filters, f"{name}_conv2", kernel_size=3)])
+    return bottleneck_unit(bottleneck_unit(x, 3 * growth, "res3"), 3 * growth, "res4")
