@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from deephar.models.config import VARIANTS
-from deephar.training import SCHEDULES, PoseTraining, read_settings, train_pose
+from deephar.runs import read_settings
+from deephar.training import SCHEDULES, PoseTraining, train_pose
 
 
 def reporting_errors(main):

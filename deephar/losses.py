@@ -77,3 +77,31 @@ def visibility_cross_entropy(true, predicted):
     entropy = -(true * ops.log(p + _EPSILON) + (1.0 - true) * ops.log(1.0 - p + _EPSILON))
     weight = ops.cast(supervised, entropy.dtype)
     return ops.sum(entropy * weight, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1.0)
+
+
+@keras.saving.register_keras_serializable(package="deephar")
+class ActionLoss(keras.losses.Loss):
+    """Categorical cross-entropy of all prediction blocks, summed over the blocks.
+
+    Targets: ``(batch, classes)``, one-hot. Predictions: ``(batch, predictions, classes)``,
+    probabilities. Result of ``call``: ``(batch,)``.
+
+    Args:
+        label_smoothing: share of the target that is spread over all classes, 0 to 1.
+
+    Source: Luvizon et al., CVPR 2018, section 4 (every block is supervised).
+    """
+
+    def __init__(self, label_smoothing=0.0, name="action_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        classes = y_pred.shape[-1]
+        y_true = ops.cast(ops.expand_dims(y_true, -2), y_pred.dtype)
+        y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / classes
+        log = ops.log(ops.clip(y_pred, _EPSILON, 1.0))
+        return -ops.sum(y_true * log, axis=(-2, -1))
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}

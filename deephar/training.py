@@ -1,29 +1,23 @@
-"""Training: stage 1, pose. Writes a run folder from which a killed run goes on.
+"""Training: the stages, each a run (`deephar.runs`) that can be killed and resumed.
 
-A run folder holds ``config.json`` (network, training and data settings), ``log.csv`` (a row an
-epoch), ``best.h5`` and ``last.h5`` (weights with config and score inside, for
-``deephar.weights.load_model``) and ``state.h5`` (weights and optimizer, to resume from).
+Stage 1 learns the pose. Stage 2 learns the actions on top of it: the pose network keeps its weights
+and its statistics. Stage 3, optional, trains everything together.
 """
 
-import csv
-import dataclasses
-import hashlib
-import json
 import math
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 
 from deephar import weights
 from deephar.evaluation.pose import predict_poses
-from deephar.files import replacing, writing_h5
-from deephar.losses import PoseLoss
+from deephar.losses import ActionLoss, PoseLoss
+from deephar.runs import fit_run, run_settings, validation_score
 
 SCHEDULES = ("cosine", "constant")
+ACTION_SCHEDULES = ("plateau", "cosine", "constant")
+ACTION_OPTIMIZERS = ("sgd", "adamw")
 
 
 @dataclass(frozen=True)
@@ -50,77 +44,61 @@ class PoseTraining:
     start: str = "random"
 
     def __post_init__(self):
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"schedule must be one of {', '.join(SCHEDULES)}, and is {self.schedule!r}"
-            )
+        _check_schedule(self, SCHEDULES)
         if not 0 <= self.freeze_stem <= 5:
             raise ValueError(f"freeze_stem must be 0 to 5 blocks, and is {self.freeze_stem}")
-        if self.epochs < 1:
-            raise ValueError(f"epochs must be at least 1, and is {self.epochs}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be positive, and is {self.learning_rate}")
+
+
+def _check_schedule(training, schedules):
+    if training.schedule not in schedules:
+        raise ValueError(
+            f"schedule must be one of {', '.join(schedules)}, and is {training.schedule!r}"
+        )
+    if training.epochs < 1:
+        raise ValueError(f"epochs must be at least 1, and is {training.epochs}")
+    if not 0 < training.learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be positive, and is {training.learning_rate}")
 
 
 def train_pose(model, config, batches, validation, score, out, training=None, resume=False):
-    """Trains a pose network: RMSprop, elastic-net loss, a validation score after each epoch.
+    """Stage 1: RMSprop, elastic-net loss, a validation score after each epoch.
 
     Args:
         model: a network of ``deephar.models.pose_model``.
         config: its ``ModelConfig``.
         batches: a ``deephar.data.Batches`` of training samples.
         validation: a data set to score after each epoch; its best score decides ``best.h5``.
-        score: ``score_mpii`` or ``score_lsp`` of ``deephar.evaluation``.
+        score: a function of ``deephar.evaluation`` such as ``score_mpii``.
         out: the run folder.
         training: a ``PoseTraining``; its defaults if None.
-        resume: go on after the last complete epoch of the run in ``out``, with its weights. The
-            result is the one that the run would have had without the interruption.
+        resume: go on with the run in ``out``.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
-        FileExistsError: ``out`` holds a run and ``resume`` is False.
-        FileNotFoundError: there is no run to resume, or an image is missing.
-        ValueError: the run in ``out`` has other settings, or an image cannot be used.
-        FloatingPointError: the loss is not finite; says in which batch. The files of the last
-            complete epoch stay.
+        FileExistsError, FileNotFoundError, ValueError, FloatingPointError: as
+            ``deephar.runs.fit_run``.
     """
     training = training or PoseTraining()
-    out = Path(out)
-    settings = _settings(model, config, training, batches, validation)
-    _check_run(out, settings, resume)
+    settings = run_settings(model, config, training, batches, validation)
     freeze_stem(model, training.freeze_stem)
-    _compile(model, training, steps=training.epochs * len(batches))
-    # What would make validation impossible must not show only after the first epoch.
-    score(predict_poses(model, config, validation), validation)
-    progress = _load_state(model, out) if resume else _start(model, out, settings)
-    if progress.epoch == training.epochs:
-        print(f"{out}: complete, all {training.epochs} epochs are done")
-        return progress.log
-    batches.epoch = progress.epoch
-    batches.error = None
-    _write_log(out / "log.csv", progress.log)
-    try:
-        model.fit(
-            batches,
-            epochs=training.epochs,
-            initial_epoch=progress.epoch,
-            shuffle=False,  # the batches shuffle by seed
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                StopOnNonFiniteLoss(batches),
-                ValidationScore(config, validation, score),
-                _RunFiles(config, out, progress, settings),
-            ],
-        )
-    except Exception as error:
-        if batches.error is None or batches.error is error:
-            raise
-        raise batches.error from None
-    finally:
-        batches.close()
-    return progress.log
+    _compile_pose(model, training, steps=training.epochs * len(batches))
+
+    def validate():
+        predictions = predict_poses(model, config, validation)
+        if not np.isfinite(predictions.joints).all():
+            raise FloatingPointError(
+                "the network predicts NaN: its training has diverged; lower the learning rate; "
+                "the files of the last complete epoch were kept"
+            )
+        scores = score(predictions, validation)
+        return {scores.measure.lower(): scores.answer.total}
+
+    def save(path, **facts):
+        weights.save(model, config, path, **facts)
+
+    return fit_run(model, batches, out, settings, validate, save, resume)
 
 
 def freeze_stem(model, blocks):
@@ -131,233 +109,170 @@ def freeze_stem(model, blocks):
             layer.trainable = False
 
 
-class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training at the first batch whose loss is NaN or infinite, before files are written.
-
-    Args:
-        batches: the ``deephar.data.Batches`` that are trained on, to name the persons.
-    """
-
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-        self.epoch = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if math.isfinite(loss := (logs or {}).get("loss", 0.0)):
-            return
-        persons = ", ".join(sample.name for sample in self.batches.samples(batch))
-        raise FloatingPointError(
-            f"the loss is {loss} at epoch {self.epoch + 1}, batch {batch + 1} of "
-            f"{len(self.batches)} (persons {persons}); lower the learning rate, or check these "
-            "images; the files of the last complete epoch were kept"
-        )
+def _compile_pose(model, training, steps):
+    optimizer = keras.optimizers.RMSprop(_rate(training, steps))
+    model.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
 
 
-class ValidationScore(keras.callbacks.Callback):
-    """Adds the score of the last prediction block to the logs of each epoch.
-
-    The logs get ``val_pckh`` (or ``val_pck``, by the score's measure), in percent, which Keras's
-    progress bar and all later callbacks show, and ``learning_rate``.
-
-    Args:
-        config: the network's ``ModelConfig``.
-        dataset: the data set to score.
-        score: ``score_mpii`` or ``score_lsp`` of ``deephar.evaluation``.
-    """
-
-    def __init__(self, config, dataset, score):
-        super().__init__()
-        self.config, self.dataset, self.score = config, dataset, score
-
-    def on_epoch_end(self, epoch, logs=None):
-        predictions = predict_poses(self.model, self.config, self.dataset)
-        if not np.isfinite(predictions.joints).all():
-            raise FloatingPointError(
-                f"the network predicts NaN after epoch {epoch + 1}: its training has diverged; "
-                "lower the learning rate; the files of the last complete epoch were kept"
-            )
-        scores = self.score(predictions, self.dataset)
-        logs[f"val_{scores.measure.lower()}"] = float(scores.answer.total)
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
-
-
-@dataclass
-class _Progress:
-    """How far a run has come: its log, a dict for each complete epoch."""
-
-    log: list = dataclasses.field(default_factory=list)
-
-    @property
-    def epoch(self):
-        return len(self.log)
-
-    def best(self):
-        """The highest validation score so far; minus infinity before the first epoch."""
-        return max((_validation_score(row)[1] for row in self.log), default=-math.inf)
-
-
-class _RunFiles(keras.callbacks.Callback):
-    """Writes the files of a run after each epoch; the state last, since resuming goes by it."""
-
-    def __init__(self, config, out, progress, settings):
-        super().__init__()
-        self.config, self.out, self.progress = config, out, progress
-        self.data = settings["data"]
-
-    def on_epoch_end(self, epoch, logs=None):
-        measure, score = _validation_score(logs)
-        improved = score > self.progress.best()
-        row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
-        self.progress.log.append(row)
-        facts = {"epoch": epoch + 1, "data": self.data, "score": {measure: score}}
-        for name in ("best.h5", "last.h5") if improved else ("last.h5",):
-            weights.save(self.model, self.config, self.out / name, **facts)
-        _write_log(self.out / "log.csv", self.progress.log)
-        _save_state(self.model, self.out, self.progress)
-
-
-def _validation_score(row):
-    """Name and value of the validation score in the logs of an epoch."""
-    return next((key, float(row[key])) for key in ("val_pckh", "val_pck") if key in row)
-
-
-def _compile(model, training, steps):
-    rate = training.learning_rate
+def _rate(training, steps):
     if training.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps, alpha=0.01)
-    model.compile(keras.optimizers.RMSprop(rate), {"pose": PoseLoss(training.visibility_weight)})
-    # Built now, so that a resumed run has the variables that the state is loaded into.
-    model.optimizer.build(model.trainable_variables)
+        schedule = keras.optimizers.schedules.CosineDecay
+        return schedule(training.learning_rate, decay_steps=steps, alpha=0.01)
+    return training.learning_rate
 
 
-def _settings(model, config, training, batches, validation):
-    augmentation = batches.augmentation and dataclasses.asdict(batches.augmentation)
-    settings = {
-        "model": json.loads(config.to_json()),
-        "dtype": model.dtype_policy.name,
-        "training": dataclasses.asdict(training),
-        "data": {
-            "train": {name: _persons(dataset) for name, dataset in batches.datasets.items()},
-            "validation": {validation.name: _persons(validation)},
-            "shares": batches.shares,
-            "steps_per_epoch": len(batches),
-            "augmentation": augmentation,
-            "seed": batches.seed,
-        },
-    }
-    return json.loads(json.dumps(settings))  # as it will be read back: lists, not tuples
+@dataclass(frozen=True)
+class ActionTraining:
+    """Settings of stages 2 and 3.
 
-
-def _persons(dataset):
-    """How many persons a data set has, and which: a digest of their names."""
-    names = "\n".join(dataset[index].name for index in range(len(dataset)))
-    return {"persons": len(dataset), "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
-
-
-def _check_run(out, settings, resume):
-    """Raises unless the folder is free, or holds a run with these settings to be resumed."""
-    results = [name for name in ("log.csv", "best.h5", "last.h5") if (out / name).exists()]
-    if not resume:
-        if results:  # a run that failed in its first epoch has none, and is replaced
-            raise FileExistsError(
-                f"{out}: holds a run already ({', '.join(results)}); add --resume to go on with "
-                "it, or give another folder"
-            )
-        return
-    if not (out / "state.h5").exists():
-        last = out / "last.h5"
-        advice = f"start from its weights: --weights {last}" if last.exists() else "leave it out"
-        raise FileNotFoundError(f"{out}: no run to --resume (no state.h5); {advice}")
-    path = out / "config.json"
-    stored, now = _flat(read_settings(out)), _flat(settings)
-    del stored["training.start"], now["training.start"]  # a resumed run has its own weights
-    other = [
-        f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
-        for key in sorted(stored.keys() | now.keys())
-        if stored.get(key, "absent") != now.get(key, "absent")
-    ]
-    if other:
-        raise ValueError(
-            f"{path}: the run has other settings ({'; '.join(other)}); resume it with its own, or "
-            "start a new one in another folder"
-        )
-
-
-def read_settings(out):
-    """The settings of the run in a folder, as ``train_pose`` keeps them in ``config.json``.
+    Attributes:
+        epochs: passes, each as long as the batches say.
+        optimizer: ``"sgd"``, with Nesterov momentum, or ``"adamw"``.
+        learning_rate: at the start.
+        momentum: of ``"sgd"``.
+        weight_decay: of ``"adamw"``.
+        schedule: ``"plateau"``, divided by 10 when the validation score stagnates, ``"cosine"``,
+            falling to 1 % of the start by the last step, or ``"constant"``.
+        patience: epochs without a better score after which ``"plateau"`` divides.
+        label_smoothing: of the action loss.
+        finetune: stage 3: train all weights, those of the pose network too, with both losses.
+        pose_weight: weight of the pose loss in stage 3.
+        start: what the initial weights are, in words; kept with the run.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is damaged.
+        ValueError: a setting is out of its range.
     """
-    path = Path(out) / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{out}: no run to --resume (no config.json); leave it out")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        _ = settings["model"], settings["training"]["start"], settings["data"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: not the settings of a run ({error}); restore it") from error
-    return settings
+
+    epochs: int = 30
+    optimizer: str = "sgd"
+    learning_rate: float = 0.0002
+    momentum: float = 0.98
+    weight_decay: float = 0.0
+    schedule: str = "plateau"
+    patience: int = 5
+    label_smoothing: float = 0.0
+    finetune: bool = False
+    pose_weight: float = 1.0
+    start: str = "random"
+
+    def __post_init__(self):
+        _check_schedule(self, ACTION_SCHEDULES)
+        if self.optimizer not in ACTION_OPTIMIZERS:
+            raise ValueError(
+                f"optimizer must be one of {', '.join(ACTION_OPTIMIZERS)}, and is "
+                f"{self.optimizer!r}"
+            )
+        if self.patience < 1:
+            raise ValueError(f"patience must be at least 1 epoch, and is {self.patience}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be 0 to 1, and is {self.label_smoothing}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be 0 to 1, and is {self.momentum}")
 
 
-def _flat(settings, prefix=""):
-    flat = {}
-    for key, value in settings.items():
-        nested = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return flat
+def train_action(
+    model,
+    config,
+    batches,
+    validation,
+    score,
+    out,
+    training=None,
+    resume=False,
+    whole=None,
+    facts=None,
+):
+    """Stage 2 (and 3): the action heads on a pose network that keeps its weights.
+
+    Args:
+        model: a ``multitask_model`` for batches of clips, or an ``action_model`` for batches of
+            poses or of cached features.
+        config: its ``ModelConfig``.
+        batches: ``deephar.data.ClipBatches``, ``SequenceBatches`` or
+            ``deephar.features.FeatureBatches``.
+        validation: a data set of videos, kept in the settings of the run.
+        score: function without arguments that scores the model on it: measure -> value, in percent.
+        out: the run folder.
+        training: an ``ActionTraining``; its defaults if None.
+        resume: go on with the run in ``out``.
+        whole: the ``multitask_model`` that ``model`` is the ``action_view`` of; its weights are
+            what is saved. None: ``model`` itself.
+        facts: dict of facts to keep with the weights, such as the names of the actions.
+
+    Returns:
+        The log: a list of dicts, one an epoch.
+
+    Raises:
+        FileExistsError, FileNotFoundError, ValueError, FloatingPointError: as
+            ``deephar.runs.fit_run``.
+    """
+    training = training or ActionTraining()
+    settings = run_settings(model, config, training, batches, validation)
+    if not training.finetune:
+        freeze_pose(model)
+    _compile_action(model, training, steps=training.epochs * len(batches))
+
+    def save(path, **run_facts):
+        weights.save(whole or model, config, path, **run_facts, **(facts or {}))
+
+    callbacks = []
+    if training.schedule == "plateau":
+        callbacks.append(lambda log: PlateauRate(log, training))
+    return fit_run(model, batches, out, settings, score, save, resume, callbacks)
 
 
-def _state_variables(model):
-    return {"model": model.variables, "optimizer": model.optimizer.variables}
+def freeze_pose(model):
+    """Keeps the pose network inside a ``multitask_model`` as it is: weights and statistics."""
+    for layer in model.layers:
+        if layer.name == "every_frame":
+            layer.trainable = False
 
 
-def _save_state(model, out, progress):
-    with writing_h5(out / "state.h5") as file:
-        file.attrs["log"] = json.dumps(progress.log)
-        for group, variables in _state_variables(model).items():
-            for number, variable in enumerate(variables):
-                value = keras.ops.convert_to_numpy(variable.value)
-                file[f"{group}/{number}"] = value
+def _compile_action(model, training, steps):
+    rate = _rate(training, steps)
+    if training.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=training.momentum, nesterov=True)
+    else:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay)
+    losses, loss_weights = {}, {}
+    for name in model.output:
+        if name == "pose":
+            # Where the pose network is frozen, its loss has no gradient; it is shown, not learned.
+            losses[name], loss_weights[name] = PoseLoss(), training.pose_weight
+        else:
+            losses[name], loss_weights[name] = ActionLoss(training.label_smoothing), 1.0
+    model.compile(optimizer, losses, loss_weights=loss_weights)
 
 
-def _start(model, out, settings):
-    """Writes the config and the state before the first epoch: from then on, the run can resume."""
-    with replacing(out / "config.json") as part:
-        part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    progress = _Progress()
-    _save_state(model, out, progress)
-    return progress
+class PlateauRate(keras.callbacks.Callback):
+    """Divides the learning rate by 10 when the validation score stagnates.
+
+    The rate follows from the log alone, so that a resumed run goes on with the right one.
+
+    Args:
+        log: the rows of all complete epochs, which grows as training goes on.
+        training: an ``ActionTraining``.
+    """
+
+    def __init__(self, log, training):
+        super().__init__()
+        self.log, self.training = log, training
+
+    def on_epoch_begin(self, epoch, logs=None):
+        scores = [validation_score(row)[1] for row in self.log]
+        drops = count_plateaus(scores, self.training.patience)
+        self.model.optimizer.learning_rate = self.training.learning_rate / 10**drops
 
 
-def _load_state(model, out):
-    """Loads the state of the last complete epoch."""
-    path = out / "state.h5"
-    try:
-        with h5py.File(path, "r") as file:
-            log = json.loads(file.attrs["log"])
-            for group, variables in _state_variables(model).items():
-                for number, variable in enumerate(variables):
-                    variable.assign(file[f"{group}/{number}"][()])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{path}: damaged ({error}); start a new run in another folder, from the weights in "
-            f"{out / 'last.h5'}"
-        ) from error
-    return _Progress(log)
+def count_plateaus(scores, patience):
+    """How often a score has not risen for ``patience`` epochs; each such time counts anew.
 
-
-def _write_log(path, log):
-    """Writes the log anew: after a resume it holds complete epochs only."""
-    if not log:
-        path.unlink(missing_ok=True)
-        return
-    with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(log[0]))
-        writer.writeheader()
-        writer.writerows(log)
+    >>> count_plateaus([50, 60, 60, 59, 61, 61, 60], patience=2)
+    2
+    """
+    best, since, plateaus = -math.inf, 0, 0
+    for score in scores:
+        best, since = (score, 0) if score > best else (best, since + 1)
+        if since == patience:
+            plateaus, since = plateaus + 1, 0
+    return plateaus

@@ -18,14 +18,8 @@ from deephar import weights
 from deephar.data import MPII, Batches, Subset
 from deephar.evaluation import predict_poses, score_mpii
 from deephar.models import VARIANTS, ModelConfig, pose_model
-from deephar.training import (
-    PoseTraining,
-    _compile,
-    _Progress,
-    _save_state,
-    freeze_stem,
-    train_pose,
-)
+from deephar.runs import _Progress, _save_state
+from deephar.training import PoseTraining, _compile_pose, freeze_stem, train_pose
 
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)
@@ -224,7 +218,8 @@ def test_a_full_disk_leaves_the_previous_state(drawn_mpii, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
         model = pose_model(TINY)
-        _compile(model, QUICK, steps=4)
+        _compile_pose(model, QUICK, steps=4)
+        model.optimizer.build(model.trainable_variables)
         with pytest.raises(OSError, match=r"state\.h5: .*the previous version was kept"):
             _save_state(model, tmp_path, _Progress())
     finally:

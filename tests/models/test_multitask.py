@@ -171,7 +171,7 @@ def test_predicts_depth(depth, visibility):
         ({"depth": "volumetric"}, "does not go with dim=2"),
         ({"dim": 3, "depth": "guess"}, "must be one of volumetric"),
         ({"dim": 4}, "must be 2 or 3"),
-        ({"actions": {"penn": 1}}, "at least 2 classes"),
+        ({"actions": {"penn": 1}}, "2 classes or more"),
         ({"actions": {"penn": 15}, "num_frames": None}, "num_frames must be at least 4"),
         ({"num_frames": 2}, "num_frames must be at least 4"),
         ({"streams": ()}, "one or two streams"),
