@@ -1,3 +1,12 @@
 """Joint 2D/3D human pose estimation and action recognition from RGB video."""
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    # The predictor needs Keras, which takes seconds to import; the rest of the package may not.
+    if name == "Predictor":
+        from deephar.predictor import Predictor
+
+        return Predictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -206,3 +206,202 @@ def evaluate_network(args, dataset, score, command):
         save_predictions_to=args.save_predictions,
         command=shlex.join(["python", *command]),
     )
+
+
+# ----------------------------------------------------------------------------- actions on videos
+
+SYNTHETIC = "synthetic"
+"""In place of a folder: the built-in data set."""
+
+_STREAMS = {"fused": {"pose", "appearance"}, "pose": {"pose"}, "appearance": {"appearance"}}
+
+
+def open_videos(folder, split, frames=True, drawn=False, actions=None):
+    """The video data set that the arguments of a script name.
+
+    Args:
+        folder: of Penn Action, or "synthetic" for the built-in set.
+        split: "train" or "test".
+        frames: whether frames are needed, or the labels are enough.
+        drawn: whether the frames are drawn from the labels of the folder.
+        actions: names of the actions of a folder with others than Penn Action's 15.
+
+    Returns:
+        The data set; `name` tells that it is synthetic, or drawn.
+
+    Raises:
+        FileNotFoundError, ValueError: as the data sets.
+    """
+    from deephar import data
+
+    if folder == SYNTHETIC:
+        if drawn:
+            raise ValueError("--drawn draws the labels of a folder of Penn Action: give its --data")
+        return data.Synthetic(split=split)
+    if drawn:
+        return data.DrawnPenn(folder, split=split, actions=actions)
+    return data.PennAction(folder, split=split, frames=frames, actions=actions)
+
+
+def add_action_evaluation_arguments(parser, out):
+    """Adds the arguments that ``evaluate_action_network`` reads; ``out`` is the default folder."""
+    parser.add_argument(
+        "--weights", help=".h5 file, or name in weights/ (those listed for --stream and --poses)"
+    )
+    parser.add_argument(
+        "--stream", choices=_STREAMS, help="what the weights must go by (whatever they do)"
+    )
+    parser.add_argument(
+        "--poses",
+        choices=("predicted", "labels"),
+        default="predicted",
+        help="what the pose stream is given (%(default)s); labels needs no frames",
+    )
+    parser.add_argument(
+        "--clips", choices=("single", "multi"), default="single", help="clips a video (%(default)s)"
+    )
+    parser.add_argument("--mirror", action="store_true", help="average with mirror images")
+    parser.add_argument(
+        "--boxes",
+        choices=("gt", "predicted", "full"),
+        default="gt",
+        help="boxes: of the labels, of predicted poses, the full frame (%(default)s)",
+    )
+    parser.add_argument(
+        "--subsampling",
+        type=parse_subsampling,
+        metavar="N|whole",
+        help="frames from one of a clip to the next (what the weights were trained with)",
+    )
+    parser.add_argument("--frames", type=int, metavar="T", help="frames a clip (likewise)")
+    parser.add_argument("--batch-size", type=int, default=4, help="clips a batch (%(default)s)")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="only N videos, spread over the split"
+    )
+    parser.add_argument("--out", default=out, type=_folder, help="output folder (%(default)s)")
+
+
+def parse_subsampling(text):
+    """``"2"`` to 2, ``"whole"`` as it is."""
+    if text == "whole":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1, 2, ... or whole, got {text!r}")
+    return int(text)
+
+
+def action_weights(args, head):
+    """The weights that the arguments ask for.
+
+    Args:
+        args: of a parser with ``add_action_evaluation_arguments``.
+        head: name under which ``weights/index.json`` lists heads, to find default weights.
+
+    Returns:
+        Their name or path, and the names of the actions of their head (None if they do not tell,
+        or have several heads).
+
+    Raises:
+        FileNotFoundError, ValueError: there are none, or they go by another stream, or take other
+            poses, than the arguments say.
+    """
+    from deephar import weights
+
+    name = args.weights or _listed_weights(args, head)
+    _check_streams(args, name)
+    names = weights.read_facts(weights.find(name)).get("actions", {})
+    return name, names.get(head, next(iter(names.values())) if len(names) == 1 else None)
+
+
+def evaluate_action_network(args, name, dataset, command):
+    """Evaluates an action network on a video data set.
+
+    Args:
+        args: of a parser with ``add_action_evaluation_arguments``.
+        name: name or path of the weights, from ``action_weights``.
+        dataset: the video data set.
+        command: the command line as a list, kept in results.json.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``evaluate_actions``.
+    """
+    from deephar.evaluation import evaluate_actions
+
+    evaluate_actions(
+        dataset,
+        name,
+        args.out,
+        clips=args.clips,
+        mirror=args.mirror,
+        boxes=args.boxes,
+        subsampling=args.subsampling,
+        num_frames=args.frames,
+        batch_size=args.batch_size,
+        limit=args.limit,
+        command=shlex.join(["python", *command]),
+    )
+
+
+def _listed_weights(args, head):
+    """Name of the first weights in the index that have the head, and go by what is asked for."""
+    from deephar import weights
+
+    entries = weights.index()
+    for name, entry in entries.items():
+        config = entry["config"]
+        if head not in config.get("actions", {}):
+            continue
+        if (config["stem"] == "none") != (args.poses == "labels"):
+            continue
+        if args.stream is None or set(config["streams"]) == _STREAMS[args.stream]:
+            return name
+    raise FileNotFoundError(
+        f"{weights.weights_folder() / 'index.json'} lists no weights for {head!r} with --poses "
+        f"{args.poses}{f' --stream {args.stream}' if args.stream else ''} (entries: "
+        f"{', '.join(sorted(entries)) or 'none yet'}); give --weights"
+    )
+
+
+def _check_streams(args, name):
+    from deephar import weights
+
+    config = weights.read_config(weights.find(name))
+    if not config.actions:
+        raise ValueError(f"{name}: these weights predict poses only, no actions")
+    if (config.stem == "none") != (args.poses == "labels"):
+        theirs = "labels" if config.stem == "none" else "predicted"
+        raise ValueError(f"{name}: these weights go with --poses {theirs}")
+    if args.stream and set(config.streams) != _STREAMS[args.stream]:
+        raise ValueError(
+            f"{name}: these weights go by {' and '.join(config.streams)}, not by the stream "
+            f"{args.stream!r}; give other --weights, or leave --stream out"
+        )
+
+
+# ------------------------------------------------------------------------------------------ demo
+
+
+def annotate(args):
+    """Annotates a video as ``exp/demo.py`` is told to, with a progress bar.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: as ``annotate_video``.
+    """
+    from deephar.evaluation.inference import progress_bar
+    from deephar.predictor import Predictor, annotate_video
+    from deephar.video import video_info
+
+    bar = progress_bar(video_info(args.video).frames or None, "frame")
+    predictor = Predictor(args.weights, head=args.head)
+    print(predictor)
+    video, numbers, actions = annotate_video(
+        predictor,
+        args.video,
+        args.out,
+        box=args.box,
+        subsampling=args.subsampling,
+        progress=lambda done, total: bar.update(min(done, total) if total else done),
+    )
+    for name, score in (actions or [])[:5]:
+        print(f"  {100 * score:5.1f} %  {name}")
+    print("\nwrote", video, numbers, sep="\n  ")

@@ -280,15 +280,16 @@ class HeatMapPooling(keras.layers.Layer):
 
 
 @_register
-class MaskByVisibility(_Float32Layer):
-    """Coordinates times visibility: hidden joints go to 0.
+class VisibleCoordinates(_Float32Layer):
+    """Coordinates from -1 to 1 times visibility: hidden joints go to 0, the centre of the crop.
 
-    Input: ``(..., joints, dim + 1)``, coordinates and visibility. Output: ``(..., joints, dim)``.
-    Source: the authors' SPNet, input of the pose stream.
+    Input: ``(..., joints, dim + 1)``, coordinates from 0 to 1, and visibility. Output: ``(...,
+    joints, dim)``. Source: the authors' SPNet masks by visibility; it leaves coordinates from 0 to
+    1, which puts hidden joints into a corner.
     """
 
     def call(self, poses):
-        return poses[..., :-1] * poses[..., -1:]
+        return (2.0 * poses[..., :-1] - 1.0) * poses[..., -1:]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] - 1)

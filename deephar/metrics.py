@@ -6,8 +6,8 @@ upper neck and head top). Percentages go from 0 to 100.
 
 Every score carries a 95 % interval: the percentile bootstrap over persons (B. Efron and
 R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13), with a fixed seed, so that
-the same input gives the same interval. Persons are taken as independent: for frames of one video
-the interval is too narrow.
+the same input gives the same interval. Persons are taken as independent; those that are not, such
+as the frames of one video, have to be named as `groups`, which are then drawn as a whole.
 """
 
 from collections.abc import Sequence
@@ -76,6 +76,7 @@ def pckh(
     head_size: ArrayLike,
     threshold: float = 0.5,
     skeleton: str | Skeleton = "mpii16",
+    groups: Sequence | None = None,
 ) -> Score:
     """PCKh: share of joints closer to the truth than a fraction of the head size.
 
@@ -89,6 +90,7 @@ def pckh(
         head_size: (N,) or (N, 1), pixels: 0.6 times the diagonal of the head box.
         threshold: fraction of the head size.
         skeleton: layout of both poses.
+        groups: (N,) which persons belong together, for the interval; None = each is independent.
 
     Returns:
         `Score` in percent.
@@ -112,7 +114,7 @@ def pckh(
     skeleton = get_skeleton(skeleton)
     distance, labelled = _relative_distance(predicted, true, head_size, "head_size", skeleton)
     correct = 100.0 * (distance <= _check_threshold(threshold))
-    return _score(correct, labelled, skeleton, _NOT_IN_MPII_TOTAL)
+    return _score(correct, labelled, skeleton, _NOT_IN_MPII_TOTAL, groups)
 
 
 def pck(
@@ -121,6 +123,7 @@ def pck(
     size: ArrayLike,
     threshold: float = 0.2,
     skeleton: str | Skeleton = "lsp14",
+    groups: Sequence | None = None,
 ) -> Score:
     """PCK: share of joints closer to the truth than a fraction of a person's size.
 
@@ -135,6 +138,7 @@ def pck(
         size: (N,) or (N, 1), same unit.
         threshold: fraction of the size.
         skeleton: layout of both poses.
+        groups: as for `pckh`.
 
     Returns:
         `Score` in percent.
@@ -155,7 +159,8 @@ def pck(
     """
     skeleton = get_skeleton(skeleton)
     distance, labelled = _relative_distance(predicted, true, size, "size", skeleton)
-    return _score(100.0 * (distance <= _check_threshold(threshold)), labelled, skeleton)
+    correct = 100.0 * (distance <= _check_threshold(threshold))
+    return _score(correct, labelled, skeleton, groups=groups)
 
 
 def pckh_curve(
@@ -265,7 +270,12 @@ def box_size(true: ArrayLike) -> np.ndarray:
     return np.where(labelled.any(axis=(1, 2)), (high - low).max(axis=-1), np.nan)
 
 
-def mpjpe(predicted: ArrayLike, true: ArrayLike, skeleton: str | Skeleton | None = None) -> Score:
+def mpjpe(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    skeleton: str | Skeleton | None = None,
+    groups: Sequence | None = None,
+) -> Score:
     """Mean per joint position error: the mean distance of the labelled joints to the truth.
 
     Nothing is aligned. For the root-relative error of Human3.6M subtract the root joint from both
@@ -275,6 +285,7 @@ def mpjpe(predicted: ArrayLike, true: ArrayLike, skeleton: str | Skeleton | None
         predicted: (N, joints, 2 or 3).
         true: (N, joints, 2 or 3), same unit. NaN where unlabelled.
         skeleton: layout of both poses, for `per_group`; without it there are no groups.
+        groups: as for `pckh`.
 
     Returns:
         `Score` in the unit of the input.
@@ -292,10 +303,15 @@ def mpjpe(predicted: ArrayLike, true: ArrayLike, skeleton: str | Skeleton | None
     """
     skeleton = None if skeleton is None else get_skeleton(skeleton)
     predicted, true, labelled = _check_predicted_everywhere(predicted, true, skeleton)
-    return _score(_distance(predicted, true), labelled, skeleton)
+    return _score(_distance(predicted, true), labelled, skeleton, groups=groups)
 
 
-def p_mpjpe(predicted: ArrayLike, true: ArrayLike, skeleton: str | Skeleton | None = None) -> Score:
+def p_mpjpe(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    skeleton: str | Skeleton | None = None,
+    groups: Sequence | None = None,
+) -> Score:
     """MPJPE after the best alignment of each person by shift, rotation and scale.
 
     Procrustes analysis over the labelled joints (S. Umeyama, "Least-Squares Estimation of
@@ -306,6 +322,7 @@ def p_mpjpe(predicted: ArrayLike, true: ArrayLike, skeleton: str | Skeleton | No
         predicted: (N, joints, 2 or 3).
         true: (N, joints, 2 or 3). NaN where unlabelled.
         skeleton: layout of both poses, for `per_group`; without it there are no groups.
+        groups: as for `pckh`.
 
     Returns:
         `Score` in the unit of `true`.
@@ -330,7 +347,8 @@ def p_mpjpe(predicted: ArrayLike, true: ArrayLike, skeleton: str | Skeleton | No
             f"Person {row} has {number[row]} labelled joints; an alignment takes at least 3. "
             "Leave such persons out."
         )
-    return _score(_distance(_aligned(predicted, true, labelled), true), labelled, skeleton)
+    distance = _distance(_aligned(predicted, true, labelled), true)
+    return _score(distance, labelled, skeleton, groups=groups)
 
 
 def accuracy(
@@ -428,6 +446,7 @@ def _score(
     labelled: np.ndarray,
     skeleton: Skeleton | None = None,
     left_out: Sequence[str] = (),
+    groups: Sequence | None = None,
 ) -> Score:
     """Mean values: in total, by joint and by group.
 
@@ -436,14 +455,15 @@ def _score(
         labelled: (N, joints) bool, which of them count.
         skeleton: for the groups, and the names in `left_out`.
         left_out: joints that are not in the total.
+        groups: (N,) which persons belong together, for the interval.
     """
     in_total = labelled & _in_total(skeleton, left_out)
     _check_any_labelled(in_total)
     counts = labelled.sum(axis=0)
     per_joint = np.array([_mean(values[rows, j]) for j, rows in enumerate(labelled.T)])
-    groups = {} if skeleton is None else skeleton.groups
+    titles = {} if skeleton is None else skeleton.groups
     per_group = {}
-    for title, joints in groups.items():
+    for title, joints in titles.items():
         members = per_joint[[skeleton.index(joint) for joint in joints]]
         per_group[title] = _mean(members[~np.isnan(members)])
     sums = np.where(in_total, values, 0).sum(axis=1)
@@ -454,8 +474,18 @@ def _score(
         per_group=per_group,
         count=int(numbers.sum()),
         counts=counts,
-        interval=_bootstrap_interval(sums, numbers),
+        interval=_bootstrap_interval(*_pooled(sums, numbers, groups)),
     )
+
+
+def _pooled(sums: np.ndarray, numbers: np.ndarray, groups: Sequence | None):
+    """Sums and numbers of each group of persons, in place of those of each person."""
+    if groups is None:
+        return sums, numbers
+    if len(groups) != len(sums):
+        raise ValueError(f"groups must name {len(sums)} persons, one each, got {len(groups)}.")
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    return np.bincount(group, sums), np.bincount(group, numbers)
 
 
 def _bootstrap_interval(sums: np.ndarray, numbers: np.ndarray) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""Pictures: skeletons drawn on images, curves, bars and contact sheets.
+"""Pictures: skeletons and captions on images, curves, bars, confusions and contact sheets.
 
 Nothing here needs a display. Drawings are NumPy arrays, plots are ``matplotlib.figure.Figure``
 objects (never pyplot, which keeps global state): save them with ``figure.savefig("x.png")``.
@@ -139,6 +139,61 @@ def _checked_joints(joints, skeleton, image_shape):
     return np.clip(points, -limit, limit)
 
 
+def draw_caption(image, lines):
+    """Writes lines of text on a copy of an image, at its top left, such as an action and its score.
+
+    Args:
+        image: uint8 (H, W, 3), RGB. It is not modified.
+        lines: texts; characters other than ASCII are shown as "?". They are as high as the image
+            is large, and smaller where they would not fit into its width.
+
+    Returns:
+        A new image, uint8 (H, W, 3), RGB.
+
+    Raises:
+        ValueError: if the image is of another form.
+    """
+    canvas = _checked_image(image).copy()
+    lines = [str(line).encode("ascii", "replace").decode() for line in lines]
+    if not lines:
+        return canvas
+    height, width = canvas.shape[:2]
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(height, width) / 700
+    longest = max(cv2.getTextSize(line, font, scale, 1)[0][0] for line in lines)
+    scale *= min(1.0, 0.9 * width / max(longest, 1))
+    thickness = max(1, round(1.6 * scale))
+    sizes = [cv2.getTextSize(line, font, scale, thickness)[0] for line in lines]
+    step, gap = round(34 * scale), max(2, round(10 * scale))
+    plate = canvas[: gap + step * len(lines), : 2 * gap + max(w for w, _ in sizes)]
+    plate[:] = (0.35 * plate).astype(np.uint8)
+    for number, line in enumerate(lines):
+        place = (gap, step * (number + 1) - gap // 2)
+        cv2.putText(canvas, line, place, font, scale, _WHITE, thickness, cv2.LINE_AA)
+    return canvas
+
+
+def draw_action(image, joints, skeleton, visibility=None, actions=(), note=""):
+    """Draws a pose and the action with its score over a copy of an image.
+
+    Args:
+        image: uint8 (H, W, 3), RGB. It is not modified.
+        joints, skeleton, visibility: as for `draw_skeleton`.
+        actions: (name, score in [0, 1]), best first; the first is written. None or empty: none is.
+        note: another line of text below.
+
+    Returns:
+        A new image, uint8 (H, W, 3), RGB.
+
+    Raises:
+        ValueError: if the image or the joints are of another form.
+    """
+    lines = [
+        f"{name.replace('_', ' ')}  {100 * score:.0f} %" for name, score in (actions or ())[:1]
+    ]
+    drawn = draw_skeleton(image, joints, skeleton, visibility)
+    return draw_caption(drawn, [*lines, *([note] if note else [])])
+
+
 # ------------------------------------------------------------------------------------------ plots
 
 _BLUE, _GREY = "#2f6db5", "#9a9a9a"
@@ -247,6 +302,51 @@ def plot_bars(names, values, title="", ylabel="correct joints (%)", counts=None,
     return figure
 
 
+def plot_confusion(counts, names, title=""):
+    """Plots a confusion matrix: shades are the share of each row, numbers the counts.
+
+    Args:
+        counts: (C, C) integers, by true class (row) and answer (column).
+        names: names of the C classes.
+        title: text.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: if there are not as many rows and columns as names, or none at all.
+    """
+    counts = np.asarray(counts)
+    if len(names) == 0 or counts.shape != (len(names), len(names)):
+        raise ValueError(
+            f"expected a row and a column for each of {len(names)} names, got {counts.shape}"
+        )
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 2.6 + 0.36 * len(names)
+    figure, axes = _figure(side, side)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(counts > 0):
+        axes.text(
+            column,
+            row,
+            str(counts[row, column]),
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="white" if share[row, column] > 0.5 else "black",
+        )
+    places = np.arange(len(names))
+    axes.set_xticks(places, names, rotation=50, ha="right", rotation_mode="anchor", fontsize=8)
+    axes.set_yticks(places, names, fontsize=8)
+    axes.set_xticks(places[1:] - 0.5, minor=True)
+    axes.set_yticks(places[1:] - 0.5, minor=True)
+    axes.grid(which="minor", color="#d0d0d0", linewidth=0.5)
+    axes.tick_params(which="minor", length=0)
+    axes.set(xlabel="answer", ylabel="true action")
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
 def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", size=2.0):
     """Lays images out in a grid, row by row.
 
@@ -295,6 +395,37 @@ def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", siz
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
+
+
+def video_sheet(videos, actions, frames=1, columns=6, title="", size=1.6):
+    """Lays frames of videos out in a grid, with their labelled skeletons and actions.
+
+    Args:
+        videos: `deephar.data.Video` objects with frames; a data set of videos will do.
+        actions: names of the actions by class index.
+        frames: frames of each video, from the middles of as many equal parts of it.
+        columns: images a row.
+        title: text above the whole sheet.
+        size: width of an image on the sheet in inches.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: as `contact_sheet`, or a video has no frames.
+    """
+    images, titles = [], []
+    for number in range(len(videos)):
+        video = videos[number]
+        if not len(video.frames):
+            raise ValueError(f"Video {video.name!r} has labels only, there is nothing to show.")
+        for index in ((np.arange(frames) + 0.5) / frames * len(video.frames)).astype(int):
+            image = np.asarray(video.frames[index])
+            thin = max(1, round(max(image.shape[:2]) / 130))  # the person is to be seen, too
+            pose = video.joints[index], video.skeleton, video.visible[index]
+            images.append(draw_skeleton(image, *pose, width=thin))
+            titles.append(actions[video.action].replace("_", " "))
+    return contact_sheet(images, titles, columns=columns, title=title, size=size)
 
 
 def _figure(width, height):

@@ -115,6 +115,25 @@ def load(model, path, partial=False):
     return report
 
 
+def load_part(model, path):
+    """Loads a model that is a part of the network in a file, such as its pose network.
+
+    Args:
+        model: the ``keras.Model``; all of its weights must be in the file.
+        path: as for ``load``.
+
+    Returns:
+        A ``LoadReport``; ``unexpected`` tells what else the file holds.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``load``.
+    """
+    with _open(path) as file:
+        _, report = _match(model, _stored_weights(file, path))
+    _require_fit(LoadReport(report.missing, (), report.mismatched), path, partial=False)
+    return load(model, path, partial=True)
+
+
 def load_model(name):
     """Builds the network that a weights file describes, with its weights.
 

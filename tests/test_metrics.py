@@ -474,3 +474,16 @@ def test_inputs_are_not_changed(persons):
     p_mpjpe(predicted, true)
     for array, copy in zip(persons, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+def test_persons_of_one_group_are_drawn_together():
+    true = np.zeros((4, 16, 2))
+    predicted = true.copy()
+    predicted[:2] += 100
+    groups = ["a", "a", "b", "b"]
+    alone, grouped = pckh(predicted, true, [10] * 4), pckh(predicted, true, [10] * 4, groups=groups)
+    assert alone.total == grouped.total == 50
+    assert grouped.interval == (0, 100)
+    assert mpjpe(predicted, true, groups=["a"] * 4).interval is None
+    with pytest.raises(ValueError, match="4 persons"):
+        pckh(predicted, true, [10] * 4, groups=["a"])

@@ -201,3 +201,44 @@ def test_matplotlib_is_imported_late_and_never_pyplot():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, "/dev/null"], check=True, env={"MPLBACKEND": ""})
+
+
+# --- actions ---
+
+
+def test_captions_are_written_at_the_top_left(image):
+    drawn = visualize.draw_caption(image, ["bowl 99 %", "ün"])
+    changed = (drawn != image).any(axis=-1)
+    assert changed[:12, :20].mean() > 0.5
+    assert not changed[60:].any()
+    assert (image == 128).all()
+    np.testing.assert_array_equal(visualize.draw_caption(image, []), image)
+
+
+@pytest.mark.parametrize("size", [(20, 20), (480, 100), (1080, 1920)])
+def test_long_captions_fit_into_images_of_any_size(size):
+    canvas = np.full((*size, 3), 100, np.uint8)
+    drawn = visualize.draw_caption(canvas, ["clean_and_jerk and much more  100 %"])
+    changed = np.flatnonzero((drawn != 100).any(axis=(0, 2)))
+    assert changed.max() < size[1]
+    assert (drawn == 100).any()
+
+
+def test_the_best_action_is_drawn_over_the_pose(image, joints):
+    pose = visualize.draw_skeleton(image, joints, LSP)
+    plain = visualize.draw_action(image, joints, LSP)
+    np.testing.assert_array_equal(plain, pose)
+    np.testing.assert_array_equal(visualize.draw_action(image, joints, LSP, actions=None), pose)
+    drawn = visualize.draw_action(image, joints, LSP, actions=[("golf_swing", 0.5), ("bowl", 0.1)])
+    expected = visualize.draw_caption(pose, ["golf swing  50 %"])
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_confusions_show_counts_where_there_are_any():
+    figure = visualize.plot_confusion([[3, 0], [1, 9]], ["a", "b"], "T")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["3", "1", "9"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert pixels(figure).std() > 10
+    with pytest.raises(ValueError, match="each of 3 names"):
+        visualize.plot_confusion([[3, 0], [1, 9]], ["a", "b", "c"])

@@ -1,15 +1,36 @@
-"""Data sets as `Sample` objects, the crop from image to network input, and batches for Keras.
+"""Data sets of stills and videos, the crop from image to network input, and batches for Keras.
 
     dataset = MPII("datasets/MPII", split="train")
     sample = dataset[0]
     crop = crop_sample(sample, image_size=256, skeleton="pa16j")
 
-A data set is anything with ``len()``, ``[i] -> Sample``, ``name`` and ``skeleton``.
+    videos = PennAction("datasets/PennAction", split="train")
+    clip = clip_of(videos[0], length=16, subsampling=2)
+    crop = crop_clip(clip, image_size=256, skeleton="pa16j")
+
+A data set of stills is anything with ``len()``, ``[i] -> Sample``, ``name`` and ``skeleton``. A
+data set of videos gives `Video` objects, and has ``split``, ``source`` and ``actions``, the names
+of its classes, besides; `Frames` makes a data set of stills of it.
 """
 
+from deephar.data.clips import (
+    Clip,
+    ClipCrop,
+    Frames,
+    clip_indices,
+    clip_of,
+    clip_starts,
+    crop_clip,
+    pose_sequence,
+)
+from deephar.data.drawn import DrawnPenn
+from deephar.data.export import write_mpii, write_penn
 from deephar.data.lsp import LSP
 from deephar.data.mpii import MPII
-from deephar.data.samples import Sample, Subset, hold_out
+from deephar.data.penn import PennAction
+from deephar.data.samples import Sample, Subset, Video, hold_out
+from deephar.data.sequences import SequenceAugmentation, pose_clip
+from deephar.data.synthetic import Synthetic
 from deephar.data.transforms import (
     Augmentation,
     Crop,
@@ -19,6 +40,7 @@ from deephar.data.transforms import (
     load_image,
     normalize,
     pose_target,
+    unit_depth,
 )
 
 __all__ = [
@@ -26,23 +48,42 @@ __all__ = [
     "MPII",
     "Augmentation",
     "Batches",
+    "Clip",
+    "ClipBatches",
+    "ClipCrop",
     "Crop",
+    "DrawnPenn",
+    "Frames",
+    "PennAction",
     "Sample",
+    "SequenceAugmentation",
+    "SequenceBatches",
     "Subset",
+    "Synthetic",
+    "Video",
+    "clip_indices",
+    "clip_of",
+    "clip_starts",
     "crop_batch",
+    "crop_clip",
     "crop_image",
     "crop_sample",
     "hold_out",
     "load_image",
     "normalize",
+    "pose_clip",
+    "pose_sequence",
     "pose_target",
+    "unit_depth",
+    "write_mpii",
+    "write_penn",
 ]
 
 
 def __getattr__(name):
-    # Batches needs Keras, which takes seconds to import; reading a data set does not.
-    if name == "Batches":
-        from deephar.data.batches import Batches
+    # Batches need Keras, which takes seconds to import; reading a data set does not.
+    if name in ("Batches", "ClipBatches", "SequenceBatches"):
+        from deephar.data import batches
 
-        return Batches
+        return getattr(batches, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

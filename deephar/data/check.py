@@ -3,25 +3,37 @@
 Decodes every image and compares it with the annotation. Prints what is there, every problem by
 name, and a line of verdict; the exit status is 1 if there is a problem that training or evaluation
 would stumble over. A joint a little outside of its image is normal (annotators guess): it is
-listed, but is no problem. Takes a minute or two for the whole of MPII.
+listed, but is no problem. Takes a minute or two for the whole of MPII, and about ten for the frames
+of Penn Action; its labels alone take a second.
 """
 
 import argparse
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from deephar.data.clips import size_differs
 from deephar.data.lsp import LSP
 from deephar.data.mpii import MPII
-from deephar.data.transforms import load_image, window_touches
+from deephar.data.penn import ACTIONS, PennAction, action_names
+from deephar.data.transforms import load_image, touches, window_touches
+from deephar.geometry import square_window
 from deephar.skeletons import get_skeleton
+
+
+def _penn(folder, split):
+    # Whatever actions and frames there are: the report says what they are.
+    return PennAction(folder, split, frames=False, actions=action_names(folder))
+
 
 DATASETS = {
     "mpii": (MPII, ("train", "valid")),
     "lsp": (LSP, ("train", "test")),
     "lspet": (LSP, ("extended",)),
+    "penn": (_penn, ("train", "test")),
 }
 WORKERS = 2
 
@@ -51,14 +63,14 @@ def check(dataset: str, folder: str | Path) -> list[str]:
     """Prints a report on the folder of a data set.
 
     Args:
-        dataset: ``"mpii"``, ``"lsp"`` or ``"lspet"``.
+        dataset: ``"mpii"``, ``"lsp"``, ``"lspet"`` or ``"penn"``.
         folder: its folder.
 
     Returns:
         The problems found, a line each; empty if all is well.
     """
     make, splits = DATASETS[dataset]
-    problems, notes, persons, readable = [], [], 0, 0
+    problems, notes, read = [], [], []
     print(f"{dataset} in {folder}")
     for split in splits:
         try:
@@ -69,23 +81,33 @@ def check(dataset: str, folder: str | Path) -> list[str]:
         except ValueError as error:
             problems.append(f"{split}: {error}")
             continue
-        readable += 1
-        persons += len(samples)
-        images = _report_split(samples, problems, notes)
-        print(f"  {split}: {len(samples)} persons in {images} images, from {samples.source}")
-    if not readable and not problems:
+        read.append(samples)
+        report = _report_videos if isinstance(samples, PennAction) else _report_stills
+        print(f"  {split}: {report(samples, problems, notes)}, from {samples.source}")
+    if not read and not problems:
         problems.append("no split can be read")
+    if dataset == "penn" and read:
+        _print_actions(read)
+        if not _has_frames(read[0]):
+            print(
+                f"  LABELS ONLY: there is no folder {Path(folder) / 'frames'}. That is enough to "
+                "learn actions from labelled poses; all else needs the frames."
+            )
     for line in notes:
         print(f"  note: {line}")
     for line in problems:
         print(f"  PROBLEM: {line}")
     verdict = f"{len(problems)} problem(s)" if problems else "ok"
-    print(f"{verdict}: {persons} persons, {len(notes)} of them with joints outside of their image")
+    what = "videos" if dataset == "penn" else "persons"
+    print(
+        f"{verdict}: {sum(map(len, read))} {what}, {len(notes)} of them with joints outside of "
+        "their image"
+    )
     return problems
 
 
-def _report_split(dataset, problems, notes):
-    """Appends the findings on one split; returns the number of its images."""
+def _report_stills(dataset, problems, notes):
+    """Appends the findings on one split of stills; returns what is in it."""
     samples = [dataset[i] for i in range(len(dataset))]
     images = sorted({sample.image for sample in samples})
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -94,7 +116,81 @@ def _report_split(dataset, problems, notes):
     for sample in samples:
         if not isinstance(results[sample.image], str):
             _report_sample(sample, results[sample.image], problems, notes)
-    return len(images)
+    return f"{len(samples)} persons in {len(images)} images"
+
+
+def _report_videos(dataset, problems, notes):
+    """Appends the findings on one split of Penn Action; returns what is in it."""
+    total, decoded, has_frames = 0, 0, _has_frames(dataset)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for index in range(len(dataset)):
+            video = dataset[index]
+            total += len(video.joints)
+            _report_labels(video, problems, notes)
+            if has_frames:
+                decoded += _report_frames(dataset, index, pool, problems)
+    of_them = f"{decoded} of them decoded" if has_frames else "none at hand"
+    return f"{len(dataset)} videos of {total} frames, {of_them}"
+
+
+def _report_labels(video, problems, notes):
+    who = f"labels/{video.name}.mat"
+    try:
+        windows = [square_window(box) for box in video.boxes]
+    except ValueError as error:
+        problems.append(f"{who}: the video has no box. {error}")
+        return
+    away = sum(not touches(center, side, video.size) for center, side in windows)
+    if away:
+        problems.append(f"{who}: {away} boxes lie wholly outside of their frame")
+    outside = _distance_outside(video.joints, video.size)
+    # The guesses for hidden joints may be anywhere.
+    outside = outside[(video.visible == 1) & (outside > 0)]
+    if len(outside):
+        notes.append(
+            f"{who} has {len(outside)} visible joints outside of their frame, by up to "
+            f"{outside.max():.1f} px"
+        )
+
+
+def _report_frames(dataset, index, pool, problems):
+    """Appends what is wrong with the frames of a video; returns how many could be decoded."""
+    video = dataset[index]
+    missing = dataset.missing_frames(index)
+    if len(missing) == len(video.joints):
+        problems.append(f"{Path(missing[0]).parent} has none of the {len(missing)} frames")
+        return 0
+    problems += [f"{path} does not exist" for path in missing]
+    paths = [path for path in dataset.frame_paths(index) if path not in set(missing)]
+    decoded = 0
+    for path, result in zip(paths, pool.map(_size_or_error, paths), strict=True):
+        if isinstance(result, str):
+            problems.append(result)
+            continue
+        decoded += 1
+        if size_differs(result, video.size):
+            problems.append(
+                f"{path} is {result[0]} x {result[1]} pixels, but its labels are for "
+                f"{video.size[0]} x {video.size[1]}"
+            )
+    return decoded
+
+
+def _has_frames(dataset):
+    return (dataset.root / "frames").is_dir()
+
+
+def _print_actions(datasets):
+    """Table of the number of videos of each action in each split."""
+    counts = [Counter(dataset[i].action for i in range(len(dataset))) for dataset in datasets]
+    print(f"  {'action':<20}" + "".join(f"{dataset.split:>8}" for dataset in datasets))
+    for index, action in enumerate(datasets[0].actions):
+        print(f"  {action:<20}" + "".join(f"{count[index]:8d}" for count in counts))
+    if not set(datasets[0].actions) <= set(ACTIONS):
+        print(
+            "  These are not the actions of Penn Action: name them when you load the data, "
+            "PennAction(..., actions=(...))."
+        )
 
 
 def _size_or_error(path):
@@ -109,8 +205,7 @@ def _report_sample(sample, size, problems, notes):
     if not window_touches(sample, size):
         problems.append(f"{sample.image}: {sample.name} lies wholly outside of its image")
         return
-    edge = np.array(size) - 0.5
-    outside = np.maximum(-0.5 - sample.joints, sample.joints - edge).max(axis=-1)
+    outside = _distance_outside(sample.joints, size)
     if not (outside > 0).any():  # NaN, unlabelled, is not
         return
     names = get_skeleton(sample.skeleton).joints
@@ -118,6 +213,12 @@ def _report_sample(sample, size, problems, notes):
     line = f"{sample.image}: {sample.name} has joints outside of its image ({listed})"
     far = np.nanmax(outside) > TOLERANCE * sample.side
     (problems if far else notes).append(line)
+
+
+def _distance_outside(joints, size):
+    """By how many pixels joints (..., 2) lie outside of an image; 0 or less inside, NaN unknown."""
+    edge = np.array(size) - 0.5
+    return np.maximum(-0.5 - joints, joints - edge).max(axis=-1)
 
 
 if __name__ == "__main__":

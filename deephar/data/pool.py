@@ -10,13 +10,12 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
-from deephar.data.samples import Sample
 from deephar.data.transforms import crop_batch
 
 
@@ -26,32 +25,38 @@ class CropPool:
     Args:
         workers: number of threads or processes; 0 crops in the calling thread.
         use_processes: whether to use processes.
+        function: what crops some persons, ``function(samples, seeds, *options)``: arrays, each with
+            an entry for each of them. By default `deephar.data.crop_batch`. For processes, it must
+            be a function of a module.
     """
 
-    def __init__(self, workers: int, use_processes: bool = False):
+    def __init__(self, workers: int, use_processes: bool = False, function: Callable = crop_batch):
         self.workers = workers
         self.use_processes = use_processes
+        self.function = function
         self._pool = None
         self._lock = threading.Lock()
         self._ending = _Ending()
         atexit.register(_wait_for_others, weakref.ref(self))
 
-    def crop(self, samples: Sequence[Sample], seeds: Sequence, *options):
-        """`deephar.data.crop_batch`, with a seed for each sample in any case."""
+    def crop(self, samples: Sequence, seeds: Sequence, *options) -> tuple[np.ndarray, ...]:
+        """What `function` makes of all samples, with a seed for each."""
         with self._lock:
             self._ending.check()
             if self.workers == 0:
-                return crop_batch(samples, seeds, *options)
+                return self.function(samples, seeds, *options)
             if self._pool is None:
                 self._pool = self._start()
             # More parts than workers, since persons take different times.
             size = -(-len(samples) // (2 * self.workers))
             parts = [
-                self._pool.submit(crop_batch, samples[i : i + size], seeds[i : i + size], *options)
+                self._pool.submit(
+                    self.function, samples[i : i + size], seeds[i : i + size], *options
+                )
                 for i in range(0, len(samples), size)
             ]
-            images, targets = zip(*(part.result() for part in parts), strict=True)
-        return np.concatenate(images), np.concatenate(targets)
+            arrays = zip(*(part.result() for part in parts), strict=True)
+            return tuple(map(np.concatenate, arrays))
 
     def rest(self):
         """To be called when nobody is going to ask for a batch for the time being."""
@@ -65,7 +70,7 @@ class CropPool:
                 self._pool = None
 
     def __reduce__(self):
-        return type(self), (self.workers, self.use_processes)
+        return type(self), (self.workers, self.use_processes, self.function)
 
     def _start(self) -> Executor:
         if not self.use_processes:

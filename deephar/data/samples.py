@@ -105,6 +105,21 @@ class Subset:
         """Name of the skeleton of the data set's joints."""
         return self.dataset.skeleton
 
+    @property
+    def split(self) -> str:
+        """Split that the data set is of."""
+        return self.dataset.split
+
+    @property
+    def source(self) -> str:
+        """What the data set was read from."""
+        return self.dataset.source
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the actions of a data set of videos, by class index."""
+        return self.dataset.actions
+
     def __len__(self):
         return len(self.indices)
 

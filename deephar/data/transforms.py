@@ -16,6 +16,9 @@ from deephar.data.samples import Sample
 from deephar.geometry import apply_affine, crop_affine, warp_matrix
 from deephar.skeletons import UNSUPERVISED, Skeleton, convert, get_skeleton, joint_map
 
+DEPTH_RANGE = 2000.0
+"""Depths of this many mm, half of them behind the pelvis, are 0 to 1 for the network."""
+
 # A window of exactly twice the crop may be shrunk by 2, whatever the last digit says.
 _ROUNDING = 1 + 1e-9
 
@@ -109,6 +112,39 @@ class Draw(NamedTuple):
     hidden: Sequence[float] | None = None
     hidden_colour: Sequence[float] = (0.0, 0.0, 0.0)
 
+    def affine(self, center: Sequence[float], side: float) -> np.ndarray:
+        """Map (3, 3) from image pixels to the unit crop of the changed window.
+
+        Args:
+            center: (2,), centre of the window before the change, pixels.
+            side: its side, pixels.
+        """
+        center = np.asarray(center) + side * np.asarray(self.shift)
+        return crop_affine(center, side * self.scale, self.angle, self.flip)
+
+    def finish(self, pixels: np.ndarray) -> np.ndarray:
+        """Network input float32 (S, S, 3) of a crop uint8 (S, S, 3), with the change of colours.
+
+        Writes the hidden rectangle into `pixels`.
+        """
+        if self.hidden is not None:
+            x1, y1, x2, y2 = np.rint(np.multiply(self.hidden, len(pixels))).astype(int)
+            pixels[y1:y2, x1:x2] = self.hidden_colour
+        return normalize(pixels, self.power, self.gain)
+
+
+def draw_change(augmentation: Augmentation | None, rng: np.random.Generator | None) -> Draw:
+    """One random change; without `augmentation`, the one that changes nothing.
+
+    Raises:
+        ValueError: augmentation without `rng`.
+    """
+    if augmentation is None:
+        return Draw()
+    if rng is None:
+        raise ValueError("Augmentation needs `rng`, a numpy.random.Generator to draw from.")
+    return augmentation.draw(rng)
+
 
 def _between(low, high, u):
     return low + (high - low) * u
@@ -120,7 +156,7 @@ class Crop:
 
     Attributes:
         image: float32 (S, S, 3), RGB in [-1, 1]; -1 (black) outside of the picture.
-        target: float32 (joints, 3), see `pose_target`.
+        target: float32 (joints, dim + 1), see `pose_target`.
         affine: (3, 3), image pixels to the unit crop, with all augmentation in it.
     """
 
@@ -135,6 +171,7 @@ def crop_sample(
     skeleton: str | Skeleton = "pa16j",
     augmentation: Augmentation | None = None,
     rng: np.random.Generator | None = None,
+    dim: int = 2,
 ) -> Crop:
     """The network's input and target for one person.
 
@@ -144,6 +181,7 @@ def crop_sample(
         skeleton: skeleton of the target.
         augmentation: random changes; None for none.
         rng: source of all random choices; needed with `augmentation`.
+        dim: coordinates of a joint in the target, 2 or 3.
 
     Returns:
         The crop.
@@ -154,27 +192,17 @@ def crop_sample(
             image; it has the wrong number of joints; augmentation without `rng`.
     """
     _check_sample(sample)
-    if augmentation is None:
-        draw = Draw()
-    elif rng is None:
-        raise ValueError("crop_sample needs a numpy.random.Generator `rng` for the augmentation.")
-    else:
-        draw = augmentation.draw(rng)
-    affine = crop_affine(
-        sample.center + sample.side * np.asarray(draw.shift),
-        sample.side * draw.scale,
-        draw.angle,
-        draw.flip,
-    )
-    picture = _open(sample.image, _shrinkage(affine, image_size))
-    _check_touches(sample, picture)
-    pixels = _warp(picture, affine, image_size)
-    if draw.hidden is not None:
-        x1, y1, x2, y2 = np.rint(np.multiply(draw.hidden, image_size)).astype(int)
-        pixels[y1:y2, x1:x2] = draw.hidden_colour
+    draw = draw_change(augmentation, rng)
+    affine = draw.affine(sample.center, sample.side)
+    pixels, size = crop_and_size(sample.image, affine, image_size)
+    if not window_touches(sample, size):
+        raise ValueError(
+            outside_message(f"Sample {sample.name!r}", sample.center, sample.side, size)
+        )
+    depth = None if sample.joints_3d is None else sample.joints_3d[:, 2]
     return Crop(
-        image=normalize(pixels, draw.power, draw.gain),
-        target=pose_target(sample.joints, sample.skeleton, skeleton, affine, draw.flip),
+        image=draw.finish(pixels),
+        target=pose_target(sample.joints, sample.skeleton, skeleton, affine, draw.flip, dim, depth),
         affine=affine,
     )
 
@@ -185,6 +213,7 @@ def crop_batch(
     image_size: int = 256,
     skeleton: str | Skeleton = "pa16j",
     augmentation: Augmentation | None = None,
+    dim: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The crops of several persons, stacked.
 
@@ -194,19 +223,20 @@ def crop_batch(
         image_size: side S of the crops in pixels.
         skeleton: skeleton of the targets.
         augmentation: random changes; None for none.
+        dim: coordinates of a joint in the targets, 2 or 3.
 
     Returns:
-        Images float32 (B, S, S, 3) and targets float32 (B, joints, 3).
+        Images float32 (B, S, S, 3) and targets float32 (B, joints, dim + 1).
 
     Raises:
         FileNotFoundError: as `crop_sample`.
         ValueError: as `crop_sample`.
     """
     images = np.empty((len(samples), image_size, image_size, 3), np.float32)
-    targets = np.empty((len(samples), get_skeleton(skeleton).num_joints, 3), np.float32)
+    targets = np.empty((len(samples), get_skeleton(skeleton).num_joints, dim + 1), np.float32)
     for i, sample in enumerate(samples):
         rng = None if augmentation is None else np.random.default_rng(seeds[i])
-        crop = crop_sample(sample, image_size, skeleton, augmentation, rng)
+        crop = crop_sample(sample, image_size, skeleton, augmentation, rng, dim)
         images[i], targets[i] = crop.image, crop.target
     return images, targets
 
@@ -217,31 +247,73 @@ def pose_target(
     skeleton: str | Skeleton,
     affine: np.ndarray,
     flip: bool = False,
+    dim: int = 2,
+    depth: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The target of the network for the joints of a person.
+    """The target of the network for the joints of a person, in one image or in several.
 
     Args:
-        joints: (source joints, 2), pixels, NaN where unlabelled.
+        joints: (..., source joints, 2), pixels, NaN where unlabelled.
         source: skeleton of `joints`.
         skeleton: skeleton of the target.
         affine: (3, 3), image pixels to the unit crop.
         flip: whether `affine` mirrors the image, so that left and right change names.
+        dim: coordinates of a joint, 2 or 3.
+        depth: (..., source joints), distance of each joint along the camera's axis in mm, NaN
+            where unknown; None = unknown. Not used if `dim` is 2.
 
     Returns:
-        float32 (joints, 3): x and y in the unit crop, -1e9 where the joint is unlabelled or out of
-        the crop, and visibility: 1 in the crop; 0 out of it, or unlabelled (annotators leave out
-        what is not in the picture); -1e9 where `source` does not have the joint at all.
+        float32 (..., joints, dim + 1): x and y in the unit crop, -1e9 where the joint is
+        unlabelled or out of the crop; z if `dim` is 3; and visibility: 1 in the crop; 0 out of it,
+        or unlabelled (annotators leave out what is not in the picture); -1e9 where `source` does
+        not have the joint at all. For z see `unit_depth`; it is -1e9 where x and y are, where it
+        is unknown, and where it is not in 0 to 1.
+
+    Raises:
+        ValueError: wrong shapes, or `dim` is neither 2 nor 3.
     """
+    if dim not in (2, 3):
+        raise ValueError(f"dim must be 2 or 3, got {dim!r}.")
     skeleton = get_skeleton(skeleton)
     points = apply_affine(affine, convert(joints, source, skeleton))
     in_source = joint_map(source, skeleton) >= 0
     if flip:
-        points, in_source = points[skeleton.flip], in_source[skeleton.flip]
+        points, in_source = points[..., skeleton.flip, :], in_source[skeleton.flip]
     inside = ((points >= 0) & (points <= 1)).all(axis=-1)  # NaN is not
-    target = np.full((skeleton.num_joints, 3), UNSUPERVISED, np.float32)
+    target = np.full((*inside.shape, dim + 1), UNSUPERVISED, np.float32)
     target[inside, :2] = points[inside]
-    target[in_source, 2] = inside[in_source]
+    target[..., in_source, dim] = inside[..., in_source]
+    if dim == 3 and depth is not None:
+        z = unit_depth(depth, source, skeleton)
+        z = z[..., skeleton.flip] if flip else z
+        known = inside & (z >= 0) & (z <= 1)
+        target[known, 2] = z[known]
     return target
+
+
+def unit_depth(depth: np.ndarray, source: str | Skeleton, skeleton: str | Skeleton) -> np.ndarray:
+    """Depth as the network takes it: ``(Z - Z of the pelvis) / 2000 mm + 0.5``.
+
+    So 0.5 is the depth of the pelvis, and 0 to 1 is 1 m before it to 1 m behind it. Where `source`
+    has no pelvis, the middle of the hips takes its place.
+
+    Args:
+        depth: (..., source joints), distance along the camera's axis in mm, NaN where unknown.
+        source: skeleton of `depth`.
+        skeleton: skeleton wanted.
+
+    Returns:
+        float64 (..., joints); NaN where the joint, or the pelvis, is unknown.
+
+    Raises:
+        ValueError: wrong number of joints, or `source` has neither pelvis nor hips.
+    """
+    source = get_skeleton(source)
+    depth = np.asarray(depth, float)
+    converted = convert(depth[..., None], source, skeleton)[..., 0]
+    root = ("pelvis",) if "pelvis" in source.joints else ("right_hip", "left_hip")
+    root = depth[..., [source.index(joint) for joint in root]].mean(axis=-1, keepdims=True)
+    return (converted - root) / DEPTH_RANGE + 0.5
 
 
 def load_image(image: str | np.ndarray) -> np.ndarray:
@@ -279,7 +351,15 @@ def crop_image(image: str | np.ndarray, affine: np.ndarray, image_size: int = 25
         FileNotFoundError: as `load_image`.
         ValueError: as `load_image`.
     """
-    return _warp(_open(image, _shrinkage(affine, image_size)), affine, image_size)
+    return crop_and_size(image, affine, image_size)[0]
+
+
+def crop_and_size(
+    image: str | np.ndarray, affine: np.ndarray, image_size: int
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """As `crop_image`, and the (width, height) of the whole image."""
+    picture = _open(image, _shrinkage(affine, image_size))
+    return _warp(picture, affine, image_size), (picture.width, picture.height)
 
 
 def normalize(
@@ -312,8 +392,23 @@ def normalize(
 
 def window_touches(sample: Sample, size: Sequence[int]) -> bool:
     """Whether any of an image of `size` (width, height) is inside the sample's crop window."""
-    low, high = sample.center - sample.side / 2, sample.center + sample.side / 2
+    return touches(sample.center, sample.side, size)
+
+
+def touches(center: np.ndarray, side: float, size: Sequence[int]) -> bool:
+    """Whether any of an image of `size` (width, height) is inside a square window."""
+    low, high = center - side / 2, center + side / 2
     return bool((high > -0.5).all() and (low < np.array(size) - 0.5).all())
+
+
+def outside_message(who: str, center: np.ndarray, side: float, size: Sequence[int]) -> str:
+    """The error for a window that does not touch the image."""
+    low, high = center - side / 2, center + side / 2
+    return (
+        f"{who} lies wholly outside of its image of {size[0]} x {size[1]} pixels: its window is "
+        f"({low[0]:.0f}, {low[1]:.0f}, {high[0]:.0f}, {high[1]:.0f}). Correct its position and "
+        "scale in the annotation, or remove it."
+    )
 
 
 class _Picture(NamedTuple):
@@ -461,18 +556,13 @@ def _check_sample(sample):
             f"{where} has joints of shape {np.shape(sample.joints)}; its skeleton "
             f"{sample.skeleton!r} needs ({get_skeleton(sample.skeleton).num_joints}, 2)."
         )
+    if sample.joints_3d is not None and np.shape(sample.joints_3d) != (len(sample.joints), 3):
+        raise ValueError(
+            f"{where} has joints_3d of shape {np.shape(sample.joints_3d)}, expected "
+            f"({len(sample.joints)}, 3)."
+        )
     if not (np.isfinite(sample.side) and sample.side > 0 and np.isfinite(sample.center).all()):
         raise ValueError(
             f"{where} has no window to crop: centre {sample.center}, side {sample.side} pixels. "
             "Correct its position and scale in the annotation, or remove it."
-        )
-
-
-def _check_touches(sample, picture):
-    if not window_touches(sample, (picture.width, picture.height)):
-        low, high = sample.center - sample.side / 2, sample.center + sample.side / 2
-        raise ValueError(
-            f"Sample {sample.name!r} lies wholly outside of its image of {picture.width} x "
-            f"{picture.height} pixels: its window is ({low[0]:.0f}, {low[1]:.0f}, {high[0]:.0f}, "
-            f"{high[1]:.0f}). Correct its position and scale in the annotation, or remove it."
         )

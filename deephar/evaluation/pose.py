@@ -1,21 +1,31 @@
-"""2D pose on a data set: from a network to joints in image pixels, and from there to scores.
+"""Pose on a data set: from a network to joints in image pixels, and from there to scores.
 
 Two steps, so that predictions can be kept, drawn and scored by others: `predict_poses`, then
-`score_mpii` or `score_lsp`.
+`score_mpii`, `score_lsp`, `score_penn`, or for any data set `score_pckh` and `score_mpjpe`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from deephar import metrics
 from deephar.data.samples import Subset
-from deephar.data.transforms import crop_image, crop_sample, load_image, normalize
+from deephar.data.transforms import DEPTH_RANGE, crop_image, crop_sample, load_image, normalize
+from deephar.evaluation.inference import (
+    MIRROR,
+    batches_of,
+    call_network,
+    for_stills,
+    is_clip_network,
+    loaded_ahead,
+    poses_of,
+    progress_bar,
+    stacked,
+)
 from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import convert, get_skeleton, joint_map
 
@@ -26,9 +36,6 @@ from deephar.skeletons import convert, get_skeleton, joint_map
 # small enough that no limb leaves the usual window.
 _DISPLACEMENT = 1 / 24
 _DISPLACEMENTS = _DISPLACEMENT * np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)])
-_MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # u -> 1 - u
-
-_LOADERS = 2  # threads that decode and crop while the network works
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +49,8 @@ class Predictions:
         names: N names, those of the samples.
         skeleton: name of the joint layout.
         views: crops that were averaged for each person, 1 or 10.
+        depth: float64 (P, N, J), in [0, 1]: 0.5 is the depth of the root, 1 is 1 m behind it (see
+            `depth_mm`); None of a network without depth.
     """
 
     joints: np.ndarray
@@ -49,6 +58,7 @@ class Predictions:
     names: tuple[str, ...]
     skeleton: str
     views: int
+    depth: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +129,8 @@ def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progr
     Args:
         model: a `keras.Model`, or a function, from float32 images (B, S, S, 3) to
             ``{"pose": (B, P, J, dim + 1)}``: x, y (, z) in the unit crop, then visibility. Always
-            called with the same B, so that it is traced once.
+            called with the same B, so that it is traced once. A `keras.Model` of clips is taken as
+            well.
         config: its `ModelConfig`; `image_size` and `skeleton` are used.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Sample`.
         multi_crop: averages, in image pixels, over 5 positions of the window (in place, and
@@ -144,27 +155,49 @@ def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progr
     views = len(displacements) * (2 if multi_crop else 1)
     batch_size = min(batch_size, views * len(dataset))
     flip = get_skeleton(config.skeleton).flip
-    bar = _progress_bar(len(dataset)) if progress else None
+    bar = progress_bar(len(dataset), "person") if progress else None
+    network = for_stills(model) if is_clip_network(model) else model
 
-    joints = visibility = None
+    sums = None
     names = []
-    batches = _batches(_views(dataset, config, displacements, multi_crop, batch_size), batch_size)
-    for batch in batches:
-        poses = _predict(model, config, batch, batch_size)
-        if joints is None:
-            shape = (poses.shape[1], len(dataset), poses.shape[2])
-            joints, visibility = np.zeros((*shape, 2)), np.zeros(shape)
-        for view, pose in zip(batch, poses, strict=True):
-            xy, seen = apply_affine(invert_affine(view.affine), pose[..., :2]), pose[..., -1]
-            if view.mirrored:
-                xy, seen = xy[:, flip], seen[:, flip]
-            joints[:, view.person] += xy / views
-            visibility[:, view.person] += seen / views
+    for batch in batches_of(
+        _views(dataset, config, displacements, multi_crop, batch_size), batch_size
+    ):
+        images = stacked([view.image for view in batch], batch_size)
+        poses = poses_of(call_network(network, images), config)
+        if sums is None:
+            sums = np.zeros((poses.shape[1], len(dataset), *poses.shape[2:]))
+        for view, pose in zip(batch, poses[: len(batch)], strict=True):
+            sums[:, view.person] += pose_in_image(pose, view.affine, flip, view.mirrored)
             if view.person == len(names):
                 names.append(view.name)
         if bar is not None:
             bar.update(len(names))
-    return Predictions(joints, visibility, tuple(names), config.skeleton, views)
+    return predictions_from(sums / views, names, config.skeleton, views)
+
+
+def pose_in_image(pose, affine, flip, mirrored=False):
+    """A pose in the crop as one in the image.
+
+    Args:
+        pose: (..., J, dim + 1), as the network gives it.
+        affine: (3, 3), image pixels to the unit crop.
+        flip: `Skeleton.flip` of its joints.
+        mirrored: whether the crop is mirrored, so that left and right change names.
+
+    Returns:
+        A new array of the same shape: x and y in pixels, the rest (depth, visibility) as it was.
+    """
+    pose = np.concatenate(
+        [apply_affine(invert_affine(affine), pose[..., :2]), pose[..., 2:]], axis=-1
+    )
+    return pose[..., flip, :] if mirrored else pose
+
+
+def predictions_from(poses, names, skeleton, views):
+    """`Predictions` of poses (P, N, J, dim + 1): x, y in pixels (, depth), visibility."""
+    depth = poses[..., 2] if poses.shape[-1] == 4 else None
+    return Predictions(poses[..., :2], poses[..., -1], tuple(names), skeleton, views, depth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,60 +228,15 @@ def _views(dataset, config, displacements, mirror, batch_size):
         for image, affine in crops:
             views.append(_View(person, sample.name, image, affine, False))
             if mirror:
-                mirrored = _MIRROR @ affine
+                mirrored = MIRROR @ affine
                 views.append(_View(person, sample.name, image[:, ::-1], mirrored, True))
         return views
 
     # Enough persons in advance for one batch, and no more: memory stays bounded.
     ahead = 1 + batch_size // (len(displacements) * (2 if mirror else 1))
-    with ThreadPoolExecutor(_LOADERS) as pool:
-        waiting = deque()
-        for person in range(len(dataset)):
-            waiting.append(pool.submit(views_of, person))
-            if len(waiting) > ahead:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-
-
-def _batches(items, size):
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _predict(model, config, batch, batch_size):
-    """Poses float64 (len(batch), P, J, dim + 1); a short batch is filled up with empty images."""
-    images = np.zeros((batch_size, config.image_size, config.image_size, 3), np.float32)
-    for place, view in enumerate(batch):
-        images[place] = view.image
-    if hasattr(model, "predict_on_batch"):
-        outputs = model.predict_on_batch(images)
-    else:
-        outputs = model(images)
-    if not isinstance(outputs, dict) or "pose" not in outputs:
-        raise ValueError("expected a model that gives a dict with the key 'pose'")
-    from keras import ops  # late: Keras takes seconds to import, scoring alone does not need it
-
-    poses = np.asarray(ops.convert_to_numpy(outputs["pose"]), np.float64)
-    num_joints = get_skeleton(config.skeleton).num_joints
-    if poses.ndim != 4 or poses.shape[2] != num_joints or poses.shape[3] < 3:
-        raise ValueError(
-            f"expected poses of shape (batch, predictions, {num_joints}, 3 or more) for the "
-            f"skeleton {config.skeleton!r}, the model gives {poses.shape}"
-        )
-    return poses[: len(batch)]
-
-
-def _progress_bar(total):
-    from keras.utils import Progbar
-
-    return Progbar(total, unit_name="person")
+    jobs = (partial(views_of, person) for person in range(len(dataset)))
+    for views in loaded_ahead(jobs, ahead):
+        yield from views
 
 
 # -------------------------------------------------------------------------------------- scoring
@@ -273,26 +261,48 @@ def score_mpii(predictions, dataset):
         ValueError: the skeleton lacks a joint, the persons are not those of the data set, the
             model gave NaN, or a head size is unknown.
     """
-    predicted, samples = _matched(predictions, dataset, "mpii16")
-    true = np.stack([sample.joints for sample in samples])
-    head = np.array([sample.head_size for sample in samples], float)
+    return _score_by_head(predictions, dataset, "mpii16")
+
+
+def score_pckh(predictions, dataset):
+    """As `score_mpii`, for a data set in any joint layout, such as `deephar.data.Synthetic`'s.
+
+    The interval is over what stands before ``#`` in the names: over videos, not their frames.
+
+    Args:
+        predictions: `Predictions` in a skeleton that has all joints of the data set.
+        dataset: the data set they were made for, with a head size for every person.
+
+    Returns:
+        `PoseScores`.
+
+    Raises:
+        ValueError: as for `score_mpii`.
+    """
+    return _score_by_head(predictions, dataset, dataset.skeleton, _groups(predictions.names))
+
+
+def _score_by_head(predictions, dataset, skeleton, groups=None):
+    predicted, samples = _matched(predictions, dataset, skeleton)
     lacking = [sample.name for sample in samples if not sample.head_size > 0]
     if lacking:
         raise ValueError(
             f"PCKh needs the head size of every person, it is unknown for {len(lacking)} of "
             f"{len(samples)}, first {lacking[0]}: evaluate on a split that has it"
         )
-    return PoseScores(
+    return _score(
+        metrics.pckh,
+        metrics.pckh_curve,
+        predicted,
+        np.stack([sample.joints for sample in samples]),
+        np.array([sample.head_size for sample in samples], float),
+        groups,
         **_facts(predictions, dataset),
         measure="PCKh",
         unit="head size (0.6 x diagonal of the head box)",
-        skeleton="mpii16",
+        skeleton=skeleton,
         threshold=0.5,
         strict_threshold=0.1,
-        blocks=tuple(metrics.pckh(block, true, head, 0.5) for block in predicted),
-        strict=tuple(metrics.pckh(block, true, head, 0.1) for block in predicted),
-        curves=tuple(metrics.pckh_curve(block, true, head) for block in predicted),
-        distances=_distances(predicted[-1], true, head),
     )
 
 
@@ -316,19 +326,165 @@ def score_lsp(predictions, dataset):
     """
     predicted, samples = _matched(predictions, dataset, "lsp14")
     true = np.stack([sample.joints for sample in samples])
-    torso = metrics.torso_size(true)
-    return PoseScores(
+    return _score(
+        metrics.pck,
+        metrics.pck_curve,
+        predicted,
+        true,
+        metrics.torso_size(true),
         **_facts(predictions, dataset),
         measure="PCK",
         unit="torso size (left shoulder to right hip)",
         skeleton="lsp14",
         threshold=0.2,
         strict_threshold=0.1,
-        blocks=tuple(metrics.pck(block, true, torso, 0.2) for block in predicted),
-        strict=tuple(metrics.pck(block, true, torso, 0.1) for block in predicted),
-        curves=tuple(metrics.pck_curve(block, true, torso) for block in predicted),
-        distances=_distances(predicted[-1], true, torso),
     )
+
+
+def score_penn(predictions, dataset):
+    """Scores predictions by the protocol of Penn Action.
+
+    PCK@0.2, PCK@0.1 and the area under the curve from 0 to 0.2; distances are divided by the longer
+    side of the person's box. Hidden joints are left out: their labels are guesses or placeholders.
+    Frames without a box are left out as well. The interval is over videos, not their frames.
+    Source: Y. Luo et al., "LSTM Pose Machines", CVPR 2018, section 4.2.
+
+    Args:
+        predictions: `Predictions` in a skeleton that has all joints of the data set.
+        dataset: the frames they were made for; the window of a frame (`Sample.side`) is 1.25 times
+            the longer side of the box, as `deephar.data.Frames` has it.
+
+    Returns:
+        `PoseScores`.
+
+    Raises:
+        ValueError: the skeleton lacks a joint, the persons are not those of the data set, no joint
+            is visible, or the model gave NaN.
+    """
+    predicted, samples = _matched(predictions, dataset, dataset.skeleton)
+    size = np.array([sample.side for sample in samples], float) / BOX_MARGIN
+    known = np.isfinite(size) & (size > 0)
+    true = np.stack([sample.joints for sample in samples])
+    visible = np.stack([sample.visible for sample in samples]) == 1
+    return _score(
+        metrics.pck,
+        metrics.pck_curve,
+        predicted,
+        np.where((visible & known[:, None])[..., None], true, np.nan),
+        np.where(known, size, 1),
+        _groups(predictions.names),
+        **_facts(predictions, dataset),
+        measure="PCK",
+        unit="longer side of the person's box",
+        skeleton=dataset.skeleton,
+        threshold=0.2,
+        strict_threshold=0.1,
+    )
+
+
+def _score(metric, curve, predicted, true, size, groups=None, **facts):
+    """`PoseScores` by a metric of `deephar.metrics`; `facts` are the other fields."""
+    skeleton = facts["skeleton"]
+    return PoseScores(
+        **facts,
+        blocks=tuple(
+            metric(block, true, size, facts["threshold"], skeleton, groups) for block in predicted
+        ),
+        strict=tuple(
+            metric(block, true, size, facts["strict_threshold"], skeleton, groups)
+            for block in predicted
+        ),
+        curves=tuple(curve(block, true, size, skeleton=skeleton) for block in predicted),
+        distances=_distances(predicted[-1], true, size),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DepthScores:
+    """Errors in space of all prediction blocks, in millimetres.
+
+    Attributes:
+        data, source, persons, persons_in_split, views, skeleton: as in `PoseScores`.
+        blocks: MPJPE, one `deephar.metrics.Score` a prediction block, relative to the root joint.
+        aligned: the same after the best alignment of each person (P-MPJPE).
+    """
+
+    data: str
+    source: str
+    persons: int
+    persons_in_split: int
+    views: int
+    skeleton: str
+    blocks: tuple[metrics.Score, ...]
+    aligned: tuple[metrics.Score, ...]
+
+    @property
+    def answer(self):
+        """The `Score` to report: the last block's."""
+        return self.blocks[-1]
+
+
+ROOT = "pelvis"
+BOX_MARGIN = 1.25
+"""Side of a person's window divided by the longer side of the box."""
+
+
+def depth_mm(depth):
+    """A network's z in mm relative to the root, away from the camera is positive.
+
+    The inverse of `deephar.data.transforms.unit_depth`.
+    """
+    return DEPTH_RANGE * (np.asarray(depth) - 0.5)
+
+
+def score_mpjpe(predictions, dataset):
+    """MPJPE in mm: the mean distance of the joints in space, after the roots are laid together.
+
+    The predicted x and y are taken back to pixels, z to mm with the true depth of the root, and
+    the camera takes the three back into space (the protocol of the paper for Human3.6M). The
+    root's own error is 0 by construction and counts, as is usual: with 17 joints it lowers the
+    mean by a factor of 16/17. The interval is over what stands before ``#`` in the names.
+
+    Args:
+        predictions: `Predictions` with depth, in a skeleton that has all joints of the data set.
+        dataset: the data set they were made for; persons without 3D labels are left out.
+
+    Returns:
+        `DepthScores`.
+
+    Raises:
+        ValueError: the network gives no depth, no person has 3D labels, the skeleton lacks a joint
+            or the root, or the model gave NaN.
+    """
+    if predictions.depth is None:
+        raise ValueError("the network gives no depth (dim=2): its error in space is unknown")
+    predicted, samples = _matched(predictions, dataset, dataset.skeleton)
+    labelled = [sample.joints_3d is not None and sample.camera is not None for sample in samples]
+    if not any(labelled):
+        raise ValueError(f"none of the {len(samples)} persons has 3D labels: MPJPE takes them")
+    skeleton = get_skeleton(dataset.skeleton)
+    root = skeleton.index(ROOT)
+    depth = convert(predictions.depth[..., None], predictions.skeleton, skeleton)[..., 0]
+    true, found = [], []
+    for person in np.flatnonzero(labelled):
+        sample = samples[person]
+        z = depth_mm(depth[:, person]) + sample.joints_3d[root, 2]
+        points = sample.camera.unproject(predicted[:, person], z)
+        found.append(points - points[:, root, None])
+        true.append(sample.joints_3d - sample.joints_3d[root])
+    true, found = np.stack(true), np.stack(found, axis=1)
+    groups = [group for group, has in zip(_groups(predictions.names), labelled, strict=True) if has]
+    return DepthScores(
+        **{**_facts(predictions, dataset), "persons": len(true)},
+        skeleton=skeleton.name,
+        blocks=tuple(metrics.mpjpe(block, true, skeleton, groups) for block in found),
+        aligned=tuple(metrics.p_mpjpe(block, true, skeleton, groups) for block in found),
+    )
+
+
+def _groups(names):
+    """What stands before ``#``: persons of one image, frames of one video."""
+    return [name.split("#")[0] for name in names]
 
 
 def scored_joints(skeleton):
@@ -340,7 +496,8 @@ def scored_joints(skeleton):
 
 def _matched(predictions, dataset, skeleton):
     """Predictions in `skeleton`, (P, N, J, 2), and the samples; they must be the same persons."""
-    samples = [dataset[i] for i in range(len(dataset))]
+    # Without the pictures, which may be arrays and would not all fit into memory.
+    samples = [dataclasses.replace(dataset[i], image="") for i in range(len(dataset))]
     if tuple(sample.name for sample in samples) != tuple(predictions.names):
         raise ValueError(
             f"the predictions are of other persons than the data set ({len(predictions.names)} and "
@@ -396,16 +553,25 @@ def require_joints(source, target):
 
 
 def _facts(predictions, dataset):
-    whole = dataset
-    while isinstance(whole, Subset):
-        whole = whole.dataset
+    return {**facts_of(dataset), "views": predictions.views}
+
+
+def facts_of(dataset):
+    """What the scores on a data set tell of it: fields of `PoseScores`, as a dict."""
+    whole = whole_of(dataset)
     return {
         "data": f"{whole.name} {getattr(whole, 'split', '')}".rstrip(),
         "source": getattr(whole, "source", ""),
         "persons": len(dataset),
         "persons_in_split": len(whole),
-        "views": predictions.views,
     }
+
+
+def whole_of(dataset):
+    """The data set that a `Subset` is a part of; any other data set itself."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return dataset
 
 
 def _distances(predicted, true, size):

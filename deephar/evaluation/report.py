@@ -16,7 +16,7 @@ import numpy as np
 from deephar import __version__, visualize, weights
 from deephar.data.samples import Subset
 from deephar.data.transforms import crop_sample
-from deephar.evaluation.pose import in_skeleton, predict_poses, require_joints
+from deephar.evaluation.pose import in_skeleton, predict_poses, require_joints, score_mpjpe
 from deephar.files import replacing, sha256, writing_h5
 from deephar.geometry import apply_affine, warp_matrix
 from deephar.skeletons import convert, get_skeleton
@@ -34,13 +34,14 @@ def evaluate_and_report(
     save_predictions_to=None,
     command="",
 ):
-    """The whole evaluation of a weights file: predicts, scores, prints, writes.
+    """The whole evaluation of a weights file on stills: predicts, scores, prints, writes.
 
-    Writes results.json, curve.png, joints.png and persons.png into `folder`.
+    Where the network gives depth and the data set has 3D labels, the MPJPE comes along. Writes
+    results.json, curve.png, joints.png and persons.png into `folder`.
 
     Args:
         dataset: the data set.
-        score: `deephar.evaluation.score_mpii` or `score_lsp`.
+        score: `score_mpii`, `score_lsp`, `score_penn` or `score_pckh` of `deephar.evaluation`.
         weights_name: a name in weights/index.json, or the path of a weights file.
         folder: where the files go; made if missing.
         multi_crop: see `predict_poses`.
@@ -63,10 +64,7 @@ def evaluate_and_report(
     if save_predictions_to is not None:
         _check_suffix(save_predictions_to)
         _check_not_in_the_way(save_predictions_to)
-    if limit is not None:
-        if limit < 1:
-            raise ValueError(f"the number of persons must be at least 1, and is {limit}")
-        dataset = Subset(dataset, range(min(limit, len(dataset))))
+    dataset = limited(dataset, limit, "persons")
     has_truth = any(np.isfinite(dataset[i].joints).any() for i in range(len(dataset)))
     if not has_truth and save_predictions_to is None:
         raise ValueError(
@@ -85,13 +83,42 @@ def evaluate_and_report(
         written.append(save_predictions(save_predictions_to, predictions, dataset))
     if has_truth:
         scores = score(predictions, dataset)
+        depth = None
+        if predictions.depth is not None and _has_space(dataset):
+            depth = score_mpjpe(predictions, dataset)
         results = folder / "results.json"
         file = weights.find(weights_name)
-        written.append(write_results(results, scores, config, file, command=command))
+        written.append(write_results(results, scores, config, file, command, depth))
         written += save_figures(folder, scores, predictions, dataset)
         print_table(scores)
+        if depth is not None:
+            print(depth_summary(depth))
     print("\nwrote", *written, sep="\n  ")
     return scores
+
+
+def _has_space(dataset):
+    return any(dataset[i].joints_3d is not None for i in range(len(dataset)))
+
+
+def limited(dataset, limit, what, spread=False):
+    """A part of a data set, or all of it.
+
+    Args:
+        dataset: the data set.
+        limit: number of items; None for all.
+        what: what they are called, in the plural.
+        spread: whether to spread them evenly, rather than take the first ones.
+
+    Raises:
+        ValueError: the limit is not positive.
+    """
+    if limit is None:
+        return dataset
+    if limit < 1:
+        raise ValueError(f"the number of {what} must be at least 1, and is {limit}")
+    limit = min(limit, len(dataset))
+    return Subset(dataset, np.arange(limit) * len(dataset) // limit if spread else range(limit))
 
 
 # ----------------------------------------------------------------------------------------- table
@@ -120,31 +147,53 @@ def format_table(scores):
     for number, (block, strict, curve) in enumerate(blocks, start=1):
         values = [*block.per_group.values(), block.total, strict.total, curve.auc]
         name = f"{number} (answer)" if number == len(scores.blocks) else str(number)
-        rows.append([name, *("-" if np.isnan(value) else f"{value:.1f}" for value in values)])
+        rows.append([name, *map(percent, values)])
+    return "\n".join([_title(scores), *table_lines(header, rows), summary(scores)])
+
+
+def percent(value):
+    """A number as it is written in tables, with one digit; "-" if there is none (NaN)."""
+    return "-" if np.isnan(value) else f"{value:.1f}"
+
+
+def table_lines(header, rows):
+    """Lines of a table of texts: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
         for row in [header, *rows]
     ]
     rule = "-" * len(lines[0])
-    return "\n".join([_title(scores), rule, lines[0], rule, *lines[1:], rule, summary(scores)])
+    return [rule, lines[0], rule, *lines[1:], rule]
 
 
-def summary(scores):
+def summary(scores, what="persons"):
     """The reported score in one line.
 
     Args:
         scores: `PoseScores`.
+        what: what was scored, in the plural.
     """
     answer, curve = scores.answer, scores.curves[-1]
-    interval = ""
-    if answer.interval is not None:
-        interval = " (95 % interval {:.1f} to {:.1f})".format(*answer.interval)
     return (
-        f"{scores.measure}@{scores.threshold:g} {answer.total:.1f}{interval}, "
+        f"{scores.measure}@{scores.threshold:g} {answer.total:.1f}{interval_text(answer)}, "
         f"{scores.measure}@{scores.strict_threshold:g} {scores.strict[-1].total:.1f}, "
         f"AUC 0..{curve.thresholds[-1]:g} {curve.auc:.1f} "
-        f"({scores.persons} persons, {answer.count} joints)"
+        f"({scores.persons} {what}, {answer.count} joints)"
+    )
+
+
+def depth_summary(depth, what="persons"):
+    """The error in space in one line.
+
+    Args:
+        depth: `DepthScores`.
+        what: what was scored, in the plural.
+    """
+    return (
+        f"MPJPE {depth.answer.total:.1f} mm{interval_text(depth.answer)}, aligned (P-MPJPE) "
+        f"{depth.aligned[-1].total:.1f} mm ({depth.persons} {what}, {depth.answer.count} joints, "
+        "the root's error of 0 included)"
     )
 
 
@@ -155,18 +204,27 @@ def _title(scores):
 
 
 def _part_warning(scores):
-    if scores.persons == scores.persons_in_split:
+    return part_warning(scores.persons, scores.persons_in_split, "persons")
+
+
+def part_warning(number, total, what):
+    """A line that says that not all were scored; "" if they were."""
+    if number == total:
         return ""
-    return (
-        f"ONLY {scores.persons} OF {scores.persons_in_split} PERSONS: "
-        "this is not the score of the whole split"
-    )
+    return f"ONLY {number} OF {total} {what.upper()}: this is not the score of the whole split"
+
+
+def interval_text(score):
+    """The 95 % interval of a `deephar.metrics.Score` in brackets; "" if it has none."""
+    if score.interval is None:
+        return ""
+    return " (95 % interval {:.1f} to {:.1f})".format(*score.interval)
 
 
 # ------------------------------------------------------------------------------------------ json
 
 
-def write_results(path, scores, config, weights_file, command=""):
+def write_results(path, scores, config, weights_file, command="", depth=None):
     """Writes a results.json: the score, how it was measured, and what it rests on.
 
     Strict JSON: a score that does not exist (a joint never labelled) is null.
@@ -177,6 +235,7 @@ def write_results(path, scores, config, weights_file, command=""):
         config: the network's `ModelConfig`.
         weights_file: path of the weights; its name and SHA-256 are kept.
         command: the command line.
+        depth: `DepthScores`, or None.
 
     Returns:
         The path.
@@ -188,6 +247,7 @@ def write_results(path, scores, config, weights_file, command=""):
     results = {
         "score": {"block": len(blocks), **blocks[-1]},
         "blocks": blocks,
+        "depth": depth_results(depth),
         "protocol": {
             "measure": scores.measure,
             "threshold": scores.threshold,
@@ -206,16 +266,42 @@ def write_results(path, scores, config, weights_file, command=""):
             "persons_in_split": scores.persons_in_split,
             "warning": _part_warning(scores) or None,
         },
+        **origin(config, weights_file, command),
+    }
+    return write_json(path, results)
+
+
+def depth_results(depth):
+    """`DepthScores` for a results.json; None of None."""
+    if depth is None:
+        return None
+    return {
+        "measure": "MPJPE, mm, relative to the root, its error of 0 included",
+        "persons": depth.persons,
+        "total": depth.answer.total,
+        "interval": depth.answer.interval,
+        "aligned": depth.aligned[-1].total,
+        "blocks": [block.total for block in depth.blocks],
+    }
+
+
+def write_json(path, value):
+    """Writes a value as strict JSON (NaN and infinity as null); returns the path."""
+    with replacing(path) as part:
+        text = json.dumps(_plain(value), indent=2, allow_nan=False)
+        part.write_text(text + "\n", encoding="utf-8")
+    return Path(path)
+
+
+def origin(config, weights_file, command):
+    """What results rest on, as a dict: network, weights, command line, date, versions."""
+    return {
         "config": dataclasses.asdict(config),
         "weights": {"file": Path(weights_file).name, "sha256": sha256(weights_file)},
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": _versions(),
     }
-    with replacing(path) as part:
-        text = json.dumps(_plain(results), indent=2, allow_nan=False)
-        part.write_text(text + "\n", encoding="utf-8")
-    return Path(path)
 
 
 def _block_results(skeleton, block, strict, curve):
@@ -258,7 +344,7 @@ def _versions():
 
 # What the published annotation of a data set calls the centre of the top left pixel. Predictions
 # are saved like the annotation, so that an evaluation program may compare the two as they are.
-_PIXEL_ORIGIN = {"mpii16": 1, "lsp14": 0}
+_PIXEL_ORIGIN = {"mpii16": 1, "lsp14": 0, "penn13": 1}
 
 
 def save_predictions(path, predictions, dataset):
@@ -296,7 +382,7 @@ def save_predictions(path, predictions, dataset):
     _check_suffix(path)
     samples = [dataset[i] for i in range(len(dataset))]
     skeleton = get_skeleton(samples[0].skeleton)
-    origin = _PIXEL_ORIGIN[skeleton.name]
+    origin = _PIXEL_ORIGIN.get(skeleton.name, 0)
     visibility = convert(predictions.visibility[-1, ..., None], predictions.skeleton, skeleton)
     arrays = {
         "preds": in_skeleton(predictions, skeleton.name)[-1] + origin,

@@ -8,7 +8,7 @@ the pose blocks do. Structure and layer names follow the authors' SPNet.
 import keras
 from keras import layers
 
-from deephar.layers import GlobalMaxMinPooling, MaskByVisibility, MaxMinPooling, UndoPooling
+from deephar.layers import GlobalMaxMinPooling, MaxMinPooling, UndoPooling, VisibleCoordinates
 from deephar.models.units import batch_norm_relu, bottleneck_unit, conv, residual_unit
 
 
@@ -118,7 +118,7 @@ def fuse_streams(pose, appearance, previous, config, name):
 
 def pose_stream(pose, config, name):
     """Features of the motion: ``(batch, frames, joints, dim + 1)`` to ``(..., pose_features)``."""
-    x = MaskByVisibility(name=f"{name}_p_mask")(pose)
+    x = VisibleCoordinates(name=f"{name}_p_visible")(pose)
     width = config.pose_features
     parts = [
         conv(x, width // divisor, f"{name}_p_conv0{letter}", kernel_size)

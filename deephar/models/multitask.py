@@ -5,7 +5,7 @@ import keras
 from deephar.layers import HeatMapPooling, TimeDistributed
 from deephar.models.action import action_model
 from deephar.models.pose import pose_pyramids, stack_predictions
-from deephar.models.stems import vgg16_stem
+from deephar.models.stems import build_stem
 
 
 def multitask_model(config, stem_weights=None):
@@ -52,7 +52,7 @@ def frame_model(config, stem_weights=None):
         A ``keras.Model`` named ``"frames"``; its layers with weights are those of ``pose_model``.
     """
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
-    features = vgg16_stem(image, config.stem_features, stem_weights)
+    features = build_stem(image, config, stem_weights)
     blocks = pose_pyramids(features, config)
     outputs = {"pose": stack_predictions([block.pose for block in blocks])}
     for name, block in zip(appearance_names(config), blocks, strict=False):

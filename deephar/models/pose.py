@@ -15,7 +15,7 @@ from deephar.layers import (
     VolumetricVisibility,
     WindowVisibility,
 )
-from deephar.models.stems import vgg16_stem
+from deephar.models.stems import build_stem
 from deephar.models.units import (
     batch_norm_relu,
     conv,
@@ -63,7 +63,7 @@ def pose_model(config, stem_weights=None):
     Source: Luvizon et al., TPAMI 2020 (the pyramids), with VGG-16 as stem.
     """
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
-    features = vgg16_stem(image, config.stem_features, stem_weights)
+    features = build_stem(image, config, stem_weights)
     blocks = pose_pyramids(features, config)
     poses = stack_predictions([block.pose for block in blocks])
     return keras.Model(image, {"pose": poses}, name="pose_model")

@@ -6,9 +6,22 @@ import keras
 from keras import layers
 
 from deephar.layers import CaffePreprocessing
-from deephar.models.units import batch_norm, conv
+from deephar.models.units import batch_norm, batch_norm_relu, conv
 
 VGG16_FEATURES = 1024
+VGG16_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+def build_stem(image, config, weights=None):
+    """The stem that a ``ModelConfig`` asks for; arguments and errors as of the functions below."""
+    if config.stem == "vgg16":
+        return vgg16_stem(image, config.stem_features, weights)
+    if weights is not None:
+        raise ValueError(
+            f"the stem {config.stem!r} has no published weights; it starts from random ones: leave "
+            "the stem weights out ('none')"
+        )
+    return narrow_stem(image, config.stem_features)
 
 
 def vgg16_stem(image, features, weights=None):
@@ -30,16 +43,43 @@ def vgg16_stem(image, features, weights=None):
         FileNotFoundError, ValueError: the weights cannot be had, or are not VGG-16's.
     """
     vgg = _vgg16(CaffePreprocessing(name="stem_preprocessing")(image), weights)
-    stride8 = vgg.get_layer("block4_conv3").output
-    stride16 = vgg.get_layer("block5_conv3").output
-    upsampled = layers.UpSampling2D(2, interpolation="bilinear", name="stem_upsampling")(stride16)
-    x = layers.Concatenate(name="stem_join")([stride8, upsampled])
+    x = _join(vgg.get_layer("block4_conv3").output, vgg.get_layer("block5_conv3").output)
     # VGG-16 has no normalisation: its features reach ten thousands. Unnormalised, they would drown
     # what the pyramids add to them; unscaled, their variances would not fit into float16 files.
     x = layers.Rescaling(0.01, name="stem_scale")(x)
     if features != VGG16_FEATURES:
         x = conv(x, features, "stem_projection")
     return batch_norm(x, "stem_bn")
+
+
+def narrow_stem(image, features):
+    """VGG-16 at a quarter of its width, with batch normalisation, for training from random weights.
+
+    The same 13 convolutions and the same two levels joined. VGG-16 itself, wide and without
+    normalisation, needs a GPU and hours to train from random weights.
+
+    Args:
+        image: ``(batch, height, width, 3)``, RGB in [-1, 1].
+        features: output channels.
+
+    Returns:
+        ``(batch, height / 8, width / 8, features)``.
+    """
+    x, levels = image, []
+    for block, widths in enumerate(VGG16_BLOCKS, start=1):
+        if block > 1:
+            x = layers.MaxPooling2D(2, name=f"block{block - 1}_pool")(x)
+        for number, width in enumerate(widths, start=1):
+            x = conv(x, width // 4, f"block{block}_conv{number}", kernel_size=3)
+            x = batch_norm_relu(x, f"block{block}", number)
+        levels.append(x)
+    x = conv(_join(*levels[-2:]), features, "stem_projection")
+    return batch_norm(x, "stem_bn")
+
+
+def _join(stride8, stride16):
+    upsampled = layers.UpSampling2D(2, interpolation="bilinear", name="stem_upsampling")(stride16)
+    return layers.Concatenate(name="stem_join")([stride8, upsampled])
 
 
 def _vgg16(x, weights):

@@ -7,7 +7,23 @@ import numpy as np
 import pytest
 import scipy.io
 
-from deephar.data import Sample
+from deephar.data import Sample, Video
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory, monkeypatch):
+    """A cache folder of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "deephar"
+
+
+@pytest.fixture(scope="session")
+def real_penn_labels(real_data):
+    """Path of the folder with the real labels of Penn Action, or a skip."""
+    if not (real_data / "PennAction" / "labels").is_dir():
+        pytest.skip("the real labels of Penn Action are not at hand (data/PennAction)")
+    return real_data / "PennAction"
 
 
 def write_image(path, width=64, height=48, seed=0):
@@ -77,6 +93,73 @@ def write_lsp(root, count, extended=False, images=None):
     return values
 
 
+def write_penn(root, number=1, frames=5, images=True, **changes):
+    """Writes a video in the Penn Action layout, 64 x 48 pixels.
+
+    Counted from 1, joint j of frame t is at (20 + j + t, 15 + j), and the box around all of them.
+    """
+    t, j = np.arange(frames)[:, None], np.arange(13)
+    x, y = 20.0 + j + t, 15.0 + j + 0 * t
+    content = {
+        "x": x,
+        "y": y,
+        "visibility": np.ones((frames, 13), np.uint8),
+        "bbox": np.stack([x.min(1), y.min(1), x.max(1), y.max(1)], axis=-1),
+        "action": "bowl",
+        "train": 1,
+        "dimensions": np.array([48, 64, frames], np.uint16),
+    }
+    content = {name: value for name, value in (content | changes).items() if value is not None}
+    (root / "labels").mkdir(parents=True, exist_ok=True)
+    path = root / "labels" / f"{number:04d}.mat"
+    scipy.io.savemat(path, content)
+    for frame in range(1, frames + 1 if images else 1):
+        write_image(
+            root / "frames" / f"{number:04d}" / f"{frame:06d}.jpg", seed=100 * number + frame
+        )
+    return path
+
+
+class VideosInMemory:
+    """A data set of videos in memory; blue tells the videos apart, green the frames of a video."""
+
+    skeleton = "pa16j"
+    name = "memory"
+    split = "train"
+    source = "memory"
+    actions = ("walk", "wave", "jump")
+
+    def __init__(self, *lengths, size=(48, 40), **changes):
+        self.videos = [self._video(i, n, size, changes) for i, n in enumerate(lengths)]
+
+    def _video(self, i, length, size, changes):
+        rng = np.random.default_rng(i)
+        frames = rng.integers(0, 256, (length, size[1], size[0], 3)).astype(np.uint8)
+        frames[..., 1] = np.arange(length)[:, None, None]
+        frames[..., 2] = i
+        low = rng.uniform((0, 0), np.multiply(size, 0.1), (length, 2))
+        fields = {
+            "frames": list(frames),
+            "joints": rng.uniform(np.multiply(size, 0.2), np.multiply(size, 0.8), (length, 16, 2)),
+            "visible": np.ones((length, 16)),
+            "skeleton": self.skeleton,
+            "boxes": np.concatenate([low, np.array(size) - 1 - low], axis=1),
+            "size": size,
+            "action": i % len(self.actions),
+            "name": f"v{i:02d}",
+        }
+        return Video(**(fields | changes))
+
+    def __len__(self):
+        return len(self.videos)
+
+    def __getitem__(self, index):
+        return self.videos[index]
+
+    def __repr__(self):
+        return f"VideosInMemory({len(self)})"
+
+
 class InMemory:
     """A data set of random pictures in memory, each with a level of blue that tells it apart."""
 
@@ -120,8 +203,10 @@ def build():
         mpii_json = staticmethod(write_mpii_json)
         record = staticmethod(json_record)
         lsp = staticmethod(write_lsp)
+        penn = staticmethod(write_penn)
         structs = staticmethod(struct_array)
         cell = staticmethod(cell)
         dataset = InMemory
+        videos = VideosInMemory
 
     return Builders

@@ -11,7 +11,19 @@ import keras
 import numpy as np
 import pytest
 
-from deephar.data import LSP, MPII, Augmentation, Batches, crop_sample
+from deephar.data import (
+    LSP,
+    MPII,
+    Augmentation,
+    Batches,
+    ClipBatches,
+    PennAction,
+    clip_indices,
+    clip_of,
+    crop_clip,
+    crop_sample,
+)
+from deephar.losses import ActionLoss, PoseLoss
 
 SIZE = 16
 
@@ -32,10 +44,26 @@ def names(batches, index):
     return [sample.name for sample in batches.samples(index)]
 
 
+def make_clips(build, **changes):
+    arguments = {
+        "datasets": {"a": build.videos(*[9] * 10)},
+        "shares": {"a": 3},
+        "frames": 4,
+        "image_size": SIZE,
+        "subsampling": (1, 2),
+        "augmentation": Augmentation(colour=0.2, occlusion=0.5),
+        "seed": 5,
+        "workers": 0,
+    }
+    return ClipBatches(**(arguments | changes))
+
+
 def content(batch):
     """A batch as bytes."""
-    images, targets = batch
-    return np.asarray(images).tobytes() + np.asarray(targets["pose"]).tobytes()
+    images, *dicts = batch
+    return np.asarray(images).tobytes() + b"".join(
+        np.asarray(values[key]).tobytes() for values in dicts for key in sorted(values)
+    )
 
 
 class Recorder(keras.Model):
@@ -60,7 +88,7 @@ def batches_seen_by_fit(batches, epochs, calls=1):
     return model.seen
 
 
-def expected(build, epochs, **changes):
+def expected(build, epochs, make=make, **changes):
     sequence = []
     for epoch in range(epochs):
         batches = make(build, epoch=epoch, **changes)
@@ -273,7 +301,8 @@ def test_memory_does_not_grow_over_an_epoch(build, tmp_path):
 
 def test_data_sets_do_not_import_keras():
     code = (
-        "import sys; from deephar.data import MPII, LSP, crop_batch; print('keras' in sys.modules)"
+        "import sys; from deephar.data import MPII, PennAction, crop_batch, crop_clip; "
+        "print('keras' in sys.modules)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -293,3 +322,173 @@ def test_real_data_are_mixed(real_data):
     assert images.std() > 0.2
     assert (visibility == 1).mean() > 0.7
     assert (visibility[6:, :2] == np.float32(-1e9)).all()  # LSP has no pelvis and no thorax
+
+
+def test_targets_in_3d(build):
+    batches = make(build, dim=3)
+    images, targets = batches[0]
+    flat_images, flat = make(build)[0]
+    assert targets["pose"].shape == (5, 16, 4)
+    np.testing.assert_array_equal(images, flat_images)
+    np.testing.assert_array_equal(targets["pose"][..., [0, 1, 3]], flat["pose"])
+    assert (targets["pose"][..., 2] == np.float32(-1e9)).all()  # no 3D labels
+
+
+# --- clips
+
+
+def test_clips_have_poses_and_actions(build):
+    batches = make_clips(build, dim=3)
+    images, targets = batches[0]
+    assert images.shape == (3, 4, SIZE, SIZE, 3)
+    assert images.dtype == np.float32
+    assert targets.keys() == {"pose", "action_a"}
+    assert targets["pose"].shape == (3, 4, 16, 4)
+    assert targets["action_a"].shape == (3, 3)
+    actions = [video.action for video in batches.samples(0)]
+    np.testing.assert_array_equal(targets["action_a"], np.eye(3)[actions])
+    assert batches.classes == {"a": 3}
+    assert repr(batches) == "ClipBatches(4 of 3 a, 4 frames of 16 px, epoch 0)"
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [{"workers": 0}, {"workers": 2}, {"workers": 2, "use_multiprocessing": True}],
+    ids=["none", "2 threads", "2 processes"],
+)
+def test_fit_sees_the_same_clips_with_any_workers(build, workers):
+    batches = make_clips(build, **workers)
+    try:
+        seen = batches_seen_by_fit(batches, epochs=2)
+    finally:
+        batches.close()
+    assert len(set(seen)) == 8
+    assert seen == expected(build, 2, make_clips)
+
+
+def test_clip_training_that_resumes_sees_what_it_would_have_seen(build):
+    seen = batches_seen_by_fit(make_clips(build, epoch=1), epochs=2)
+    assert seen == expected(build, 3, make_clips)[4:]
+
+
+def test_clips_start_at_random_places_without_augmentation(build):
+    # Green is the number of the frame.
+    batches = make_clips(build, augmentation=None, steps_per_epoch=30)
+    seen = set()
+    for images, _ in batches:
+        frames = np.rint((images[:, :, 8, 8, 1] / 2 + 0.5) * 255).astype(int)
+        steps = np.diff(frames, axis=1)
+        assert (steps == steps[:, :1]).all()
+        seen |= {(int(frame[0]), int(step[0])) for frame, step in zip(frames, steps, strict=True)}
+    assert seen == {(s, 1) for s in range(6)} | {(s, 2) for s in range(3)}
+
+
+def test_clips_of_several_data_sets_are_weighted(build):
+    videos = build.videos(5, 5)
+    videos.actions = ("run", "stop")
+    batches = make_clips(
+        build,
+        datasets={"a": build.videos(9, 9, 9), "b": videos},
+        shares={"a": 2, "b": 1},
+        stills={"pictures": (build.dataset(6), 2)},
+    )
+    images, targets, weights = batches[0]
+    assert images.shape == (5, 4, SIZE, SIZE, 3)
+    assert targets.keys() == weights.keys() == {"pose", "action_a", "action_b"}
+    np.testing.assert_array_equal(weights["pose"], np.ones((5, 4)))
+    np.testing.assert_array_equal(weights["action_a"], [1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(weights["action_b"], [0, 0, 1, 0, 0])
+    for name in ("action_a", "action_b"):
+        assert weights[name].dtype == np.float32
+        np.testing.assert_array_equal(targets[name].sum(axis=1), weights[name])
+    assert targets["action_b"].shape == (5, 2)
+    for t in range(1, 4):  # stills do not move
+        np.testing.assert_array_equal(images[3:, t], images[3:, 0])
+        np.testing.assert_array_equal(targets["pose"][3:, t], targets["pose"][3:, 0])
+    assert names(batches, 0)[3].startswith("memory")
+
+
+def test_fit_takes_weighted_clips(build):
+    clip = keras.Input((4, SIZE, SIZE, 3))
+    features = keras.layers.Flatten()(clip)
+
+    def head(shape, name):
+        values = keras.layers.Dense(int(np.prod(shape)), name=name)(features)
+        return keras.layers.Reshape(shape)(values)
+
+    # Two prediction blocks each, stacked as in the networks.
+    outputs = {"pose": head((4, 2, 16, 3), "pose")}
+    outputs |= {
+        f"action_{name}": keras.layers.Softmax()(head((2, 3), f"action_{name}")) for name in "ab"
+    }
+    model = keras.Model(clip, outputs)
+    losses = {"pose": PoseLoss(), "action_a": ActionLoss(), "action_b": ActionLoss()}
+    model.compile(optimizer="sgd", loss=losses)
+    only_stills = {"pictures": (build.dataset(6), 2)}
+    batches = make_clips(build, stills=only_stills, steps_per_epoch=2)
+    batches.classes["b"] = 3  # a head of which no batch has a row
+    before = {name: model.get_layer(name).get_weights() for name in ("action_a", "action_b")}
+    model.fit(batches, epochs=1, shuffle=False, verbose=0)
+    assert batches.epoch == 1
+    for name, kernels in before.items():
+        after = model.get_layer(name).get_weights()
+        changed = [(a != b).any() for a, b in zip(after, kernels, strict=True)]
+        assert all(changed) == any(changed) == (name == "action_a")
+
+
+def test_evaluation_takes_the_middle_clip_of_every_video_in_order(build):
+    batches = make_clips(build, shuffle=False, augmentation=None, subsampling=2)
+    assert len(batches) == 4
+    everyone = [name for i in range(4) for name in names(batches, i)]
+    assert everyone == [f"v{i:02d}" for i in range(10)]
+    images, targets = batches[3]
+    clip = clip_of(build.videos(*[9] * 10)[9], 4, 2)
+    np.testing.assert_array_equal(clip.indices, clip_indices(9, 4, 2))
+    crop = crop_clip(clip, SIZE)
+    np.testing.assert_array_equal(images[0], crop.images)
+    np.testing.assert_array_equal(targets["pose"][0], crop.target)
+
+
+def test_missing_frame_is_named_by_the_batches(build, tmp_path):
+    build.penn(tmp_path, 1)
+    build.penn(tmp_path, 2)
+    batches = make_clips(build, datasets={"penn": PennAction(tmp_path)}, shares={"penn": 2})
+    assert batches[0][1]["action_penn"].shape == (2, 15)
+    for path in (tmp_path / "frames" / "0002").iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"0002.00000\d\.jpg does not exist"):
+        batches[0]
+    assert isinstance(batches.error, FileNotFoundError)
+
+
+def test_clip_batches_can_be_pickled(build):
+    batches = make_clips(build, workers=2)
+    copy = pickle.loads(pickle.dumps(batches))
+    assert content(copy[1]) == content(batches[1])
+    batches.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shares": {"b": 3}}, "shares must name the data sets a, got b"),
+        ({"shares": {"a": 0}}, "share of 'a'"),
+        ({"subsampling": (1, 2), "shuffle": False}, r"got \(1, 2\) with shuffle=False"),
+        ({"subsampling": ()}, "Several subsamplings"),
+        ({"subsampling": (1, 0)}, "subsampling must be 1, 2"),
+        ({"frames": 0}, "at least 1 frame"),
+        ({"stills": {"a": (None, 1)}}, "both have 'a'"),
+        ({"stills": {"b": None}}, "stills must be"),
+        ({"workers": -1}, "workers"),
+    ],
+)
+def test_bad_arguments_of_clip_batches(build, changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_clips(build, **changes)
+
+
+def test_clip_batches_need_videos_with_frames(build):
+    with pytest.raises(ValueError, match=r"'a'.* has no actions"):
+        make_clips(build, datasets={"a": build.dataset(3)})
+    with pytest.raises(ValueError, match="'v00' has labels only"):
+        make_clips(build, datasets={"a": build.videos(4, frames=[])})

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from deephar.data.check import main
@@ -112,3 +113,87 @@ def test_real_folders_are_without_fault(real_data, capsys, name, folder, persons
     status, output = run(capsys, name, real_data / folder)
     assert status == 0
     assert f"ok: {persons} persons" in output
+
+
+# --- Penn Action
+
+
+@pytest.fixture
+def penn(build, tmp_path):
+    """A folder in the Penn Action layout of three videos, without fault."""
+    build.penn(tmp_path, 1, frames=3)
+    build.penn(tmp_path, 2, frames=4, action="squat")
+    build.penn(tmp_path, 3, frames=2, train=-1)
+    return tmp_path
+
+
+def test_good_videos(penn, capsys):
+    status, output = run(capsys, "penn", penn)
+    assert status == 0
+    assert "train: 2 videos of 7 frames, 7 of them decoded, from labels/*.mat (3 files)" in output
+    assert "test: 1 videos of 2 frames, 2 of them decoded" in output
+    rows = [line.split() for line in output.splitlines()]
+    assert ["action", "train", "test"] in rows
+    assert ["bowl", "1", "1"] in rows
+    assert ["squat", "1", "0"] in rows
+    assert "LABELS ONLY" not in output
+    assert output.splitlines()[-1].startswith("ok: 3 videos")
+
+
+def test_missing_damaged_and_resized_frames_are_listed_by_name(build, penn, capsys):
+    frames = penn / "frames"
+    (frames / "0001" / "000002.jpg").unlink()
+    damaged = frames / "0002" / "000004.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    build.image(frames / "0003" / "000001.jpg", width=32, height=24)
+    status, output = run(capsys, "penn", penn)
+    assert status == 1
+    problems = [line for line in output.splitlines() if "PROBLEM" in line]
+    assert len(problems) == 3
+    assert "0001/000002.jpg does not exist" in problems[0]
+    assert "0002/000004.jpg is truncated" in problems[1]
+    assert "000001.jpg is 32 x 24 pixels, but its labels are for 64 x 48" in problems[2]
+
+
+def test_video_without_any_frame_is_listed_once(build, penn, capsys):
+    build.penn(penn, 4, frames=6, images=False)
+    status, output = run(capsys, "penn", penn)
+    assert status == 1
+    problems = [line for line in output.splitlines() if "PROBLEM" in line]
+    assert len(problems) == 1
+    assert "0004 has none of the 6 frames" in problems[0]
+
+
+def test_labels_only_are_said_to_be(build, tmp_path, capsys):
+    build.penn(tmp_path, images=False)
+    status, output = run(capsys, "penn", tmp_path)
+    assert status == 0
+    assert "LABELS ONLY" in output
+    assert "train: 1 videos of 5 frames, none at hand" in output
+    assert "test: none" in output
+
+
+def test_labels_out_of_bounds_are_listed(build, penn, capsys):
+    x, visibility = np.full((3, 13), 20.0), np.ones((3, 13))
+    x[0, :2], x[2, 0], visibility[0, 1] = 70, 71, 0
+    build.penn(penn, 1, frames=3, x=x, visibility=visibility)
+    build.penn(penn, 2, frames=4, bbox=np.tile([500, 0, 520, 30], (4, 1)))
+    build.penn(penn, 3, frames=2, bbox=np.zeros((2, 4)), train=-1)
+    status, output = run(capsys, "penn", penn)
+    assert status == 1
+    assert "0001.mat has 2 visible joints outside of their frame, by up to 6.5 px" in output
+    assert "PROBLEM: labels/0002.mat: 4 boxes lie wholly outside" in output
+    assert "PROBLEM: labels/0003.mat: the video has no box" in output
+
+
+def test_other_actions_are_pointed_out(build, tmp_path, capsys):
+    build.penn(tmp_path, action="wave")
+    status, output = run(capsys, "penn", tmp_path)
+    assert status == 0
+    assert "not the actions of Penn Action" in output
+
+
+def test_real_labels_are_without_fault(real_penn_labels, capsys):
+    status, output = run(capsys, "penn", real_penn_labels)
+    assert status == 0
+    assert output.splitlines()[-1].startswith("ok: 2326 videos, 4 of them")

@@ -16,6 +16,7 @@ from deephar.data import (
     load_image,
     normalize,
     pose_target,
+    unit_depth,
 )
 from deephar.data.transforms import Draw
 from deephar.geometry import apply_affine, crop_affine, invert_affine
@@ -532,3 +533,97 @@ def test_joints_of_wrong_length_name_the_sample():
     sample = sample_of(np.zeros((48, 64, 3), np.uint8), joints=np.zeros((14, 2)))
     with pytest.raises(ValueError, match=r"'somebody' has joints of shape \(14, 2\)"):
         crop_sample(sample, 32)
+
+
+# --- depth
+
+
+def target_3d(depth, source="pa16j", skeleton="pa16j", **changes):
+    """Target of joints in the middle of the crop, at the given depths."""
+    joints = np.full((get_skeleton(source).num_joints, 2), 20.0)
+    affine = crop_affine((20, 20), 40)
+    arguments = {"flip": False, "dim": 3, "depth": depth}
+    return pose_target(joints, source, skeleton, affine, **(arguments | changes))
+
+
+def test_depth_is_relative_to_the_pelvis():
+    depth = np.full(16, 5000.0)
+    depth[0], depth[4] = 4700, 4100  # pelvis, right shoulder
+    target = target_3d(depth)
+    assert target.shape == (16, 4)
+    assert target.dtype == np.float32
+    np.testing.assert_allclose(target[[0, 4, 5], 2], [0.5, 0.5 - 600 / 2000, 0.5 + 300 / 2000])
+    assert (target[:, 3] == 1).all()
+
+
+def test_depth_that_is_unknown_or_out_of_range_is_not_supervised():
+    depth = np.zeros(16)
+    depth[[3, 4, 5, 6]] = np.nan, 1001, -1001, 1000
+    target = target_3d(depth)
+    np.testing.assert_array_equal(target[[3, 4, 5], 2], np.float32(-1e9))
+    assert target[6, 2] == 1
+    assert (target[:, 3] == 1).all()
+    assert (target[:, :2] == 0.5).all()
+    depth[0] = np.nan
+    assert (target_3d(depth)[:, 2] == np.float32(-1e9)).all()
+    assert (target_3d(None)[:, 2] == np.float32(-1e9)).all()
+
+
+def test_depth_is_not_supervised_out_of_the_crop():
+    affine = crop_affine((20, 20), 40)
+    joints = np.full((16, 2), 20.0)
+    joints[7] = 41, 20
+    target = pose_target(joints, "pa16j", "pa16j", affine, dim=3, depth=np.zeros(16))
+    np.testing.assert_array_equal(target[7], np.float32([-1e9, -1e9, -1e9, 0]))
+
+
+def test_depth_changes_names_with_a_flip():
+    depth = 10.0 * np.arange(16)
+    skeleton = get_skeleton("pa16j")
+    z, flipped = (target_3d(depth, flip=flip)[:, 2] for flip in (False, True))
+    np.testing.assert_array_equal(flipped, z[skeleton.flip])
+
+
+def test_depth_without_a_pelvis_is_relative_to_the_hips():
+    skeleton = get_skeleton("penn13")
+    depth = np.zeros(13)
+    depth[skeleton.index("right_hip")] = 200
+    z = unit_depth(depth, "penn13", "pa16j")
+    assert np.isnan(z[:3]).all()
+    np.testing.assert_allclose(z[3], 0.5 - 100 / 2000)
+
+
+def test_targets_in_2d_are_those_in_3d_without_depth():
+    rng = np.random.default_rng(0)
+    joints = rng.uniform(-5, 45, (7, 16, 2))
+    joints[rng.random((7, 16)) < 0.2] = np.nan
+    affine = crop_affine((20, 20), 40, 15, True)
+    flat = pose_target(joints, "mpii16", "pa17j", affine, True)
+    deep = pose_target(joints, "mpii16", "pa17j", affine, True, 3, rng.normal(0, 300, (7, 16)))
+    np.testing.assert_array_equal(flat, deep[..., [0, 1, 3]])
+    for t in range(7):  # several images at once
+        one = pose_target(joints[t], "mpii16", "pa17j", affine, True)
+        np.testing.assert_array_equal(flat[t], one)
+
+
+def test_stills_with_and_without_depth_make_one_batch():
+    image = np.full((48, 64, 3), 90, np.uint8)
+    joints = np.full((16, 2), 25.0)
+    flat = sample_of(image, joints=joints)
+    deep = sample_of(image, joints=joints, joints_3d=np.full((16, 3), 4000.0))
+    images, targets = crop_batch([flat, deep], None, 16, dim=3)
+    assert targets.shape == (2, 16, 4)
+    assert (targets[0, :, 2] == np.float32(-1e9)).all()
+    assert (targets[1, :, 2] == 0.5).all()
+    np.testing.assert_array_equal(targets[0][:, [0, 1, 3]], targets[1][:, [0, 1, 3]])
+    np.testing.assert_array_equal(images[0], images[1])
+
+
+def test_bad_depths_and_dimensions():
+    with pytest.raises(ValueError, match="dim must be 2 or 3, got 4"):
+        target_3d(None, dim=4)
+    with pytest.raises(ValueError, match="must have the shape"):
+        target_3d(np.zeros(15))
+    sample = sample_of(np.zeros((48, 64, 3), np.uint8), joints_3d=np.zeros((16, 2)))
+    with pytest.raises(ValueError, match=r"'somebody' has joints_3d of shape \(16, 2\)"):
+        crop_sample(sample, 16, dim=3)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from deephar.camera import Camera
 from deephar.data import Sample
+from deephar.data.samples import Video
 from deephar.models import ModelConfig
 from deephar.skeletons import convert, get_skeleton
 
@@ -119,6 +121,94 @@ def draw_dots(rng, center, side):
         level = tuple(int(v) for v in np.rint(127.5 * (colour + 1)))
         cv2.circle(image, place, round(16 * 0.035 * side), level, -1, cv2.LINE_AA, 4)
     return image, points
+
+
+class DotVideos:
+    """Videos of dots that jump about in a window; the labels are where they are.
+
+    Args:
+        lengths: frames of each video.
+        frames: whether to have frames, or labels only.
+        space: whether to have 3D labels.
+    """
+
+    def __init__(self, lengths=(9, 12, 5), skeleton="pa16j", frames=True, space=False):
+        self.name, self.split, self.skeleton = "dots", "test", skeleton
+        self.actions = ("bowl", "squat", "tennis_serve")
+        self.source = "drawn by the tests"
+        rng = np.random.default_rng(1)
+        self.videos = [self._video(rng, i, n, frames, space) for i, n in enumerate(lengths)]
+
+    def _video(self, rng, number, length, frames, space):
+        side = 60 + 25.0 * number
+        center = side * np.array([0.5, 0.52])
+        drawn = [draw_dots(rng, center, side) for _ in range(length)]
+        points = np.stack([convert(p[:-MARKS], SKELETON, self.skeleton) for _, p in drawn])
+        half = side / 1.25 / 2
+        box = np.concatenate([center - half, center + half])
+        camera = Camera(focal=[300, 300], center=center) if space else None
+        depth = 3000 + rng.uniform(-400, 400, points.shape[:2])
+        return Video(
+            frames=[image for image, _ in drawn] if frames else [],
+            joints=points,
+            visible=np.ones(points.shape[:2]),
+            skeleton=self.skeleton,
+            boxes=np.tile(box, (length, 1)),
+            size=drawn[0][0].shape[1::-1],
+            action=number % len(self.actions),
+            name=f"video{number}",
+            joints_3d=camera.unproject(points, depth) if space else None,
+            camera=camera,
+            head_sizes=np.full(length, side / 10) if space else None,
+        )
+
+    def __len__(self):
+        return len(self.videos)
+
+    def __getitem__(self, index):
+        return self.videos[index]
+
+    def changed(self, index, **changes):
+        """The same data set with another value of some fields of one video."""
+        other = DotVideos(())
+        vars(other).update(vars(self), videos=list(self.videos))
+        other.videos[index] = dataclasses.replace(self.videos[index], **changes)
+        return other
+
+
+def clip_reader(answer, blocks=1, dim=2, head="dots"):
+    """A function for clips: finds the dots of every frame, and answers what `answer` says.
+
+    Args:
+        answer: from the clips (B, T, S, S, 3) to probabilities (B, C).
+    """
+    network = dot_model([0.0] * blocks, dim)
+
+    def model(clips):
+        frames = clips.reshape(-1, *clips.shape[2:])
+        poses = ops.convert_to_numpy(network.predict_on_batch(frames)["pose"])
+        scores = np.repeat(np.asarray(answer(clips))[:, None], blocks, axis=1)
+        return {"pose": poses.reshape(*clips.shape[:2], *poses.shape[1:]), f"action_{head}": scores}
+
+    return model
+
+
+@pytest.fixture
+def clip_config():
+    """Config of networks for clips of 4 frames, and of functions that stand in for them."""
+    return ModelConfig(image_size=SIZE, skeleton=SKELETON.name, num_frames=4, actions={"dots": 3})
+
+
+@pytest.fixture
+def dot_videos():
+    """Builder of video data sets: ``dot_videos(lengths, ...)``."""
+    return DotVideos
+
+
+@pytest.fixture
+def clips():
+    """Builder of functions for clips: ``clips(answer, blocks, dim)``."""
+    return clip_reader
 
 
 @pytest.fixture

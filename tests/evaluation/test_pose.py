@@ -1,11 +1,22 @@
 """From crops to image pixels and on to scores, with a network that reads coloured dots."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
-from deephar.data import LSP, MPII, Subset
-from deephar.evaluation import Predictions, predict_poses, score_lsp, score_mpii
+from deephar.camera import Camera
+from deephar.data import LSP, MPII, Sample, Subset
+from deephar.evaluation import (
+    Predictions,
+    predict_poses,
+    score_lsp,
+    score_mpii,
+    score_mpjpe,
+    score_pckh,
+    score_penn,
+)
 from deephar.geometry import apply_affine, invert_affine
 from deephar.models import ModelConfig
 from deephar.skeletons import convert
@@ -142,8 +153,8 @@ def test_progress_is_shown_on_demand(config, dots, reader, capsys):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda n: {"pose": np.zeros((n, 1, 17, 3))}, "16, 3 or more"),
-        (lambda n: {"pose": np.zeros((n, 16, 3))}, "16, 3 or more"),
+        (lambda n: {"pose": np.zeros((n, 1, 17, 3))}, "16, 3 or 4"),
+        (lambda n: {"pose": np.zeros((n, 16, 3))}, "16, 3 or 4"),
         (lambda n: {"action": np.zeros((n, 3))}, "'pose'"),
         (lambda n: np.zeros((n, 1, 16, 3)), "'pose'"),
     ],
@@ -294,3 +305,143 @@ def test_real_images_go_through(real_data, kind, score):
     window_centers = np.stack([sample.center for sample in dataset])
     np.testing.assert_allclose(predictions.joints[0, :, 0], window_centers)
     assert 0 < score(predictions, dataset).answer.total < 60
+
+
+# --- depth, and data sets of any skeleton ---
+
+
+def test_depth_is_averaged_and_kept(config, dots, reader):
+    dataset = dots(2)
+    assert predict_poses(reader(), config, dataset).depth is None
+    depth = predict_poses(reader(dim=3), config, dataset, multi_crop=True).depth
+    np.testing.assert_allclose(depth, np.ones((1, 2, 16)))
+
+
+def h36m(golden):
+    """Persons with cameras and 3D labels, predictions for them, and the published errors."""
+    reference = golden("fn_protocols")
+    samples, joints = [], []
+    to_pixels = invert_affine(reference["h36m_afmat"])
+    for number, row in enumerate(reference["h36m_cameras"]):
+        camera = Camera(
+            rotation=row[:9].reshape(3, 3),
+            translation=row[9:12],
+            focal=row[12:14],
+            center=row[14:16],
+            tangential=row[16:18],
+            radial=row[18:],
+        )
+        points = camera.to_camera(reference["h36m_pose_world"][number])
+        samples.append(
+            Sample(
+                image="",
+                joints=camera.project(points),
+                visible=np.ones(17),
+                skeleton="pa17j",
+                center=np.zeros(2),
+                side=100.0,
+                head_size=float("nan"),
+                name=f"person{number}",
+                joints_3d=points,
+                camera=camera,
+            )
+        )
+    predicted = reference["h36m_pred"]
+    joints = np.stack([apply_affine(to_pixels, block[..., :2]) for block in predicted])
+    names = tuple(sample.name for sample in samples)
+    predictions = Predictions(joints, predicted[..., 3], names, "pa17j", 1, predicted[..., 2])
+    return Listed(samples), predictions, reference
+
+
+class Listed(list):
+    """A list of samples as a data set."""
+
+    name, split = "h36m", "test"
+
+    @property
+    def skeleton(self):
+        return self[0].skeleton
+
+
+def test_mpjpe_agrees_with_reference(golden):
+    dataset, predictions, reference = h36m(golden)
+    roots = [sample.joints_3d[0, 2] for sample in dataset]
+    np.testing.assert_allclose(roots, reference["h36m_rootz"], atol=1e-6)
+    scores = score_mpjpe(predictions, dataset)
+    totals = [block.total for block in scores.blocks]
+    # The published code takes the lens's distortion back in a single step, which is not exact.
+    np.testing.assert_allclose(totals, reference["h36m_scores_mm"], rtol=0.01)
+    assert scores.answer is scores.blocks[-1]
+    assert (scores.data, scores.persons) == ("h36m test", 10)
+    assert scores.aligned[-1].total < scores.answer.total
+
+
+def test_mpjpe_of_the_truth_is_zero_and_of_a_shift_in_depth_that_shift(golden):
+    dataset, predictions, _ = h36m(golden)
+    true = np.stack([sample.joints_3d for sample in dataset])
+    z = (true[..., 2] - true[:, :1, 2]) / 2000 + 0.5
+    joints = np.stack([sample.joints for sample in dataset])
+    exact = Predictions(joints[None], z[None], predictions.names, "pa17j", 1, z[None])
+    assert score_mpjpe(exact, dataset).answer.total == pytest.approx(0, abs=1e-3)
+    z = z.copy()
+    z[:, 1:] += 0.05  # all but the root 100 mm further away
+    moved = Predictions(joints[None], z[None], predictions.names, "pa17j", 1, z[None])
+    error = score_mpjpe(moved, dataset).answer.total
+    assert 100 * 16 / 17 < error < 120
+
+
+def test_mpjpe_takes_depth_and_labels_in_space(golden):
+    dataset, predictions, _ = h36m(golden)
+    flat = dataclasses.replace(predictions, depth=None)
+    with pytest.raises(ValueError, match="no depth"):
+        score_mpjpe(flat, dataset)
+    part = Listed(dataclasses.replace(s, joints_3d=None) if i else s for i, s in enumerate(dataset))
+    assert score_mpjpe(predictions, part).persons == 1
+    without = Listed(dataclasses.replace(s, joints_3d=None) for s in dataset)
+    with pytest.raises(ValueError, match="none of the 10 persons has 3D labels"):
+        score_mpjpe(predictions, without)
+
+
+def test_pckh_of_any_skeleton_is_that_of_mpii(config, dots, reader):
+    mpii, own = dots(7), dots(7, skeleton="pa16j", name="own")
+    predictions = predict_poses(reader([0.03]), config, mpii)
+    predictions.joints[0, 0] += 1e3
+    expected, scores = score_mpii(predictions, mpii), score_pckh(predictions, own)
+    assert 0 < scores.answer.total < 100
+    assert scores.answer.total == expected.answer.total
+    assert scores.answer.per_group == expected.answer.per_group
+    assert (scores.data, scores.skeleton) == ("own valid", "pa16j")
+
+
+def test_penn_is_scored_by_the_longer_side_of_the_box_on_visible_joints(dots):
+    dataset = dots(4, skeleton="penn13", name="penn", split="test")
+    predictions = perfect(dataset, "penn13")
+    side = np.array([sample.side for sample in dataset])
+    predictions.joints[0, :, 0, 0] += 0.19 * side / 1.25
+    predictions.joints[0, :, 1, 0] += 0.21 * side / 1.25
+    scores = score_penn(predictions, dataset)
+    assert scores.answer.total == pytest.approx(100 * 12 / 13)
+    np.testing.assert_allclose(scores.distances[:, 0], 0.19)
+
+    hidden = np.ones(13)
+    hidden[1] = 0
+    for number in range(4):
+        dataset = dataset.changed(number, visible=hidden)
+    dataset = dataset.changed(2, side=float("nan"))  # a frame without a box
+    scores = score_penn(predictions, dataset)
+    assert (scores.answer.total, scores.answer.count) == (100, 3 * 12)
+
+
+def test_intervals_are_over_videos_not_their_frames(dots):
+    dataset = dots(6, skeleton="pa16j")
+    predictions = perfect(dataset, "pa16j")
+    predictions.joints[0, :3] += 1e4
+    apart = score_pckh(predictions, dataset).answer.interval
+    names = [f"video{number // 3}#{number:06d}" for number in range(6)]
+    for number, name in enumerate(names):
+        dataset = dataset.changed(number, name=name)
+    predictions = dataclasses.replace(predictions, names=tuple(names))
+    together = score_pckh(predictions, dataset).answer
+    assert together.total == 50
+    assert together.interval == (0, 100)
+    assert apart[0] > 0

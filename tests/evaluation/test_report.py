@@ -1,6 +1,5 @@
 """The table, results.json, saved predictions and figures of an evaluation."""
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -136,7 +135,7 @@ def test_results_tell_score_protocol_and_origin(mpii, config, weights_file, tmp_
         "persons_in_split": 7,
         "warning": None,
     }
-    assert results["config"] == dataclasses.asdict(config)
+    assert results["config"] == json.loads(config.to_json())
     assert results["weights"] == {
         "file": "some.h5",
         "sha256": hashlib.sha256(b"weights").hexdigest(),

@@ -1,0 +1,483 @@
+"""Clips: which frames of a video the network sees, and what it is given of them.
+
+A clip is T frames of a video and one box. All frames are cropped by the same window, the square
+around the box, with the same random change, so that what moves in the crops has moved in the video.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deephar.data.samples import Sample, Video
+from deephar.data.transforms import (
+    Augmentation,
+    crop_and_size,
+    crop_sample,
+    draw_change,
+    outside_message,
+    pose_target,
+    touches,
+    unit_depth,
+)
+from deephar.geometry import apply_affine, crop_affine, square_window, union_of_boxes
+from deephar.skeletons import Skeleton, convert, get_skeleton
+
+WHOLE = "whole"
+
+# Frames may be of another size than the labels say by this fraction, which is less than annotators
+# are off. Some programs round sizes to even numbers.
+_SIZE_TOLERANCE = 0.01
+
+
+class Frames:
+    """Single frames of a data set of videos, as a data set of stills.
+
+    The crop window is the square around the person's box in the frame, 1.25 times its longer side.
+    The names are ``VIDEO#000000``, ... with the position in the video, from 0. To validate on
+    frames of other videos, split the videos first (`hold_out`), then take the frames of each part.
+
+    Args:
+        videos: data set of videos.
+        per_video: number of frames of each video, spread evenly over it, all of a video that has
+            no more; None for all frames.
+
+    Attributes:
+        videos: the data set of videos.
+        name: that of the data set of videos; so are `skeleton`, `split` and `source`.
+
+    Raises:
+        ValueError: the videos are labels only, or `per_video` is not positive.
+    """
+
+    def __init__(self, videos, per_video: int | None = None):
+        if per_video is not None and per_video < 1:
+            raise ValueError(f"per_video must be at least 1, got {per_video}.")
+        self.videos = videos
+        self.name = videos.name
+        self.skeleton = videos.skeleton
+        self.split = videos.split
+        self.source = videos.source
+        self._where = [
+            (index, frame)
+            for index in range(len(videos))
+            for frame in _spread(check_frames(videos[index]), per_video)
+        ]
+
+    def __len__(self):
+        return len(self._where)
+
+    def __getitem__(self, index):
+        video, frame = self._where[index]
+        return frame_sample(self.videos[video], frame)
+
+    def __repr__(self):
+        return f"Frames({len(self)} of {len(self.videos)} videos of {self.videos!r})"
+
+
+def check_frames(video: Video) -> Video:
+    """The video, if there is a frame for each of its poses.
+
+    Raises:
+        ValueError: it is labels only, or has another number of frames.
+    """
+    if not len(video.frames):
+        raise ValueError(
+            f"Video {video.name!r} has labels only, but its frames are needed. Get them as the "
+            "README of the data set says (datasets/)."
+        )
+    if len(video.frames) != len(video.joints):
+        raise ValueError(
+            f"Video {video.name!r} has {len(video.frames)} frames, but labels for "
+            f"{len(video.joints)}."
+        )
+    return video
+
+
+def frame_sample(video: Video, frame: int) -> Sample:
+    """One frame of a video as a still; see `Frames`.
+
+    Raises:
+        ValueError: the video has no frames, or the frame has no box, or one without an area.
+    """
+    check_frames(video)
+    name = f"{video.name}#{frame:06d}"
+    center, side = _window(video.boxes[frame], f"Frame {name!r}")
+    return Sample(
+        image=video.frames[frame],
+        joints=video.joints[frame],
+        visible=video.visible[frame],
+        skeleton=video.skeleton,
+        center=center,
+        side=side,
+        head_size=float("nan" if video.head_sizes is None else video.head_sizes[frame]),
+        name=name,
+        joints_3d=None if video.joints_3d is None else video.joints_3d[frame],
+        camera=video.camera,
+    )
+
+
+def clip_indices(
+    num_frames: int, length: int, subsampling: int | str = 1, start: int | None = None
+) -> np.ndarray:
+    """The frames of a clip.
+
+    With ``subsampling=2``, the clip takes every second frame, and so on. Where the video is too
+    short for that, `subsampling` is lowered; and a video with fewer frames than the clip is played
+    slower, 1.5 times or 1.5 ^ 2 times or ..., so that frames are repeated. This is the rule of the
+    authors of the network. With ``"whole"``, the clip is spread evenly over the whole video.
+
+    Args:
+        num_frames: N, frames of the video.
+        length: T, frames of the clip.
+        subsampling: distance of two frames of the clip, 1 or more; or ``"whole"``.
+        start: 0 to `num_starts` - 1, where the clip starts; None for the clip in the middle. In a
+            video that is played slower, it counts frames as played.
+
+    Returns:
+        Integers (T,), 0 to N - 1, in ascending order.
+
+    Raises:
+        ValueError: the video or the clip has no frames, `subsampling` is neither positive nor
+            ``"whole"``, or there is no such start.
+
+    >>> clip_indices(30, 8, 2)
+    array([ 7,  9, 11, 13, 15, 17, 19, 21])
+    >>> clip_indices(5, 8)
+    array([0, 0, 1, 1, 2, 2, 3, 3])
+    >>> clip_indices(30, 4, "whole")
+    array([ 3, 10, 18, 25])
+    """
+    step, slower, starts = _rule(num_frames, length, subsampling)
+    if start is None:
+        start = _middle(num_frames, length, subsampling)
+    if not 0 <= start < starts:
+        raise ValueError(
+            f"A clip of {length} frames of a video of {num_frames} (subsampling {subsampling}) can "
+            f"start at 0 to {starts - 1}, not at {start}."
+        )
+    if subsampling == WHOLE:
+        return np.arange(length) * num_frames // length + start
+    return ((start + step * np.arange(length)) / slower).astype(int)
+
+
+def num_starts(num_frames: int, length: int, subsampling: int | str = 1) -> int:
+    """At how many places of a video a clip can start; see `clip_indices`.
+
+    For ``"whole"``, these are the clips that lie between each other's frames.
+
+    Raises:
+        ValueError: as `clip_indices`.
+    """
+    return _rule(num_frames, length, subsampling)[2]
+
+
+def clip_starts(num_frames: int, length: int, subsampling: int | str = 1) -> list[int]:
+    """The starts of all clips of the multi-clip protocol, for `clip_indices`.
+
+    The clips start half a clip apart. A video that is too short for two of them gives the single
+    clip in its middle, so that there is always one. With ``"whole"``, every clip spans the video:
+    these are then the clips that lie between each other's frames.
+
+    Args:
+        num_frames: N, frames of the video.
+        length: T, frames of the clip.
+        subsampling: as for `clip_indices`.
+
+    Returns:
+        At least one start.
+
+    Raises:
+        ValueError: as `clip_indices`.
+
+    >>> clip_starts(30, 8, 2), clip_starts(20, 8, 2), clip_starts(30, 4, "whole")
+    ([0, 8], [2], [0, 1, 2, 3, 4, 5, 6])
+    """
+    step, _, starts = _rule(num_frames, length, subsampling)
+    apart = 1 if subsampling == WHOLE else max(1, length // 2) * step
+    several = list(range(0, starts, apart))
+    too_short = subsampling != WHOLE and num_frames < length
+    if len(several) == 1 or too_short:
+        return [_middle(num_frames, length, subsampling)]
+    return several
+
+
+def _rule(num_frames, length, subsampling):
+    """Distance of two frames of a clip, how much slower it is played, and the number of starts."""
+    if num_frames < 1:
+        raise ValueError("A video of 0 frames has no clips.")
+    if length < 1:
+        raise ValueError(f"A clip must have at least 1 frame, got {length}.")
+    if subsampling == WHOLE:
+        return None, 1.0, max(1, num_frames // length)
+    if isinstance(subsampling, str) or subsampling < 1 or subsampling != int(subsampling):
+        raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {subsampling!r}.')
+    slower = 1.0
+    while slower * num_frames < length:
+        slower *= 1.5
+    played = slower * num_frames
+    step = min(int(subsampling), int(played / length))
+    return step, slower, int(played - (step * (length - 1) + 1)) + 1
+
+
+def _middle(num_frames, length, subsampling):
+    step, slower, _ = _rule(num_frames, length, subsampling)
+    if subsampling == WHOLE:
+        return int(num_frames / length / 2)
+    return int((slower * num_frames - (step * (length - 1) + 1)) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Some frames of a video, and the box of the person in them.
+
+    Attributes:
+        video: the video.
+        indices: integers (T,), its frames.
+        box: float (4,), pixels.
+    """
+
+    video: Video
+    indices: np.ndarray
+    box: np.ndarray
+
+
+def clip_of(
+    video: Video,
+    length: int,
+    subsampling: int | str | Sequence = 1,
+    start: int | None = None,
+    box: Sequence[float] | None = None,
+    rng: np.random.Generator | None = None,
+) -> Clip:
+    """A clip of a video.
+
+    Args:
+        video: the video.
+        length: T, frames of the clip.
+        subsampling: as for `clip_indices`; with `rng` also several, of which one is drawn.
+        start: as for `clip_indices`.
+        box: (4,), the person's box, pixels; None for that around the labelled boxes in all frames
+            of the clip.
+        rng: draws the start, and the subsampling if there are several; None for the clip at
+            `start`.
+
+    Returns:
+        The clip.
+
+    Raises:
+        ValueError: as `clip_indices`; the box, or all boxes, are unknown or have no area; several
+            subsamplings without `rng`; `start` and `rng`.
+    """
+    several = isinstance(subsampling, Sequence) and not isinstance(subsampling, str)
+    if (several and rng is None) or (start is not None and rng is not None):
+        raise ValueError(
+            "A clip is either drawn at random (`rng`), or at a given `start` with one `subsampling`"
+            "; the two do not go together."
+        )
+    if several:
+        subsampling = subsampling[rng.integers(len(subsampling))]
+    try:
+        if rng is not None:
+            start = int(rng.integers(num_starts(len(video.joints), length, subsampling)))
+        indices = clip_indices(len(video.joints), length, subsampling, start)
+    except ValueError as error:
+        raise ValueError(f"Video {video.name!r}: {error}") from error
+    if box is None:
+        box = _labelled_box(video, indices)
+    _window(box, f"Video {video.name!r}")
+    return Clip(video, indices, np.asarray(box, float))
+
+
+def _labelled_box(video, indices):
+    boxes = np.asarray(video.boxes, float)[indices]
+    boxes = boxes[(boxes[:, :2] < boxes[:, 2:]).all(axis=-1)]  # NaN is not
+    if not len(boxes):
+        raise ValueError(
+            f"Video {video.name!r} has no box with an area in the frames {indices.min()} to "
+            f"{indices.max()}. Correct the annotation, or give a box."
+        )
+    return union_of_boxes(boxes)
+
+
+def _window(box, who):
+    """Centre (2,) and side of the square window of a person's box."""
+    try:
+        return square_window(box)
+    except ValueError as error:
+        raise ValueError(f"{who} has no box to crop: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class ClipCrop:
+    """A clip as the network takes it.
+
+    Attributes:
+        images: float32 (T, S, S, 3), RGB in [-1, 1]; -1 (black) outside of the picture.
+        target: float32 (T, joints, dim + 1), see `deephar.data.pose_target`.
+        affine: (3, 3), image pixels to the unit crop, with all augmentation in it; the same for
+            all frames.
+    """
+
+    images: np.ndarray
+    target: np.ndarray
+    affine: np.ndarray
+
+
+def crop_clip(
+    clip: Clip,
+    image_size: int = 256,
+    skeleton: str | Skeleton = "pa16j",
+    dim: int = 2,
+    augmentation: Augmentation | None = None,
+    rng: np.random.Generator | None = None,
+) -> ClipCrop:
+    """The network's input and target for one clip.
+
+    The window is the square around the box of the clip, 1.25 times its longer side. A frame that
+    comes several times is decoded once.
+
+    Args:
+        clip: the clip.
+        image_size: side S of the crops in pixels.
+        skeleton: skeleton of the target.
+        dim: coordinates of a joint in the target, 2 or 3.
+        augmentation: random changes, the same for all frames; None for none.
+        rng: source of all random choices; needed with `augmentation`.
+
+    Returns:
+        The crops.
+
+    Raises:
+        FileNotFoundError: a frame does not exist; names the file.
+        ValueError: a frame cannot be decoded, or is of another size than the labels are for; the
+            video is labels only; the box has no area or lies outside of the frames; augmentation
+            without `rng`.
+    """
+    video = check_frames(clip.video)
+    who = f"Video {video.name!r}"
+    center, side = _window(clip.box, who)
+    if not touches(center, side, video.size):
+        raise ValueError(outside_message(who, center, side, video.size))
+    draw = draw_change(augmentation, rng)
+    affine = draw.affine(center, side)
+    frames, place = np.unique(clip.indices, return_inverse=True)
+    images = np.empty((len(frames), image_size, image_size, 3), np.float32)
+    for i, frame in enumerate(frames):
+        pixels, size = crop_and_size(video.frames[frame], affine, image_size)
+        _check_size(video, frame, size)
+        images[i] = draw.finish(pixels)
+    depth = None if video.joints_3d is None else video.joints_3d[clip.indices, :, 2]
+    target = pose_target(
+        video.joints[clip.indices], video.skeleton, skeleton, affine, draw.flip, dim, depth
+    )
+    return ClipCrop(images if len(frames) == len(place) else images[place], target, affine)
+
+
+def crop_clips(
+    items: Sequence[Video | Sample],
+    seeds: Sequence[Sequence[int]],
+    length: int,
+    subsampling: int | str | Sequence = 1,
+    random: bool = False,
+    image_size: int = 256,
+    skeleton: str | Skeleton = "pa16j",
+    dim: int = 2,
+    augmentation: Augmentation | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A clip of each of several videos, cropped and stacked.
+
+    Args:
+        items: B videos; or stills, which are shown for all of the clip.
+        seeds: for each of them what `numpy.random.default_rng` takes.
+        length: T, frames of a clip.
+        subsampling: as for `clip_of`.
+        random: whether to draw the start and the subsampling; False for the clips in the middle.
+        image_size: side S of the crops in pixels.
+        skeleton: skeleton of the targets.
+        dim: coordinates of a joint in the targets, 2 or 3.
+        augmentation: random changes; None for none.
+
+    Returns:
+        Images float32 (B, T, S, S, 3) and targets float32 (B, T, joints, dim + 1).
+
+    Raises:
+        FileNotFoundError: as `crop_clip`.
+        ValueError: as `clip_of` and `crop_clip`.
+    """
+    joints = get_skeleton(skeleton).num_joints
+    images = np.empty((len(items), length, image_size, image_size, 3), np.float32)
+    targets = np.empty((len(items), length, joints, dim + 1), np.float32)
+    for i, item in enumerate(items):
+        rng = np.random.default_rng(seeds[i])
+        if isinstance(item, Sample):
+            crop = crop_sample(item, image_size, skeleton, augmentation, rng, dim)
+            images[i], targets[i] = crop.image, crop.target
+        else:
+            clip = clip_of(item, length, subsampling, rng=rng if random else None)
+            crop = crop_clip(clip, image_size, skeleton, dim, augmentation, rng)
+            images[i], targets[i] = crop.images, crop.target
+    return images, targets
+
+
+def pose_sequence(
+    video: Video,
+    indices: Sequence[int],
+    box: Sequence[float],
+    skeleton: str | Skeleton = "pa16j",
+    dim: int = 2,
+) -> np.ndarray:
+    """Labelled poses as input of the action part of the network, in place of predicted ones.
+
+    Args:
+        video: the video; its frames are not needed.
+        indices: (T,), its frames.
+        box: (4,), the person's box in them, pixels; `clip_of` gives both.
+        skeleton: skeleton of the result.
+        dim: coordinates of a joint, 2 or 3.
+
+    Returns:
+        float32 (T, joints, dim + 1): x and y in the unit crop of the window of `crop_clip`, not
+        limited to it; z as `deephar.data.unit_depth` gives it, if `dim` is 3; and visibility: 1
+        where the joint is labelled and not hidden, else 0. Coordinates that are unknown are 0.
+
+    Raises:
+        ValueError: the box has no area, or `dim` is neither 2 nor 3.
+    """
+    if dim not in (2, 3):
+        raise ValueError(f"dim must be 2 or 3, got {dim!r}.")
+    affine = crop_affine(*_window(box, f"Video {video.name!r}"))
+    points = apply_affine(affine, convert(video.joints[indices], video.skeleton, skeleton))
+    labelled = np.isfinite(points).all(axis=-1)
+    visible = convert(video.visible[indices][..., None], video.skeleton, skeleton)[..., 0]
+    sequence = np.zeros((*labelled.shape, dim + 1), np.float32)
+    sequence[labelled, :2] = points[labelled]
+    sequence[..., dim] = labelled & (visible != 0)  # NaN: labelled, and not known to be hidden
+    if dim == 3 and video.joints_3d is not None:
+        depth = unit_depth(video.joints_3d[indices, :, 2], video.skeleton, skeleton)
+        sequence[..., 2] = np.where(labelled & np.isfinite(depth), depth, 0)
+    return sequence
+
+
+def _spread(video, count):
+    """Frames of a video: `count` of them, spread evenly, or all."""
+    total = len(video.joints)
+    if count is None or count >= total:
+        return range(total)
+    return clip_indices(total, count, WHOLE).tolist()
+
+
+def size_differs(size: Sequence[int], labelled: Sequence[int]) -> bool:
+    """Whether labels for frames of one (width, height) are wrong for frames of the other."""
+    return bool(np.abs(np.divide(size, labelled) - 1).max() > _SIZE_TOLERANCE)
+
+
+def _check_size(video, frame, size):
+    if size_differs(size, video.size):
+        image = video.frames[frame]
+        which = f" ({image})" if isinstance(image, str) else ""
+        raise ValueError(
+            f"Frame {frame} of video {video.name!r}{which} is {size[0]} x {size[1]} pixels, but "
+            f"its labels are for {video.size[0]} x {video.size[1]}. Get the frames anew, in their "
+            "original size."
+        )

@@ -1,0 +1,244 @@
+"""Sequences of labelled poses, with augmentation, to train the action part of the network alone.
+
+No image is needed: what `deephar.data.pose_sequence` gives is changed in time and in the plane.
+Everything random is drawn from a `numpy.random.Generator` that is passed in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from deephar.data.clips import WHOLE, clip_of, pose_sequence
+from deephar.data.samples import Video
+from deephar.skeletons import Skeleton, get_skeleton
+
+
+@dataclass(frozen=True)
+class SequenceAugmentation:
+    """Ranges of the random changes to a sequence of poses.
+
+    The defaults are those with which the pose stream was trained on Penn Action, found on held-out
+    training videos. None of them comes from the papers.
+
+    Attributes:
+        part: smallest and largest share of the clip's time that is seen, spread over all of its
+            frames. It starts anywhere; less than 1 makes the motion faster.
+        warp: how far the speed changes within the clip, 0 to 0.5: it starts up to that fraction
+            faster and ends as much slower, or the other way round; and likewise both ends are
+            faster or slower than the middle.
+        rotation: largest angle to either side, degrees.
+        scale: smallest and largest factor on the side of the crop window; the person appears
+            smaller in a larger window.
+        flip: probability of a horizontal flip (with left and right joints swapped).
+        translation: largest shift to any side, as a fraction of the window's side.
+        noise: largest standard deviation of a random shift of each joint in each frame, as a
+            fraction of the window's side; each clip draws one between 0 and this.
+        missing: mean share of the joints that are missing in all of a clip; each clip draws a share
+            between 0 and twice this.
+        hidden: probability that a joint is missing for a while, 0.1 to 0.5 of the clip.
+
+    Raises:
+        ValueError: a range is empty or out of bounds.
+    """
+
+    part: tuple[float, float] = (0.75, 1.0)
+    warp: float = 0.3
+    rotation: float = 15.0
+    scale: tuple[float, float] = (0.7, 1.3)
+    flip: float = 0.5
+    translation: float = 0.1
+    noise: float = 0.02
+    missing: float = 0.05
+    hidden: float = 0.2
+
+    def __post_init__(self):
+        for name, most in (("part", 1), ("scale", np.inf)):
+            low, high = getattr(self, name)
+            if not (0 < low <= high <= most and high < np.inf):
+                limit = "" if most == np.inf else f" <= {most}"
+                raise ValueError(
+                    f"{name} must be (low, high) with 0 < low <= high{limit}, got {low, high}."
+                )
+        limits = {"warp": 0.5, "rotation": 180, "flip": 1, "translation": 1, "noise": 1}
+        for name, most in (limits | {"missing": 0.5, "hidden": 1}).items():
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be 0 to {most}, got {getattr(self, name)}.")
+
+    def draw(self, rng: np.random.Generator, length: int, num_joints: int) -> "SequenceDraw":
+        """Picks one random change within the ranges, for a clip of `length` frames."""
+        # Always as many numbers in the same order: switching one change on or off leaves the rest
+        # of an experiment's random choices as they were.
+        u = rng.random(12)
+        gone, ever, begin, span = rng.random((4, num_joints))
+        noise = rng.standard_normal((length, num_joints, 3))
+        part = _between(*self.part, u[0])
+        time = (np.arange(length) + 0.5) / length
+        begin, span = _between(-0.3, 1, begin), _between(0.1, 0.5, span)
+        away = (time[:, None] >= begin) & (time[:, None] <= begin + span) & (ever < self.hidden)
+        angle = np.radians(_between(-self.rotation, self.rotation, u[6]))
+        scale = _between(*self.scale, u[7])
+        flip = bool(u[8] < self.flip)
+        return SequenceDraw(
+            times=_between(0, 1 - part, u[1]) + part * _warped(length, self.warp, u[2:5]),
+            linear=_linear(angle, 1 / scale, flip),
+            scale=1 / scale,
+            flip=flip,
+            shift=_between(-self.translation, self.translation, u[9:11]),
+            noise=self.noise * u[11] * noise,
+            missing=away | (gone < 2 * self.missing * u[5]),
+        )
+
+
+class SequenceDraw(NamedTuple):
+    """One random change, as `SequenceAugmentation.draw` picks it.
+
+    Attributes:
+        times: (T,), ascending, what to see of a clip that lasts from 0 to 1.
+        linear: (2, 2), rotation, scale and flip of x and y about the middle of the crop.
+        scale: factor on z about 0.5, the same as in `linear`.
+        flip: whether left and right joints change places.
+        shift: (2,), shift in x and y.
+        noise: (T, joints, 3), shift of each joint in x, y and z.
+        missing: bool (T, joints), joints to take away.
+    """
+
+    times: np.ndarray
+    linear: np.ndarray
+    scale: float
+    flip: bool
+    shift: np.ndarray
+    noise: np.ndarray
+    missing: np.ndarray
+
+    def frames(self, first: int, stop: int) -> np.ndarray:
+        """Integers (T,): the frames seen of a clip from frame `first` to before `stop`."""
+        return first + np.minimum(self.times * (stop - first), stop - first - 1).astype(int)
+
+    def apply(self, poses: np.ndarray, skeleton: str | Skeleton) -> np.ndarray:
+        """Changes poses in the plane.
+
+        Args:
+            poses: (T, joints, dim + 1), as `deephar.data.pose_sequence` gives them.
+            skeleton: their skeleton.
+
+        Returns:
+            A new array of the same form. Joints that are unknown or taken away are 0 throughout.
+        """
+        if self.flip:
+            poses = poses[:, get_skeleton(skeleton).flip]
+        dim = poses.shape[-1] - 1
+        known = (poses != 0).any(axis=-1) & ~self.missing
+        changed = poses.copy()
+        changed[..., :2] = 0.5 + (poses[..., :2] - 0.5) @ self.linear.T + self.shift
+        if dim == 3:
+            changed[..., 2] = 0.5 + (poses[..., 2] - 0.5) * self.scale
+        changed[..., :dim] += self.noise[..., :dim]
+        return np.where(known[..., None], changed, 0).astype(poses.dtype)
+
+
+def pose_clip(
+    video: Video,
+    length: int,
+    subsampling: int | str = WHOLE,
+    skeleton: str | Skeleton = "pa16j",
+    dim: int = 2,
+    augmentation: SequenceAugmentation | None = None,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """The labelled poses of one clip of a video, as input of the action part of the network.
+
+    Args:
+        video: the video; its frames are not needed.
+        length: T, frames of the clip.
+        subsampling: distance of two frames of the clip, or ``"whole"``, see
+            `deephar.data.clip_indices`.
+        skeleton: skeleton of the result.
+        dim: coordinates of a joint, 2 or 3.
+        augmentation: random changes; None for none.
+        rng: source of all random choices, where the clip starts included; None for the clip in the
+            middle, as it is.
+
+    Returns:
+        float32 (T, joints, dim + 1), see `deephar.data.pose_sequence`. The crop window is that of
+        the clip before the change in time.
+
+    Raises:
+        ValueError: as `deephar.data.clip_of` and `deephar.data.pose_sequence`; augmentation without
+            `rng`.
+    """
+    if augmentation is not None and rng is None:
+        raise ValueError("pose_clip needs a numpy.random.Generator `rng` for the augmentation.")
+    clip = clip_of(video, length, subsampling, rng=rng)
+    if augmentation is None:
+        return pose_sequence(video, clip.indices, clip.box, skeleton, dim)
+    draw = augmentation.draw(rng, length, get_skeleton(skeleton).num_joints)
+    frames = draw.frames(*_span(clip, subsampling))
+    return draw.apply(pose_sequence(video, frames, clip.box, skeleton, dim), skeleton)
+
+
+def pose_clips(
+    videos: Sequence[Video],
+    seeds: Sequence[Sequence[int]],
+    length: int,
+    subsampling: int | str = WHOLE,
+    random: bool = False,
+    skeleton: str | Skeleton = "pa16j",
+    dim: int = 2,
+    augmentation: SequenceAugmentation | None = None,
+) -> tuple[np.ndarray]:
+    """The labelled poses of a clip of each of several videos, stacked.
+
+    Args:
+        videos: B videos.
+        seeds: for each of them what `numpy.random.default_rng` takes.
+        length: T, frames of a clip.
+        subsampling: as for `pose_clip`.
+        random: whether to draw where clips start, and the augmentation; False for the clips in the
+            middle, as they are.
+        skeleton: skeleton of the result.
+        dim: coordinates of a joint, 2 or 3.
+        augmentation: random changes; None for none.
+
+    Returns:
+        A tuple of one array, float32 (B, T, joints, dim + 1).
+
+    Raises:
+        ValueError: as `pose_clip`.
+    """
+    options = (length, subsampling, skeleton, dim, augmentation if random else None)
+    rngs = [np.random.default_rng(seed) if random else None for seed in seeds]
+    return (np.stack([pose_clip(v, *options, rng) for v, rng in zip(videos, rngs, strict=True)]),)
+
+
+def _span(clip, subsampling):
+    """The frames that a clip stands for: the first, and the one after the last."""
+    count = len(clip.video.joints)
+    if subsampling == WHOLE:
+        return 0, count
+    first, last = int(clip.indices[0]), int(clip.indices[-1])
+    step = max(1, (last - first) // max(1, len(clip.indices) - 1))
+    return first, min(last + step, count)
+
+
+def _between(low, high, u):
+    return low + (high - low) * u
+
+
+def _warped(length, warp, u):
+    """Times (length,) in [0, 1), ascending: even steps, changed by two waves of random height."""
+    time = (np.arange(length) + u[0]) / length
+    skew, ends = _between(-warp, warp, u[1:3])
+    # The speed is 1 + skew cos(pi t) + ends cos(2 pi t), not negative as long as warp <= 0.5.
+    skew, ends = skew * np.sin(np.pi * time) / np.pi, ends * np.sin(2 * np.pi * time) / (2 * np.pi)
+    return time + skew + ends
+
+
+def _linear(angle, factor, flip):
+    """(2, 2): counter-clockwise on the screen (y points down), then mirrored left to right."""
+    cos, sin = factor * np.cos(angle), factor * np.sin(angle)
+    linear = np.array([[cos, sin], [-sin, cos]])
+    if flip:
+        linear[0] *= -1
+    return linear

@@ -1,0 +1,581 @@
+"""Actions on a video data set: from a network to class scores, and from there to accuracy.
+
+Two steps, so that predictions can be kept and scored by others: `predict_actions`, then
+`score_actions`.
+
+Single clip: the middle clip of each video. Multi-clip: clips half a clip apart. The class
+probabilities of the clips, and of their mirror images, are averaged (arithmetic mean). A video that
+is too short for several clips is scored by its single clip: none is left out, none counts for free.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from deephar import metrics
+from deephar.data.clips import clip_of, clip_starts, crop_clip, pose_sequence
+from deephar.data.samples import Sample
+from deephar.data.transforms import load_image
+from deephar.evaluation.boxes import full_box, predicted_boxes
+from deephar.evaluation.inference import (
+    MIRROR,
+    actions_of,
+    batches_of,
+    call_network,
+    for_stills,
+    loaded_ahead,
+    poses_of,
+    progress_bar,
+    stacked,
+)
+from deephar.evaluation.pose import (
+    BOX_MARGIN,
+    DepthScores,
+    PoseScores,
+    Predictions,
+    facts_of,
+    pose_in_image,
+    predictions_from,
+    require_joints,
+    score_mpjpe,
+    score_pckh,
+    score_penn,
+    whole_of,
+)
+from deephar.skeletons import get_skeleton
+
+CLIPS = ("single", "multi")
+BOXES = ("gt", "predicted", "full")
+TOP = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ActionPredictions:
+    """What a network says of the videos of a data set, in the order of the data set.
+
+    Attributes:
+        scores: float64 (P, N, C), probability of each action, averaged over clips and mirror
+            images; one entry a prediction block, the last is the answer.
+        names: N names, those of the videos.
+        labels: int (N,), true action of each.
+        actions: names of the C actions.
+        head: name of the network's head that gave them.
+        clips: "single" or "multi".
+        clips_per_video: int (N,), clips that were averaged.
+        mirror: whether mirror images were averaged as well.
+        boxes: "gt", "predicted" or "full".
+        num_frames: frames of a clip.
+        subsampling: frames of the video from one frame of a clip to the next, or "whole".
+        poses: `Predictions` of the frames that the clips show, each frame once, with names
+            ``VIDEO#FRAME`` (float32); None of a network that takes poses.
+        frames: int (F, 2), video and frame of each of `poses`; None without them.
+    """
+
+    scores: np.ndarray
+    names: tuple[str, ...]
+    labels: np.ndarray
+    actions: tuple[str, ...]
+    head: str
+    clips: str
+    clips_per_video: np.ndarray
+    mirror: bool
+    boxes: str
+    num_frames: int
+    subsampling: int | str
+    poses: Predictions | None
+    frames: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class ActionScores:
+    """Scores of all prediction blocks; `deephar.evaluation.action_report` makes tables of it.
+
+    Attributes:
+        data: name of the data set and of the split, e.g. "penn test".
+        source: the annotation that was read, as the data set tells it; "" if it does not.
+        videos: number of videos scored.
+        videos_in_split: number of videos of the whole split.
+        actions: names of the C actions.
+        blocks: accuracy, one `deephar.metrics.Score` a prediction block, in percent; `per_group`
+            holds the accuracy of each action.
+        top5: the same, right if the true action is among the five best.
+        confusion: int (C, C), videos by true action (row) and the last block's answer (column).
+        poses: PCKh, or PCK where the head sizes are not known, of the frames that the clips show;
+            None of a network that takes poses, and without joint labels.
+        depth: MPJPE of these frames; None of 2D poses, and without 3D labels.
+        predictions: what was scored.
+    """
+
+    data: str
+    source: str
+    videos: int
+    videos_in_split: int
+    actions: tuple[str, ...]
+    blocks: tuple[metrics.Score, ...]
+    top5: tuple[metrics.Score, ...]
+    confusion: np.ndarray
+    poses: PoseScores | None
+    depth: DepthScores | None
+    predictions: ActionPredictions
+
+    @property
+    def answer(self):
+        """The `Score` to report: the last block's, whether or not another block does better."""
+        return self.blocks[-1]
+
+
+# ----------------------------------------------------------------------------------- prediction
+
+
+def predict_actions(
+    model,
+    config,
+    dataset,
+    head=None,
+    *,
+    clips="single",
+    mirror=False,
+    boxes="gt",
+    subsampling=1,
+    num_frames=None,
+    batch_size=4,
+    progress=False,
+):
+    """Predicts the action of every video of a data set, and the poses along the way.
+
+    Crops are those that training uses (`deephar.data.clips.crop_clip`), without augmentation. Each
+    frame of a video is decoded once (twice with predicted boxes), and no more than about three
+    batches of clips are held.
+
+    Args:
+        model: a `keras.Model`, or a function, from float32 clips (B, T, S, S, 3) to
+            ``{"pose": (B, T, P, J, dim + 1), "action_<head>": (B, P, C)}``; if `config.stem` is
+            "none", from the labelled poses (B, T, J, dim + 1) to the actions alone. Always called
+            with the same B.
+        config: its `ModelConfig`.
+        dataset: `len()` and `[i]` -> `deephar.data.samples.Video`, and `actions`.
+        head: name of the head to ask, a key of `config.actions`; by default the one of the data
+            set's name, or the only one.
+        clips: "single", the middle clip of each video, or "multi", clips half a clip apart.
+        mirror: averages each clip with its mirror image. Twice the work.
+        boxes: "gt", the union of the label boxes over the frames of the clip; "predicted", the box
+            that encloses the poses on the full first, middle and last frame of the video; "full".
+        subsampling: frames of the video from one frame of a clip to the next, or "whole": clips
+            that are spread over the whole video.
+        num_frames: frames of a clip; by default what the network was trained on.
+        batch_size: clips a call of the model.
+        progress: shows a Keras progress bar.
+
+    Returns:
+        `ActionPredictions`.
+
+    Raises:
+        ValueError: the data set is empty, the head does not fit it, an argument is none of the
+            above, a video cannot be used (names it), or the model's output has another form.
+        FileNotFoundError: a frame is missing.
+    """
+    head = find_head(config, dataset, head)
+    settings = _Settings(config, clips, mirror, boxes, subsampling, num_frames or config.num_frames)
+    _check(settings, dataset, batch_size)
+    found_boxes = None
+    if boxes == "predicted":
+        stills = for_stills(model)
+        found_boxes = predicted_boxes(stills, config, dataset, progress=progress)
+    if clips == "single":
+        batch_size = min(batch_size, len(dataset) * (2 if mirror else 1))
+    result = _Averages(settings, dataset, head)
+    bar = progress_bar(len(dataset), "video") if progress else None
+    jobs = _clip_jobs(dataset, settings, found_boxes)
+    views = (view for made in loaded_ahead(jobs, 1 + batch_size) for view in made)
+    for batch in batches_of(views, batch_size):
+        outputs = call_network(model, stacked([view.inputs for view in batch], batch_size))
+        scores = actions_of(outputs, head, config.actions[head])
+        poses = [None] * len(batch)
+        if not settings.from_labels:
+            poses = poses_of(outputs, config, leading=2)
+        for place, view in enumerate(batch):
+            result.add(view, scores[place], poses[place])
+        if bar is not None:
+            bar.update(batch[-1].number)
+    if bar is not None:
+        bar.update(len(dataset))
+    return result.predictions()
+
+
+def find_head(config, dataset, head=None):
+    """The network's head for a data set.
+
+    Args:
+        config: the network's `ModelConfig`.
+        dataset: a video data set.
+        head: its name; by default that of the data set, or the only one.
+
+    Raises:
+        ValueError: the network predicts no actions, has no such head, has several and none of the
+            data set's name, or the head has another number of classes than the data set.
+    """
+    known = ", ".join(f"{name} ({count} actions)" for name, count in config.actions.items())
+    if not known:
+        raise ValueError("the network predicts poses only, no actions; use one that does")
+    if head is None:
+        names = set(config.actions)
+        head = dataset.name if dataset.name in names or len(names) > 1 else next(iter(names))
+    if head not in config.actions:
+        raise ValueError(f"the network has no head {head!r} for actions; it has {known}")
+    actions = whole_of(dataset).actions
+    if config.actions[head] != len(actions):
+        raise ValueError(
+            f"the network's head {head!r} tells {config.actions[head]} actions apart, the data set "
+            f"{dataset.name} has {len(actions)}: use weights that were trained on it"
+        )
+    return head
+
+
+def trained_subsampling(facts):
+    """What a network should be given, by the facts of its weights: its training's subsampling.
+
+    The middle one, if it was trained with several; 1, if the weights do not tell.
+    """
+    subsampling = facts.get("subsampling", 1)
+    return (
+        sorted(subsampling)[len(subsampling) // 2] if isinstance(subsampling, list) else subsampling
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Settings:
+    config: object
+    clips: str
+    mirror: bool
+    boxes: str
+    subsampling: int | str
+    num_frames: int | None
+
+    @property
+    def from_labels(self):
+        """Whether the network takes the labelled poses in place of images."""
+        return self.config.stem == "none"
+
+
+def _check(settings, dataset, batch_size):
+    if len(dataset) == 0:
+        raise ValueError("the data set is empty: there is no video to predict the action of")
+    for name, choices in (("clips", CLIPS), ("boxes", BOXES)):
+        if getattr(settings, name) not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(choices)}, and is {getattr(settings, name)!r}"
+            )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if settings.num_frames is None or settings.num_frames < 4:
+        raise ValueError(f"a clip must have at least 4 frames, num_frames is {settings.num_frames}")
+    if settings.from_labels and settings.boxes == "predicted":
+        raise ValueError(
+            'boxes="predicted" takes a network that sees images; this one takes labelled poses: '
+            'use boxes="gt"'
+        )
+    if not settings.from_labels:
+        require_joints(settings.config.skeleton, dataset.skeleton)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One clip of one video, or its mirror image."""
+
+    number: int
+    indices: np.ndarray
+    inputs: np.ndarray
+    affine: np.ndarray | None
+    mirrored: bool
+
+
+def _clip_jobs(dataset, settings, found_boxes):
+    """Functions that make the views of one clip each; all clips of all videos in order."""
+    for number in range(len(dataset)):
+        video = dataset[number]
+        num_frames = len(video.joints)
+        if num_frames == 0:
+            raise ValueError(f"{video.name}: the video has no frames; remove it from the data set")
+        if not settings.from_labels and len(video.frames) == 0:
+            raise ValueError(
+                f"{video.name}: only labels are at hand, and the network takes images; get the "
+                "frames of the data set, or use a network that takes poses"
+            )
+        starts = [None]
+        if settings.clips == "multi":
+            starts = clip_starts(num_frames, settings.num_frames, settings.subsampling)
+        box = None if found_boxes is None else found_boxes[number]
+        if settings.boxes == "full":
+            box = full_box(video.size)
+        decoded = None
+        if len(starts) > 1 and not settings.from_labels:
+            decoded = _Decoded(video.frames)
+        for turn, start in enumerate(starts):
+            clip = clip_of(video, settings.num_frames, settings.subsampling, start=start, box=box)
+            yield partial(_views, settings, number, clip, decoded, turn)
+
+
+def _views(settings, number, clip, decoded, turn):
+    config, video = settings.config, clip.video
+    if decoded is not None:
+        frames = decoded.frames_of(clip.indices, turn)
+        clip = dataclasses.replace(clip, video=dataclasses.replace(video, frames=frames))
+    if settings.from_labels:
+        poses = pose_sequence(video, clip.indices, clip.box, config.skeleton, config.dim)
+        views = [_View(number, clip.indices, poses, None, False)]
+        if settings.mirror:
+            mirrored = mirrored_poses(poses, config.skeleton)
+            views.append(_View(number, clip.indices, mirrored, None, True))
+        return views
+    crop = crop_clip(clip, config.image_size, config.skeleton, config.dim)
+    views = [_View(number, clip.indices, crop.images, crop.affine, False)]
+    if settings.mirror:
+        images = crop.images[:, :, ::-1]
+        views.append(_View(number, clip.indices, images, MIRROR @ crop.affine, True))
+    return views
+
+
+def mirrored_poses(poses, skeleton):
+    """The mirror image of poses as they are given to action heads.
+
+    Args:
+        poses: (..., J, dim + 1), x and y in the unit crop, visibility; all 0 where unlabelled.
+        skeleton: name of the joint layout.
+
+    Returns:
+        A new array: x -> 1 - x with left and right exchanged; unlabelled joints stay 0.
+    """
+    mirrored = poses[..., get_skeleton(skeleton).flip, :].copy()
+    known = (mirrored != 0).any(axis=-1)
+    mirrored[..., 0] = np.where(known, 1 - mirrored[..., 0], 0)
+    return mirrored
+
+
+class _Decoded:
+    """The frames of a video, decoded once although neighbouring clips share some.
+
+    The clips are made by several threads. They decode in turns, so that each finds those frames
+    that the clip before has left; only the frames of one clip are kept.
+    """
+
+    def __init__(self, frames):
+        self._frames, self._kept = frames, {}
+        self._turn, self._turns = 0, threading.Condition()
+
+    def frames_of(self, indices, turn):
+        """The frames of a clip, as a sequence as long as the video; `turn` is the clip's number."""
+        with self._turns:
+            self._turns.wait_for(lambda: self._turn == turn)
+            try:
+                self._kept = {
+                    index: self._kept[index]
+                    if index in self._kept
+                    else load_image(self._frames[index])
+                    for index in np.unique(indices).tolist()
+                }
+                decoded = self._kept
+            finally:
+                self._turn += 1
+                self._turns.notify_all()
+        return _Some(decoded, len(self._frames))
+
+
+class _Some(Sequence):
+    """A sequence of which only some items are known."""
+
+    def __init__(self, items, length):
+        self._items, self._length = items, length
+
+    def __len__(self):
+        return self._length
+
+    def __getitem__(self, index):
+        return self._items[index]
+
+
+class _Averages:
+    """Sums up scores and poses, view by view in the order of the videos."""
+
+    def __init__(self, settings, dataset, head):
+        self._settings, self._dataset, self._head = settings, dataset, head
+        self._scores = None
+        self._views = np.zeros(len(dataset), int)
+        self._open = {}  # sums of the poses of videos that are not complete, by video
+        self._poses, self._frames = [], []
+        self._flip = get_skeleton(settings.config.skeleton).flip
+
+    def add(self, view, scores, poses):
+        """Takes the scores (P, C) and poses (T, P, J, dim + 1), or None, of a view."""
+        if self._scores is None:
+            self._scores = np.zeros((len(scores), len(self._dataset), scores.shape[1]))
+        self._scores[:, view.number] += scores
+        self._views[view.number] += 1
+        if poses is not None:
+            for number in [number for number in self._open if number < view.number]:
+                self._close(number)
+            poses = pose_in_image(poses, view.affine, self._flip, view.mirrored)
+            sums = self._open.setdefault(view.number, {})
+            for index, pose in zip(view.indices.tolist(), poses, strict=True):
+                total, count = sums.get(index, (0, 0))
+                sums[index] = total + pose, count + 1
+
+    def _close(self, number):
+        for index, (total, count) in sorted(self._open.pop(number).items()):
+            self._poses.append((total / count).astype(np.float32))
+            self._frames.append((number, index))
+
+    def predictions(self):
+        settings, dataset = self._settings, self._dataset
+        for number in list(self._open):
+            self._close(number)
+        videos = [dataset[i] for i in range(len(dataset))]
+        poses = frames = None
+        if self._poses:
+            frames = np.array(self._frames)
+            names = [frame_name(videos[number].name, index) for number, index in self._frames]
+            stack = np.stack(self._poses, axis=1)
+            poses = predictions_from(stack, names, settings.config.skeleton, views=1)
+        return ActionPredictions(
+            scores=self._scores / self._views[:, None],
+            names=tuple(video.name for video in videos),
+            labels=np.array([video.action for video in videos]),
+            actions=tuple(whole_of(dataset).actions),
+            head=self._head,
+            clips=settings.clips,
+            clips_per_video=self._views // (2 if settings.mirror else 1),
+            mirror=settings.mirror,
+            boxes=settings.boxes,
+            num_frames=settings.num_frames,
+            subsampling=settings.subsampling,
+            poses=poses,
+            frames=frames,
+        )
+
+
+def frame_name(video, frame):
+    """Name of a frame of a video, as `deephar.data.Frames` has it."""
+    return f"{video}#{frame:06d}"
+
+
+# -------------------------------------------------------------------------------------- scoring
+
+
+def score_actions(predictions, dataset):
+    """Scores predictions: accuracy, top-5 accuracy, confusion, and the poses along the way.
+
+    The poses are scored on every frame that a clip shows, once each: by PCKh where the data set
+    has head sizes, else by the PCK of Penn Action; and by MPJPE where it has 3D labels.
+
+    Args:
+        predictions: `ActionPredictions`.
+        dataset: the data set they were made for.
+
+    Returns:
+        `ActionScores`.
+
+    Raises:
+        ValueError: the videos are not those of the data set, or the model gave NaN.
+    """
+    names = tuple(dataset[i].name for i in range(len(dataset)))
+    if names != predictions.names:
+        raise ValueError(
+            f"the predictions are of other videos than the data set ({len(predictions.names)} and "
+            f"{len(names)}): score them with the data set they were made for"
+        )
+    bad = ~np.isfinite(predictions.scores).all(axis=(0, 2))
+    if bad.any():
+        raise ValueError(
+            f"the model predicts NaN or infinity, first for {names[np.argmax(bad)]}: its training "
+            "has probably diverged"
+        )
+    labels, actions = predictions.labels, predictions.actions
+    confusion = np.zeros((len(actions), len(actions)), int)
+    np.add.at(confusion, (labels, predictions.scores[-1].argmax(axis=1)), 1)
+    poses, depth = _score_poses(predictions, dataset)
+    facts = facts_of(dataset)
+    return ActionScores(
+        data=facts["data"],
+        source=facts["source"],
+        videos=len(dataset),
+        videos_in_split=facts["persons_in_split"],
+        actions=actions,
+        blocks=tuple(metrics.accuracy(block, labels, actions) for block in predictions.scores),
+        top5=tuple(
+            metrics.accuracy(_within(block, labels, TOP), labels, actions)
+            for block in predictions.scores
+        ),
+        confusion=confusion,
+        poses=poses,
+        depth=depth,
+        predictions=predictions,
+    )
+
+
+def _within(scores, labels, top):
+    """The label itself where it is among the `top` best classes, else -1 (no answer)."""
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return np.where((best == labels[:, None]).any(axis=1), labels, -1)
+
+
+def _score_poses(predictions, dataset):
+    if predictions.poses is None:
+        return None, None
+    frames = _FrameLabels(dataset, predictions.frames)
+    poses = depth = None
+    if frames.known_head_sizes:
+        poses = score_pckh(predictions.poses, frames)
+    elif frames.known_joints:
+        poses = score_penn(predictions.poses, frames)
+    if predictions.poses.depth is not None and frames.known_in_space:
+        depth = score_mpjpe(predictions.poses, frames)
+    return poses, depth
+
+
+class _FrameLabels:
+    """The labels of some frames of a video data set, as a still data set without pictures."""
+
+    def __init__(self, dataset, frames):
+        self.dataset = dataset
+        self.name, self.skeleton = dataset.name, dataset.skeleton
+        whole = whole_of(dataset)
+        self.split, self.source = getattr(whole, "split", ""), getattr(whole, "source", "")
+        self.samples = []
+        videos = {}
+        for number, frame in frames:
+            if number not in videos:
+                videos = {number: dataset[number]}
+            self.samples.append(_frame_labels(videos[number], frame))
+        self.known_joints = any(
+            (np.isfinite(sample.joints).all(axis=1) & (sample.visible == 1)).any()
+            for sample in self.samples
+        )
+        self.known_head_sizes = all(sample.head_size > 0 for sample in self.samples)
+        self.known_in_space = any(sample.joints_3d is not None for sample in self.samples)
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+def _frame_labels(video, frame):
+    x1, y1, x2, y2 = video.boxes[frame]
+    return Sample(
+        image="",
+        joints=video.joints[frame],
+        visible=video.visible[frame],
+        skeleton=video.skeleton,
+        center=np.array([x1 + x2, y1 + y2]) / 2,
+        side=BOX_MARGIN * max(x2 - x1, y2 - y1),
+        head_size=np.nan if video.head_sizes is None else video.head_sizes[frame],
+        name=frame_name(video.name, frame),
+        joints_3d=None if video.joints_3d is None else video.joints_3d[frame],
+        camera=video.camera,
+    )

@@ -1,0 +1,217 @@
+"""Boxes of persons where none is given: from their poses, or the full frame.
+
+The paper's protocol: the pose is predicted on the full first, middle and last frame, and the box
+that encloses the three poses is taken for the whole video.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from deephar.data.transforms import crop_image, load_image, normalize
+from deephar.evaluation.inference import (
+    VISIBLE,
+    batches_of,
+    call_network,
+    for_stills,
+    is_clip_network,
+    loaded_ahead,
+    poses_of,
+    progress_bar,
+    stacked,
+)
+from deephar.evaluation.pose import BOX_MARGIN, pose_in_image
+from deephar.geometry import box_around, box_center_size, crop_affine, square_window, union_of_boxes
+from deephar.skeletons import get_skeleton
+
+POSE_MARGIN = 1.2
+"""Size of a person's box divided by that of the box of the visible joints.
+
+That is how the boxes of Penn Action were made (its labels have a ratio of 1.20 throughout). The
+window to crop, 1.25 times the box, is then 1.5 times the box of the joints, as in the published
+code.
+"""
+
+_SMALLEST = 32.0  # pixels; the published code's least size of a box
+
+
+def key_frames(num_frames):
+    """Indices of the first, the middle and the last frame; fewer if they coincide.
+
+    >>> key_frames(9), key_frames(2), key_frames(1)
+    ((0, 5, 8), (0, 1), (0,))
+
+    Raises:
+        ValueError: there is no frame.
+    """
+    if num_frames < 1:
+        raise ValueError("there is no frame, so there is no first, middle and last one")
+    middle = min(int(num_frames / 2 + 0.5), num_frames - 1)
+    return tuple(sorted({0, middle, num_frames - 1}))
+
+
+def box_of_poses(joints, visibility, size, margin=POSE_MARGIN, square=False):
+    """The box that encloses a person in several frames.
+
+    Args:
+        joints: (F, J, 2), pixels, NaN where unknown.
+        visibility: (F, J); joints at 0.5 or below do not count. None: all that are known do.
+        size: (width, height) of the frames; a frame without a visible joint counts as a person who
+            fills it.
+        margin: size of a frame's box divided by that of its joints.
+        square: whether to enlarge the shorter side of each frame's box to the longer one.
+
+    Returns:
+        Box (4,), pixels; at least 32 pixels wide and high.
+
+    Raises:
+        ValueError: there is no frame, or the shapes are wrong.
+    """
+    joints = np.array(joints, float)
+    if joints.ndim != 3 or joints.shape[2] != 2 or len(joints) == 0:
+        raise ValueError(f"expected joints of shape (frames, joints, 2), got {joints.shape}")
+    if visibility is not None:
+        joints[np.asarray(visibility) <= VISIBLE] = np.nan
+    boxes = [
+        box_around(points, margin, square)
+        if np.isfinite(points).all(axis=-1).any()
+        else np.array([0, 0, *size], float)
+        for points in joints
+    ]
+    center, sides = box_center_size(union_of_boxes(boxes))
+    half = np.maximum(sides, _SMALLEST) / 2
+    return np.concatenate([center - half, center + half])
+
+
+def full_box(size):
+    """The box of a person who fills the frame: its window, 1.25 times the box, is all of it.
+
+    Args:
+        size: (width, height) of the frame, pixels.
+
+    Returns:
+        Box (4,), a square around the middle of the frame.
+
+    Raises:
+        ValueError: the size is not positive.
+    """
+    size = np.asarray(size, float)
+    if size.shape != (2,) or not (size > 0).all():
+        raise ValueError(f"expected the (width, height) of a frame, got {size.tolist()}")
+    center, half = (size - 1) / 2, size.max() / BOX_MARGIN / 2
+    return np.concatenate([center - half, center + half])
+
+
+def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
+    """The box of the person in each video, by the paper's protocol.
+
+    The pose is predicted on the full first, middle and last frame; the box encloses all three.
+
+    Args:
+        model: a `keras.Model` of images or of clips, or a function from images (B, S, S, 3) to
+            ``{"pose": (B, P, J, dim + 1)}``. The last block's pose counts.
+        config: its `ModelConfig`.
+        dataset: `len()` and `[i]` -> `deephar.data.samples.Video`.
+        batch_size: frames a call of the model.
+        progress: shows a Keras progress bar.
+
+    Returns:
+        float64 (N, 4), pixels.
+
+    Raises:
+        FileNotFoundError, ValueError: a frame is missing, or cannot be used (names it); a video has
+            no frames; the model's output has another form.
+    """
+    network = for_stills(model) if is_clip_network(model) else model
+    bar = progress_bar(len(dataset), "box") if progress else None
+    frames = loaded_ahead(_full_frames(dataset, config.image_size), batch_size)
+    found = [[] for _ in range(len(dataset))]
+    for batch in batches_of(frames, batch_size):
+        numbers, crops = zip(*batch, strict=True)
+        poses = full_frame_poses(network, config, crops, batch_size)
+        for number, crop, pose in zip(numbers, crops, poses, strict=True):
+            found[number].append((pose, crop.size))
+        if bar is not None:
+            bar.update(max(numbers) + (max(numbers) == len(dataset) - 1))
+    return np.stack([_box(*zip(*frames, strict=True)) for frames in found])
+
+
+def box_in_frames(network, config, frames):
+    """The box of the person in some frames, by the paper's protocol.
+
+    Args:
+        network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
+        config: its `ModelConfig`.
+        frames: paths or uint8 RGB arrays; those of `key_frames` are looked at.
+
+    Returns:
+        Box (4,), pixels.
+
+    Raises:
+        FileNotFoundError, ValueError: as `predicted_boxes`.
+    """
+    crops = [crop_full(frames[index], config.image_size) for index in key_frames(len(frames))]
+    poses = full_frame_poses(network, config, crops, len(crops))
+    return _box(poses, [crop.size for crop in crops])
+
+
+class FullCrop(NamedTuple):
+    """A full frame as the network takes it.
+
+    Attributes:
+        image: float32 (S, S, 3) in [-1, 1].
+        affine: (3, 3), image pixels to the unit crop.
+        size: (width, height) of the frame, pixels.
+    """
+
+    image: np.ndarray
+    affine: np.ndarray
+    size: tuple[int, int]
+
+
+def crop_full(frame, image_size):
+    """`FullCrop` of a path or a uint8 RGB array.
+
+    Raises:
+        FileNotFoundError, ValueError: the frame is missing, or no image.
+    """
+    frame = load_image(frame)
+    size = frame.shape[1::-1]
+    affine = crop_affine(*square_window(full_box(size), BOX_MARGIN))
+    return FullCrop(normalize(crop_image(frame, affine, image_size)), affine, size)
+
+
+def full_frame_poses(network, config, crops, batch_size):
+    """The last block's poses in `FullCrop` images: (J, dim + 1) each, x and y in pixels."""
+    flip = get_skeleton(config.skeleton).flip
+    images = stacked([crop.image for crop in crops], batch_size)
+    poses = poses_of(call_network(network, images), config)[: len(crops), -1]
+    return [pose_in_image(pose, crop.affine, flip) for pose, crop in zip(poses, crops, strict=True)]
+
+
+def _full_frames(dataset, image_size):
+    """Functions that load the key frames of each video: -> (number of the video, `FullCrop`)."""
+
+    def load(number, video, index):
+        return number, crop_full(video.frames[index], image_size)
+
+    for number in range(len(dataset)):
+        video = dataset[number]
+        if len(video.frames) == 0:
+            raise ValueError(
+                f"{video.name}: has no frames, so no pose can be predicted; get the frames of the "
+                "data set, or use its own boxes"
+            )
+        for index in key_frames(len(video.frames)):
+            yield partial(load, number, video, index)
+
+
+def _box(poses, sizes):
+    # What surrounds a frame that is not square is in its window, too, but no person is there.
+    joints = [
+        np.clip(pose[:, :2], 0, np.array(size) - 1) for pose, size in zip(poses, sizes, strict=True)
+    ]
+    return box_of_poses(joints, [pose[:, -1] for pose in poses], sizes[-1])

@@ -1,0 +1,396 @@
+"""From a picture or a video to poses and actions, with trained weights.
+
+from deephar import Predictor
+
+predictor = Predictor("vgg16-mpii")
+person = predictor("photo.jpg")
+person.joints, person.visibility         # pixels of the photo, in predictor.skeleton's order
+for result in predictor.stream("video.mp4"):
+    result.time, result.joints, result.action
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sized
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deephar import weights as weight_files
+from deephar.data.clips import WHOLE, clip_indices
+from deephar.data.transforms import crop_image, load_image, normalize, touches
+from deephar.evaluation.action import trained_subsampling
+from deephar.evaluation.boxes import box_in_frames
+from deephar.evaluation.inference import actions_of, call_network, for_stills, poses_of, stacked
+from deephar.evaluation.pose import BOX_MARGIN, depth_mm, pose_in_image
+from deephar.files import replacing
+from deephar.geometry import crop_affine, square_window
+from deephar.skeletons import get_skeleton
+from deephar.video import DEFAULT_RATE, VideoWriter, read_video, video_info
+from deephar.visualize import draw_action
+
+_CHUNK = 16  # frames that a network without clips is given at once
+_LONGEST_STEP = 8  # bounds the memory for clips that are to span the whole video
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person in a picture, or in one frame of a video.
+
+    Attributes:
+        joints: float64 (J, dim), x and y in pixels of the picture, pixel centres at integers; with
+            dim = 3, z in mm relative to the root, away from the camera is positive.
+        visibility: float64 (J,), in [0, 1].
+        box: float64 (4,), the square that was cropped, pixels; may reach out of the picture.
+        skeleton: name of the joint layout.
+        action: (name, score) of all actions, the best first; None for a single picture, and of a
+            network that knows no actions.
+        index: number of the frame in its video, from 0; None for a single picture.
+        time: seconds from the beginning of the video; None for a single picture.
+        image: the frame, uint8 (H, W, 3), RGB, if asked for, else None.
+    """
+
+    joints: np.ndarray
+    visibility: np.ndarray
+    box: np.ndarray
+    skeleton: str
+    action: list[tuple[str, float]] | None = None
+    index: int | None = None
+    time: float | None = None
+    image: np.ndarray | None = None
+
+
+class Predictor:
+    """A trained network for pictures and videos as they come.
+
+    Args:
+        weights: name in ``weights/index.json``, or path of a weights file; None for the weights
+            that the index calls the default ones.
+        head: whose actions to tell, if the network has several heads: a key of `config.actions`.
+
+    Attributes:
+        model: the `keras.Model`.
+        config: its `ModelConfig`.
+        skeleton: the `Skeleton` of the joints.
+        actions: names of the actions; empty if the network knows none.
+
+    Raises:
+        FileNotFoundError: no such weights, or there are no default ones.
+        ValueError: the weights file cannot be used, takes poses in place of images, or has several
+            heads and `head` is none of them.
+    """
+
+    def __init__(self, weights=None, head=None):
+        name = _default_weights() if weights is None else weights
+        path = weight_files.find(name)
+        self.config = weight_files.read_config(path)
+        if self.config.stem == "none":
+            raise ValueError(
+                f"{path}: these weights tell actions from labelled poses and cannot see images; "
+                "use weights of a network with a stem"
+            )
+        self._head = _checked_head(path, self.config.actions, head)
+        self._facts = weight_files.read_facts(path)
+        self.actions = _action_names(path, self._facts, self.config.actions, self._head)
+        self.model, _ = weight_files.load_model(name)
+        self.skeleton = get_skeleton(self.config.skeleton)
+        self._stills = for_stills(self.model) if self._head else self.model
+
+    def __call__(self, image, box=None, margin=BOX_MARGIN):
+        """The pose of one person in a picture.
+
+        Args:
+            image: RGB uint8 array (H, W, 3), or the path of a file, which is turned upright as its
+                EXIF data say; or a list of either, of one person each.
+            box: (4,), box of the person in pixels, the crop is the square around it; None finds one
+                by the paper's protocol: the pose in the whole picture, and the box around it. For
+                a list of pictures, a list of boxes.
+            margin: side of the crop divided by the longer side of the box.
+
+        Returns:
+            `Person`, or a list of them for a list.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the picture or the box cannot be used.
+        """
+        if isinstance(image, list | tuple):
+            boxes = [None] * len(image) if box is None else box
+            if len(boxes) != len(image):
+                raise ValueError(f"expected one box a picture, got {len(boxes)} for {len(image)}")
+            return [self(one, its, margin) for one, its in zip(image, boxes, strict=True)]
+        pixels = _upright(image)
+        window = self._window([pixels], box, margin)
+        poses = poses_of(call_network(self._stills, self._crops([pixels], window, 1)), self.config)
+        return self._person(poses[0, -1], window)
+
+    def stream(
+        self, video, box=None, margin=BOX_MARGIN, *, subsampling=None, fps=None, keep_images=False
+    ):
+        """The poses of one person in a video, frame by frame, and the actions.
+
+        The video is read piece by piece, each as long as a clip of the network; memory does not
+        grow with its length. Without a box, each piece gets its own by the paper's protocol: the
+        pose on its full first, middle and last frame. All frames of a piece have the same action.
+
+        Args:
+            video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
+                (N, H, W, 3).
+            box: (4,), box of the person in pixels, valid for all frames; None finds one.
+            margin: side of the crop divided by the longer side of the box.
+            subsampling: frames of the video from one frame of a clip to the next. A piece then
+                holds that many interleaved clips, whose scores are averaged. "whole" makes the
+                pieces as long as the video, up to 8 times as long as a clip. By default what the
+                weights say they were trained with, else 1.
+            fps: frames a second; only for frames without a file, 30 by default.
+            keep_images: whether the results carry the frames.
+
+        Yields:
+            `Person` for each frame, in order.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: the file is empty, holds no video (only sound, say), cannot be decoded, or
+                holds no frame; a frame or the box cannot be used.
+        """
+        if isinstance(video, str | Path):
+            frames, name = read_video(video), str(video)
+            total = video_info(video).frames
+        else:
+            frames, name = _timed(video, fps or DEFAULT_RATE), "the video"
+            total = len(video) if isinstance(video, Sized) else 0
+        step = self._step(subsampling, total)
+        length = (self.config.num_frames or _CHUNK) * step
+        return self._results(frames, name, length, step, box, margin, keep_images)
+
+    def _step(self, subsampling, total):
+        """Frames from one of a clip to the next; `total` is the length of the video, or 0."""
+        if not self._head:
+            return 1
+        if subsampling is None:
+            subsampling = trained_subsampling(self._facts)
+        if subsampling == WHOLE:
+            return min(max(1, total // self.config.num_frames), _LONGEST_STEP)
+        if isinstance(subsampling, str) or subsampling < 1 or subsampling != int(subsampling):
+            raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {subsampling!r}')
+        return int(subsampling)
+
+    def _results(self, frames, name, length, subsampling, box, margin, keep_images):
+        kept, first = [], 0  # the piece before, to fill up the last one; number of its first frame
+        while piece := list(islice(frames, length)):
+            new = len(piece)
+            piece = kept[new:] + piece if kept else piece
+            results = self._piece([image for image, _ in piece], subsampling, length, box, margin)
+            for place in range(len(piece) - new, len(piece)):
+                image, time = piece[place]
+                index = first + place - (len(piece) - new)
+                yield replace(
+                    results[place],
+                    index=index,
+                    time=time,
+                    image=image if keep_images else None,
+                )
+            first += new
+            kept = piece
+        if first == 0:
+            raise ValueError(f"{name}: holds no frame")
+
+    def _piece(self, images, subsampling, length, box, margin):
+        """The persons in up to `length` frames in a row."""
+        window = self._window(images, box, margin)
+        if not self._head:
+            crops = self._crops(images, window, length)
+            poses = poses_of(call_network(self.model, crops), self.config)[: len(images), -1]
+            return [self._person(pose, window) for pose in poses]
+        # The clips: every `subsampling`-th frame, from each of the first ones. If the video is
+        # shorter, one clip by the rule of the network, and every frame has its nearest one's pose.
+        if len(images) == length:
+            clips = [np.arange(start, length, subsampling) for start in range(subsampling)]
+        else:
+            clips = [clip_indices(len(images), length // subsampling, subsampling)]
+        crops = self._crops(images, window, len(images))
+        outputs = call_network(self.model, np.stack([crops[indices] for indices in clips]))
+        poses = poses_of(outputs, self.config, leading=2)[:, :, -1]
+        scores = actions_of(outputs, self._head, len(self.actions))[:, -1].mean(axis=0)
+        ranked = np.argsort(-scores, kind="stable")
+        action = [(self.actions[number], float(scores[number])) for number in ranked]
+        indices, poses = np.concatenate(clips), poses.reshape(-1, *poses.shape[2:])
+        nearest = np.abs(np.arange(len(images))[:, None] - indices).argmin(axis=1)
+        return [replace(self._person(poses[place], window), action=action) for place in nearest]
+
+    def _window(self, images, box, margin):
+        """Centre and side of the square to crop."""
+        if box is None:
+            box = box_in_frames(self._stills, self.config, images)
+        center, side = square_window(box, margin)
+        size = images[0].shape[1::-1]
+        if not touches(center, side, size):
+            raise ValueError(
+                f"the box {np.round(box, 1).tolist()} lies wholly outside of the picture of "
+                f"{size[0]} x {size[1]} pixels; give (x1, y1, x2, y2) in its pixels"
+            )
+        return center, side
+
+    def _crops(self, images, window, count):
+        affine = crop_affine(*window)
+        crops = [normalize(crop_image(image, affine, self.config.image_size)) for image in images]
+        return stacked(crops, count)
+
+    def _person(self, pose, window):
+        center, side = window
+        pose = pose_in_image(pose, crop_affine(center, side), self.skeleton.flip)
+        joints = pose[:, :-1]
+        if joints.shape[1] == 3:
+            joints = np.concatenate([joints[:, :2], depth_mm(joints[:, 2:])], axis=1)
+        box = np.concatenate([center - side / 2, center + side / 2])
+        return Person(joints, pose[:, -1], box, self.skeleton.name)
+
+    def __repr__(self):
+        known = f", {len(self.actions)} actions of {self._head!r}" if self._head else ""
+        return f"Predictor({self.skeleton.name}{known})"
+
+
+# ----------------------------------------------------------------------------------- the weights
+
+
+def _default_weights():
+    entries = weight_files.index()
+    for name, entry in entries.items():
+        if entry.get("default"):
+            return name
+    path = weight_files.weights_folder() / "index.json"
+    known = ", ".join(sorted(entries)) or "none yet"
+    raise FileNotFoundError(
+        f"{path} names no default weights (entries: {known}): say which weights to use, by a name "
+        'or the path of a weights file, as in Predictor("runs/mpii/best.h5")'
+    )
+
+
+def _checked_head(path, heads, head):
+    """Name of the head to ask; None of a network that predicts poses only."""
+    known = ", ".join(heads)
+    if head is None and len(heads) > 1:
+        raise ValueError(f"{path}: has several heads for actions ({known}); say which, as head=...")
+    if head is not None and head not in heads:
+        raise ValueError(f"{path}: has no head {head!r} for actions (known: {known or 'none'})")
+    return head or next(iter(heads), None)
+
+
+def _action_names(path, facts, heads, head):
+    if head is None:
+        return ()
+    names = facts.get("actions", {}).get(head)
+    if names is None:
+        return tuple(f"action {number}" for number in range(heads[head]))
+    if len(names) != heads[head]:
+        raise ValueError(
+            f"{path}: damaged, it names {len(names)} actions for the {heads[head]} classes of its "
+            f"head {head!r}"
+        )
+    return tuple(names)
+
+
+# ---------------------------------------------------------------------------- annotating a video
+
+
+def annotate_video(predictor, video, out, *, box=None, subsampling=None, progress=None):
+    """Writes a video with skeleton, action and score over every frame, and the numbers as JSON.
+
+    Both files appear complete or not at all.
+
+    Args:
+        predictor: a `Predictor`.
+        video: path of a video file.
+        out: path of the video to write, ending in ``.mp4``; the numbers go beside it, with the
+            suffix ``.json``: of each frame the joints, the visibility, the box and the actions;
+            and the actions of the whole video, averaged over its frames.
+        box: see `Predictor.stream`.
+        subsampling: see `Predictor.stream`.
+        progress: function called with the number of frames done, and of all as the file tells it
+            (0 if it does not).
+
+    Returns:
+        The paths of the video and of the JSON, and the actions of the whole video: (name, score),
+        the best first; None of a network that knows none.
+
+    Raises:
+        FileNotFoundError, ValueError: as `Predictor.stream`; `out` does not end in ``.mp4`` or is
+            the video itself.
+        OSError: a file could not be written.
+    """
+    out = Path(out)
+    if out.suffix.lower() != ".mp4":
+        raise ValueError(f"{out}: the video is written as .mp4; give a path that ends in .mp4")
+    info = video_info(video)
+    if out.exists() and out.samefile(video):
+        raise ValueError(f"{out}: is the video to be read; give another path to write to")
+    numbers = out.with_suffix(".json")
+    totals, count = {}, 0
+    results = predictor.stream(video, box, subsampling=subsampling, keep_images=True)
+    with (
+        replacing(numbers) as numbers_part,
+        open(numbers_part, "w", encoding="utf-8") as file,
+        replacing(out) as part,
+        VideoWriter(part, info.fps) as writer,
+    ):
+        # Written frame by frame, since a long video has more numbers than fit into memory.
+        head = {"video": str(video), "fps": info.fps, "skeleton": predictor.skeleton.name}
+        head["joints"] = predictor.skeleton.joints
+        file.write(json.dumps(head)[:-1] + ', "frames": [')
+        for result in results:
+            note = f"{result.time:.2f} s"
+            pose = result.joints, result.skeleton, result.visibility
+            writer.write(draw_action(result.image, *pose, result.action, note))
+            file.write(("," if count else "") + "\n" + json.dumps(_numbers(result)))
+            for name, score in result.action or ():
+                totals[name] = totals.get(name, 0.0) + score
+            count += 1
+            if progress is not None:
+                progress(count, info.frames)
+        ranked = sorted(totals.items(), key=lambda item: -item[1])
+        actions = [(name, round(total / count, 4)) for name, total in ranked] or None
+        file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
+        file.flush()
+    return out, numbers, actions
+
+
+_TOLD = 5  # actions a frame in the file of numbers
+
+
+def _numbers(result):
+    """A frame's numbers for JSON."""
+    return {
+        "frame": result.index,
+        "time": round(result.time, 4),
+        "box": result.box.round(2).tolist(),
+        "joints": result.joints.round(2).tolist(),
+        "visibility": result.visibility.round(3).tolist(),
+        "action": result.action and [(name, round(p, 4)) for name, p in result.action[:_TOLD]],
+    }
+
+
+# --------------------------------------------------------------------------------- what comes in
+
+
+def _upright(image):
+    """Pixels of a picture; of a file, turned as the EXIF data say."""
+    pixels = load_image(image)  # says what is wrong with a damaged file
+    if isinstance(image, np.ndarray):
+        return pixels
+    with open(image, "rb") as file:
+        turned = b"Exif\0\0" in file.read(1 << 16)
+    if turned:
+        pixels = cv2.cvtColor(cv2.imread(str(image), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return pixels
+
+
+def _timed(frames, fps):
+    """Frames with their times, checked."""
+    if not isinstance(frames, Iterable):
+        raise ValueError(f"expected the path of a video or its frames, got {frames!r}")
+    for number, frame in enumerate(frames):
+        yield load_image(np.asarray(frame)), number / fps

@@ -1,0 +1,156 @@
+"""Video files: their frames one after the other, and writing them."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+DEFAULT_RATE = 30.0
+"""Frames a second where nobody knows."""
+
+
+def read_video(path):
+    """The frames of a video file, one after the other.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Iterator over (uint8 (H, W, 3) RGB, upright; time in seconds).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is empty, holds no video (only sound, say), or cannot be decoded.
+    """
+    video = open_video(path)  # not in the generator, so that errors come at once
+    return _read_frames(video, path)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of itself.
+
+    Attributes:
+        frames: number of frames, 0 if unknown; not always exact.
+        fps: frames a second, 30 if unknown.
+        size: (width, height) of the frames as they are stored.
+    """
+
+    frames: int
+    fps: float
+    size: tuple[int, int]
+
+
+def video_info(path):
+    """`VideoInfo` of a file.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_video`.
+    """
+    video = open_video(path)
+    info = _info(video)
+    video.release()
+    return info
+
+
+def _info(video):
+    fps = video.get(cv2.CAP_PROP_FPS)
+    frames = video.get(cv2.CAP_PROP_FRAME_COUNT)
+    size = tuple(
+        int(video.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    return VideoInfo(
+        frames=int(frames) if 0 < frames < 1e9 else 0,
+        fps=fps if math.isfinite(fps) and 0 < fps <= 1000 else DEFAULT_RATE,
+        size=size,
+    )
+
+
+def open_video(path):
+    """An open `cv2.VideoCapture`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_video`.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such video file")
+    if Path(path).stat().st_size == 0:
+        raise ValueError(f"{path}: the file is empty")
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    if not video.isOpened():
+        raise ValueError(
+            f"{path}: holds no pictures that can be decoded: no video file, one with sound only, "
+            "damaged, or of an unknown format; try converting it, as in ffmpeg -i IN OUT.mp4"
+        )
+    return video
+
+
+def _read_frames(video, path):
+    info, count = _info(video), 0
+    try:
+        while True:
+            good, frame = video.read()
+            if not good:
+                break
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), count / info.fps
+            count += 1
+    finally:
+        video.release()
+    if count == 0:
+        raise ValueError(f"{path}: holds no frame that can be decoded; it is empty or damaged")
+    if count < 0.9 * info.frames:
+        warnings.warn(
+            f"{path}: only {count} of {info.frames} frames could be decoded; the file is cut off "
+            "or damaged",
+            stacklevel=2,
+        )
+
+
+class VideoWriter:
+    """Writes an ``.mp4`` file frame by frame (MPEG-4); a context manager.
+
+    Args:
+        path: file to write, ending in ``.mp4``.
+        fps: frames a second.
+    """
+
+    def __init__(self, path, fps):
+        self._path, self._fps = path, fps
+        self._writer = None
+        self._size = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self._writer is not None:
+            self._writer.release()
+
+    def write(self, image):
+        """Adds a frame, uint8 (H, W, 3), RGB; a last odd row or column is left out.
+
+        Raises:
+            OSError: the file cannot be written.
+            ValueError: the frame is of another size than the first one.
+        """
+        height, width = image.shape[:2]
+        if self._writer is None:
+            self._size = (width, height)
+            # The codec takes even sizes only.
+            even = (width - width % 2, height - height % 2)
+            codec = cv2.VideoWriter_fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, even)
+            if not self._writer.isOpened():
+                raise OSError(f"{self._path}: no video can be written there")
+        if (width, height) != self._size:
+            raise ValueError(
+                f"the frames differ in size: {width} x {height} pixels after "
+                f"{self._size[0]} x {self._size[1]}"
+            )
+        even = image[: height - height % 2, : width - width % 2]
+        self._writer.write(cv2.cvtColor(np.ascontiguousarray(even), cv2.COLOR_RGB2BGR))

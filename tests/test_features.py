@@ -1,0 +1,132 @@
+"""Cached outputs of the frozen pose network, and stage 2 on them."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from deephar import weights
+from deephar.data import Synthetic
+from deephar.data.clips import clip_indices
+from deephar.features import FeatureBatches, cache_features
+from deephar.models import ModelConfig, action_view, frame_view, multitask_model
+from deephar.training import ActionTraining, train_action
+
+CONFIG = ModelConfig(
+    stem="vgg16-narrow",
+    image_size=64,
+    stem_features=16,
+    num_levels=2,
+    growth=8,
+    num_frames=4,
+    actions={"synthetic": 12},
+    pose_features=16,
+    appearance_features=8,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return multitask_model(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def videos():
+    return Synthetic("train", videos=12, image_size=64, frames=(6, 9))
+
+
+def test_features_are_what_the_pose_network_gives_and_make_the_same_actions(
+    model, videos, tmp_path
+):
+    features = cache_features(model, CONFIG, videos, tmp_path, batch_size=5)
+    assert len(features) == 12
+    clips = features.middle_clips(4, 1)
+    assert clips["pose"].shape == (12, 4, 2, 16, 3)
+    actions = action_view(model).predict(clips, verbose=0)["action_synthetic"]
+    np.testing.assert_allclose(actions.sum(-1), 1, atol=1e-5)
+    video, item = videos[7], features[7]
+    assert item.num_frames == len(video.joints)
+    assert item.action == video.action
+    indices = clip_indices(item.num_frames, 4, 1)
+    np.testing.assert_array_equal(item.arrays["pose"][indices, 0], clips["pose"][7])
+
+
+def test_the_second_view_is_the_mirror_image(model, tmp_path):
+    videos = Synthetic("train", videos=1, image_size=64, frames=4)
+    features = cache_features(model, CONFIG, videos, tmp_path)
+    assert features.arrays["pose"].shape == (4, 2, 2, 16, 3)
+    assert not np.array_equal(features.arrays["pose"][:, 0], features.arrays["pose"][:, 1])
+    alone = cache_features(model, CONFIG, videos, tmp_path / "one", mirror=False)
+    np.testing.assert_array_equal(alone.arrays["pose"][:, 0], features.arrays["pose"][:, 0])
+    assert alone.arrays["pose"].shape[1] == 1
+
+
+def test_stored_features_are_used_again_unless_weights_or_videos_differ(model, videos, tmp_path):
+    cache_features(model, CONFIG, videos, tmp_path, mirror=False)
+    first = (tmp_path / "pose.npy").stat().st_mtime_ns
+    cache_features(model, CONFIG, videos, tmp_path, mirror=False)
+    assert (tmp_path / "pose.npy").stat().st_mtime_ns == first
+    other = Synthetic("train", videos=12, image_size=64, frames=(6, 9), seed=1)
+    cache_features(model, CONFIG, other, tmp_path, mirror=False)
+    second = (tmp_path / "pose.npy").stat().st_mtime_ns
+    assert second != first
+    layer = frame_view(model).get_layer("stem_projection")
+    before = layer.get_weights()
+    layer.set_weights([value + 0.01 for value in before])
+    cache_features(model, CONFIG, other, tmp_path, mirror=False)
+    layer.set_weights(before)
+    assert (tmp_path / "pose.npy").stat().st_mtime_ns != second
+    (tmp_path / "features.json").write_text("damaged")
+    cache_features(model, CONFIG, other, tmp_path, mirror=False)
+
+
+def test_stage_2_on_cached_features_learns_and_leaves_the_pose_network_as_it_is(
+    model, videos, tmp_path
+):
+    features = cache_features(model, CONFIG, videos, tmp_path / "features")
+    before = [value.copy() for value in frame_view(model).get_weights()]
+    heads = action_view(model)
+    batches = FeatureBatches(
+        {"synthetic": features}, {"synthetic": 12}, frames=4, steps_per_epoch=20
+    )
+    clips = features.middle_clips(4, 1)
+    labels = np.array([videos[index].action for index in range(12)])
+
+    def score():
+        answers = heads.predict_on_batch(clips)["action_synthetic"][:, -1].argmax(-1)
+        return {"accuracy": 100 * np.mean(answers == labels)}
+
+    training = ActionTraining(epochs=3, learning_rate=0.005, momentum=0.9)
+    log = train_action(
+        heads, CONFIG, batches, videos, score, tmp_path / "run", training, whole=model
+    )
+    assert log[-1]["loss"] < 0.8 * log[0]["loss"]
+    for old, new in zip(before, frame_view(model).get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    loaded, config = weights.load_model(tmp_path / "run" / "last.h5")
+    assert config == CONFIG
+    clip = np.zeros((1, 4, 64, 64, 3), np.float32)
+    for name, value in model.predict(clip, verbose=0).items():
+        np.testing.assert_allclose(loaded.predict(clip, verbose=0)[name], value, atol=1e-6)
+
+
+def test_batches_of_features_follow_from_seed_and_epoch(model, videos, tmp_path):
+    features = cache_features(model, CONFIG, videos, tmp_path)
+
+    def make(seed):
+        return FeatureBatches({"synthetic": features}, {"synthetic": 5}, 4, (1, 2), seed)
+
+    (inputs, targets), (again, _), (other, _) = make(0)[1], make(0)[1], make(1)[1]
+    assert set(inputs) == {"pose", "appearance_1", "appearance_2"}
+    assert inputs["pose"].shape == (5, 4, 2, 16, 3)
+    assert targets["action_synthetic"].shape == (5, 12)
+    np.testing.assert_array_equal(inputs["pose"], again["pose"])
+    assert not np.array_equal(inputs["pose"], other["pose"])
+
+
+def test_pose_stream_alone_needs_no_appearance(videos, tmp_path):
+    config = dataclasses.replace(CONFIG, streams=("pose",))
+    features = cache_features(multitask_model(config), config, videos, tmp_path, mirror=False)
+    assert set(features.arrays) == {"pose"}
