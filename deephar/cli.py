@@ -48,7 +48,7 @@ def add_pose_training_arguments(parser):
     network.add_argument("--weights", help="start from this .h5 file, or name, and its network")
 
     training = parser.add_argument_group("training")
-    training.add_argument("--out", required=True, type=_folder, help="run folder to write")
+    training.add_argument("--out", required=True, type=parse_folder, help="run folder to write")
     training.add_argument("--resume", action="store_true", help="go on with the run in --out")
     training.add_argument("--epochs", type=int, default=default.epochs, help="(%(default)s)")
     training.add_argument(
@@ -83,7 +83,8 @@ def add_pose_training_arguments(parser):
     )
 
 
-def _folder(text):
+def parse_folder(text):
+    """A path that is not that of a file."""
     if not text or Path(text).is_file():
         raise argparse.ArgumentTypeError(f"expected a folder, got {text!r}")
     return text
@@ -178,7 +179,7 @@ def add_evaluation_arguments(parser, out):
     parser.add_argument("--multi-crop", action="store_true", help="average ten crops a person")
     parser.add_argument("--batch-size", type=int, default=16, help="crops a batch (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")
-    parser.add_argument("--out", default=out, type=_folder, help="output folder (%(default)s)")
+    parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
     parser.add_argument(
         "--save-predictions", metavar="PATH", help=".h5 or .mat that public evaluators read"
     )
@@ -240,7 +241,8 @@ def open_videos(folder, split, frames=True, drawn=False, actions=None):
         return data.Synthetic(split=split)
     if drawn:
         return data.DrawnPenn(folder, split=split, actions=actions)
-    return data.PennAction(folder, split=split, frames=frames, actions=actions)
+    # Hidden joints are guesses, many of them far off: not to be learned, and not scored.
+    return data.PennAction(folder, split=split, frames=frames, actions=actions, hidden=False)
 
 
 def add_action_evaluation_arguments(parser, out):
@@ -278,7 +280,7 @@ def add_action_evaluation_arguments(parser, out):
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N videos, spread over the split"
     )
-    parser.add_argument("--out", default=out, type=_folder, help="output folder (%(default)s)")
+    parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
 
 
 def parse_subsampling(text):

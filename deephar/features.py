@@ -2,23 +2,29 @@
 
 Stage 2 trains the action heads on a pose network that does not change. Running it once over each
 frame, and not again in every epoch, saves most of the work. In return, all frames of a video are
-cropped by one window and not augmented, but for mirroring.
+cropped by one window, around its labelled boxes in all frames instead of those in the clip's, and
+not augmented, but for mirroring.
 """
 
 import hashlib
 import json
+import math
+import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from deephar import weights
 from deephar.data.batches import MixedBatches, action_targets
-from deephar.data.clips import Clip, clip_indices, crop_clip, num_starts
+from deephar.data.clips import Clip, clip_indices, crop_clip, labelled_box, num_starts
 from deephar.data.pool import CropPool
+from deephar.evaluation.inference import batches_of, loaded_ahead
 from deephar.files import replacing
-from deephar.geometry import union_of_boxes
-from deephar.models import frame_view
+from deephar.models import action_view, frame_view
 
 _META = "features.json"
 
@@ -47,55 +53,61 @@ def cache_features(model, config, dataset, folder, mirror=True, batch_size=32, p
         OSError: the folder cannot be written.
     """
     folder = Path(folder)
-    network = frame_view(model)
-    counts = [len(dataset[index].joints) for index in range(len(dataset))]
-    key = _key(network, config, dataset, mirror)
+    network = _needed_outputs(model)
+    key, facts = _describe_videos(network, config, dataset, mirror)
     if not _is_stored(folder, key):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _META).unlink(missing_ok=True)
+        counts = [fact.num_frames for fact in facts]
         _compute(network, config, dataset, folder, counts, mirror, batch_size, progress)
         with replacing(folder / _META) as part:
             part.write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
     arrays = {name: np.load(_file(folder, name), mmap_mode="r") for name in sorted(network.output)}
-    return Features(dataset, np.concatenate([[0], np.cumsum(counts)]), arrays)
+    return Features(dataset, facts, arrays)
 
 
-@dataclass(frozen=True, eq=False)
+def _needed_outputs(model):
+    """The pose network with those of its outputs that the action heads take."""
+    network = frame_view(model)
+    outputs = {tensor.name: network.output[tensor.name] for tensor in action_view(model).inputs}
+    return keras.Model(network.input, outputs)
+
+
+class _Facts(NamedTuple):
+    name: str
+    action: int
+    num_frames: int
+
+
 class Features:
-    """Outputs of the pose network for the frames of a data set of videos.
+    """Outputs of the pose network for the frames of a data set of videos, made by `cache_features`.
 
-    A data set itself: ``[i]`` gives `VideoFeatures`.
+    A data set itself: ``[i]`` gives `VideoFeatures`, without a look at the video.
 
     Attributes:
-        dataset: the data set of videos.
-        starts: integers (videos + 1,), the first row of each video in `arrays`.
+        dataset: the data set of videos; so are `name` and `actions`.
         arrays: name of the output -> array (frames, views, ...), memory-mapped; the second view,
             if there is one, is the mirror image.
     """
 
-    dataset: object
-    starts: np.ndarray
-    arrays: dict
-
-    @property
-    def name(self):
-        return self.dataset.name
-
-    @property
-    def actions(self):
-        return self.dataset.actions
+    def __init__(self, dataset, facts, arrays):
+        self.dataset = dataset
+        self.name = dataset.name
+        self.actions = dataset.actions
+        self.arrays = arrays
+        self._facts = facts
+        self._starts = np.concatenate([[0], np.cumsum([fact.num_frames for fact in facts])])
 
     def __len__(self):
-        return len(self.dataset)
+        return len(self._facts)
 
     def __getitem__(self, index):
-        video = self.dataset[index]
-        rows = slice(int(self.starts[index]), int(self.starts[index + 1]))
+        rows = slice(int(self._starts[index]), int(self._starts[index + 1]))
         arrays = {name: array[rows] for name, array in self.arrays.items()}
-        return VideoFeatures(video.name, video.action, arrays)
+        return VideoFeatures(self._facts[index].name, self._facts[index].action, arrays)
 
     def __repr__(self):
-        return f"Features({self.starts[-1]} frames of {self.dataset!r})"
+        return f"Features({self._starts[-1]} frames of {self.dataset!r})"
 
     def middle_clips(self, length, subsampling):
         """The middle clips of all videos: output name -> array (videos, length, ...)."""
@@ -185,48 +197,85 @@ def _draw_clips(items, seeds, length, subsampling):
 
 
 def _compute(network, config, dataset, folder, counts, mirror, batch_size, progress):
-    views = 2 if mirror else 1
-    files = {}
-    bar = keras.utils.Progbar(len(dataset), unit_name="video") if progress else None
-    row = 0
-    for index, count in enumerate(counts):
-        images = _crops(dataset[index], config)
-        outputs = [_run(network, images, batch_size)]
-        if mirror:
-            outputs.append(_run(network, images[:, :, ::-1], batch_size))
-        for name in network.output:
-            values = np.stack([output[name] for output in outputs], axis=1)
-            if name not in files:
-                # Positions need the precision; features, which are most of the data, do not.
-                dtype = np.float32 if name == "pose" else np.float16
-                shape = (sum(counts), views, *values.shape[2:])
-                files[name] = np.lib.format.open_memmap(_file(folder, name), "w+", dtype, shape)
-            files[name][row : row + count] = values
-        row += count
+    files = _create(network, folder, sum(counts), 2 if mirror else 1)
+    bar = keras.utils.Progbar(sum(counts), unit_name="frame") if progress else None
+    jobs = _crop_jobs(dataset, config, counts, mirror, batch_size)
+    images = (image for made in loaded_ahead(jobs, 2) for image in made)
+    for batch in batches_of(images, batch_size):
+        outputs = _run(network, np.stack([image.pixels for image in batch]), batch_size)
+        for name, file in files.items():
+            values = outputs[name].astype(file.dtype)
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"Video {batch[0].video!r}: the pose network gives features that are NaN or "
+                    "too large for 16 bits; its training has diverged, or do not cache"
+                )
+            for image, value in zip(batch, values, strict=True):
+                file[image.row, image.view] = value
         if bar is not None:
-            bar.update(index + 1)
+            bar.update(batch[-1].row + 1)
     for file in files.values():
         file.flush()
 
 
-def _crops(video, config):
-    """float32 (N, S, S, 3): all frames, cropped by the square around all of the labelled boxes."""
-    boxes = np.asarray(video.boxes, float)
-    box = union_of_boxes(boxes[(boxes[:, :2] < boxes[:, 2:]).all(axis=-1)])
-    clip = Clip(video, np.arange(len(video.joints)), box)
-    return crop_clip(clip, config.image_size, config.skeleton, config.dim).images
+class _Image(NamedTuple):
+    """One crop: its video, and its place in the arrays."""
+
+    video: str
+    row: int
+    view: int
+    pixels: np.ndarray
+
+
+def _crop_jobs(dataset, config, counts, mirror, size):
+    """Functions that crop up to ``size`` frames of a video each; all frames of all videos."""
+    row = 0
+    for index, count in enumerate(counts):
+        video = dataset[index]
+        box = labelled_box(video, np.arange(count))
+        for start in range(0, count, size):
+            frames = np.arange(start, min(start + size, count))
+            yield partial(_crop, Clip(video, frames, box), row + start, config, mirror)
+        row += count
+
+
+def _crop(clip, row, config, mirror):
+    crops = crop_clip(clip, config.image_size, config.skeleton, config.dim).images
+    images = []
+    for number, pixels in enumerate(crops, start=row):
+        images.append(_Image(clip.video.name, number, 0, pixels))
+        if mirror:
+            images.append(_Image(clip.video.name, number, 1, pixels[:, ::-1]))
+    return images
+
+
+def _create(network, folder, frames, views):
+    """Empty arrays on disk, one for each output."""
+    # Positions need the precision; features, which are most of the data, do not.
+    forms = {
+        name: (np.float32 if name == "pose" else np.float16, (frames, views, *output.shape[1:]))
+        for name, output in network.output.items()
+    }
+    size = sum(np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in forms.values())
+    free = shutil.disk_usage(folder).free
+    print(f"features of {frames} frames: {size / 1e9:.1f} GB in {folder}", flush=True)
+    if size > 0.95 * free:  # writing to a file in memory kills the process when the disk is full
+        raise OSError(
+            f"{folder}: the features take {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
+            "give a folder elsewhere, fewer videos or a smaller network, or do not cache"
+        )
+    return {
+        name: np.lib.format.open_memmap(_file(folder, name), "w+", dtype, shape)
+        for name, (dtype, shape) in forms.items()
+    }
 
 
 def _run(network, images, batch_size):
-    """Outputs for all images; always called with the same number of them, to be traced once."""
-    parts = []
-    for start in range(0, len(images), batch_size):
-        batch = np.zeros((batch_size, *images.shape[1:]), np.float32)
-        part = images[start : start + batch_size]
-        batch[: len(part)] = part
-        outputs = network.predict_on_batch(batch)
-        parts.append({name: value[: len(part)] for name, value in outputs.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """Outputs for up to a batch of images; always called with as many, to be traced once."""
+    batch = np.zeros((batch_size, *images.shape[1:]), np.float32)
+    batch[: len(images)] = images
+    outputs = network.predict_on_batch(batch)
+    return {name: value[: len(images)] for name, value in outputs.items()}
 
 
 def _file(folder, name):
@@ -240,13 +289,14 @@ def _is_stored(folder, key):
         return False
 
 
-def _key(network, config, dataset, mirror):
-    """Digest of all that the features depend on: weights, config, videos and their boxes."""
-    digest = hashlib.sha256(f"{config.to_json()} {mirror} {dataset!r}".encode())
-    for weight in network.get_weights():
-        digest.update(np.ascontiguousarray(weight).data)
+def _describe_videos(network, config, dataset, mirror):
+    """Digest of all that the features depend on (weights, config, videos), and `_Facts` of each."""
+    parts = (config.to_json(), weights.digest(network), network.dtype_policy.name, mirror, dataset)
+    digest = hashlib.sha256(repr(parts).encode())
+    facts = []
     for index in range(len(dataset)):
         video = dataset[index]
+        facts.append(_Facts(video.name, video.action, len(video.joints)))
         digest.update(f"{video.name} {len(video.joints)} {video.size}".encode())
         digest.update(np.ascontiguousarray(video.boxes, float).data)
-    return digest.hexdigest()
+    return digest.hexdigest(), facts

@@ -106,6 +106,16 @@ def union_of_boxes(boxes: ArrayLike) -> np.ndarray:
     return np.concatenate([known[:, :2].min(axis=0), known[:, 2:].max(axis=0)])
 
 
+def has_area(boxes: ArrayLike) -> np.ndarray:
+    """Which boxes (..., 4) are known and have an area: bool (...).
+
+    >>> has_area([(10, 20, 30, 60), (10, 20, 10, 60), (np.nan, 20, 30, 60)])
+    array([ True, False, False])
+    """
+    boxes = np.asarray(boxes, float)
+    return np.isfinite(boxes).all(axis=-1) & (boxes[..., :2] < boxes[..., 2:]).all(axis=-1)
+
+
 def crop_affine(
     center: ArrayLike,
     side: float | Sequence[float],

@@ -155,7 +155,7 @@ class Predictor:
         Raises:
             FileNotFoundError: no such file.
             ValueError: the file is empty, holds no video (only sound, say), cannot be decoded, or
-                holds no frame; a frame or the box cannot be used.
+                holds no frame; a frame or the box cannot be used; the frames differ in size.
         """
         if isinstance(video, str | Path):
             frames, name = read_video(video), str(video)
@@ -165,6 +165,7 @@ class Predictor:
             total = len(video) if isinstance(video, Sized) else 0
         step = self._step(subsampling, total)
         length = (self.config.num_frames or _CHUNK) * step
+        frames = _of_one_size(frames, name)
         return self._results(frames, name, length, step, box, margin, keep_images)
 
     def _step(self, subsampling, total):
@@ -386,6 +387,20 @@ def _upright(image):
     if turned:
         pixels = cv2.cvtColor(cv2.imread(str(image), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     return pixels
+
+
+def _of_one_size(frames, name):
+    """(frame, time) as they come, checked: the crop of one must be at the same place in all."""
+    size = None
+    for number, (image, time) in enumerate(frames):
+        size = size or image.shape
+        if image.shape != size:
+            raise ValueError(
+                f"{name}: frame {number} is {image.shape[1]} x {image.shape[0]} pixels, but the "
+                f"first one is {size[1]} x {size[0]}; give frames of one size, or call the "
+                "predictor with each picture"
+            )
+        yield image, time
 
 
 def _timed(frames, fps):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from deephar.files import replacing, writing_h5
 
@@ -154,7 +155,8 @@ class _RunFiles(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         measure, score = validation_score(logs)
-        improved = score > self.progress.best()
+        # Of equal scores the later epoch's weights, which have learned for longer.
+        improved = score >= self.progress.best()
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
         self.progress.log.append(row)
         facts = {"epoch": epoch + 1, "data": self.data, "score": {measure: score}}
@@ -169,17 +171,17 @@ def validation_score(row):
     return next((key, float(value)) for key, value in row.items() if key.startswith("val_"))
 
 
-def run_settings(model, config, training, batches, validation):
+def run_settings(model, config, training, batches, validation, **more):
     """What makes a run what it is, as ``config.json`` keeps it: a nest of dicts for JSON.
 
     Args:
         model: the network.
         config: its ``ModelConfig``.
         training: a dataclass with ``epochs`` and ``start``.
-        batches: with ``datasets``, ``shares``, ``seed`` and ``augmentation``.
+        batches: with ``datasets`` and ``settings()``.
         validation: the data set that is validated on.
+        **more: what else a resumed run must have in common.
     """
-    augmentation = batches.augmentation and dataclasses.asdict(batches.augmentation)
     settings = {
         "model": json.loads(config.to_json()),
         "dtype": model.dtype_policy.name,
@@ -187,19 +189,23 @@ def run_settings(model, config, training, batches, validation):
         "data": {
             "train": {name: _items(dataset) for name, dataset in batches.datasets.items()},
             "validation": {validation.name: _items(validation)},
-            "shares": batches.shares,
-            "steps_per_epoch": len(batches),
-            "augmentation": augmentation,
-            "seed": batches.seed,
+            **batches.settings(),
         },
+        **more,
     }
     return json.loads(json.dumps(settings))  # as it will be read back: lists, not tuples
 
 
 def _items(dataset):
-    """How many items a data set has, and which: a digest of their names."""
-    names = "\n".join(dataset[index].name for index in range(len(dataset)))
-    return {"items": len(dataset), "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
+    """How many items a data set has, and digests of their names and of some of their labels."""
+    count = len(dataset)
+    names = "\n".join(dataset[index].name for index in range(count))
+    items = {"items": count, "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
+    some = [dataset[index] for index in sorted({0, count // 2, count - 1})]
+    if all(hasattr(item, "joints") for item in some):  # not of cached features
+        labels = b"".join(np.ascontiguousarray(item.joints, float).tobytes() for item in some)
+        items["labels"] = hashlib.sha256(labels).hexdigest()[:16]
+    return items
 
 
 def _check_run(out, settings, resume):

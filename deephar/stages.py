@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from deephar.cli import SYNTHETIC, open_videos, parse_shares, parse_subsampling
+from deephar.cli import SYNTHETIC, open_videos, parse_folder, parse_subsampling
 from deephar.models.config import DEPTHS, STREAMS, VARIANTS, ModelConfig
 from deephar.training import ActionTraining, PoseTraining, train_action, train_pose
 
@@ -17,36 +17,40 @@ STAGES = ("pose", "action", "finetune")
 _STREAMS = {"fused": STREAMS, "pose": ("pose",), "appearance": ("appearance",)}
 
 # Of each stage; "labels" is the action stage of a network that takes labelled poses.
-_EPOCHS = {"pose": 60, "action": 30, "finetune": 10, "labels": 60}
+_EPOCHS = {"pose": 60, "action": 30, "finetune": 10, "labels": 100}
 _BATCH = {"pose": 16, "action": 8, "finetune": 4, "labels": 32}
 _RATES = {"pose": 0.001, "action": 0.0002, "finetune": 0.00002, "labels": 0.002}
 
-# Of the network that takes labelled poses.
+# Of the network that takes labelled poses, found on held-out training videos of Penn Action.
 _LABELS_NETWORK = ModelConfig(
-    stem="none", streams=("pose",), num_frames=16, actions={"penn": 15}, pose_features=64
+    stem="none",
+    streams=("pose",),
+    num_frames=16,
+    num_levels=2,
+    actions={"penn": 15},
+    pose_features=96,
 )
 
+_FRAMES, _SUBSAMPLING = 16, "whole"
 _VALIDATION_BLOCKS = 30  # many, so that the held-out videos are of all actions
+_DRAWN_FRAMES = 8  # of each video, where frames are drawn
 _VALIDATION_FRAMES = 3  # of each video, to validate the pose with
 
 
 def add_stages_arguments(parser):
     """Adds the arguments that ``train_stages`` reads."""
     network = parser.add_argument_group("network")
-    network.add_argument("--variant", default="vgg16", choices=VARIANTS, help="(%(default)s)")
+    network.add_argument("--variant", choices=VARIANTS, help="(vgg16)")
     network.add_argument("--image-size", type=int, help="pixels, a multiple of 64 (the variant's)")
     network.add_argument("--depth", choices=DEPTHS, help="predict 3D poses, in this way")
-    network.add_argument("--frames", type=int, default=16, help="of a clip (%(default)s)")
+    network.add_argument("--frames", type=int, help=f"of a clip ({_FRAMES})")
     network.add_argument(
         "--subsampling",
         type=parse_subsampling,
-        default="whole",
         metavar="N|whole",
-        help="frames from one of a clip to the next, or spread over the video (%(default)s)",
+        help=f"frames from one of a clip to the next, or spread over the video ({_SUBSAMPLING})",
     )
-    network.add_argument(
-        "--stream", choices=_STREAMS, default="fused", help="what actions go by (%(default)s)"
-    )
+    network.add_argument("--stream", choices=_STREAMS, help="what actions go by (fused)")
     network.add_argument(
         "--poses",
         choices=("predicted", "labels"),
@@ -62,19 +66,19 @@ def add_stages_arguments(parser):
     network.add_argument("--weights", help="start from the pose network of this .h5 file, or name")
 
     training = parser.add_argument_group("training")
-    training.add_argument("--out", required=True, help="folder for the runs, one a stage")
+    training.add_argument("--out", required=True, type=parse_folder, help="for the runs")
     training.add_argument("--resume", action="store_true", help="go on with the runs in --out")
     training.add_argument(
-        "--stages", type=_parse_stages, default=STAGES[:2], help="of pose,action,finetune (first 2)"
+        "--stages", type=_parse_stages, help="some of pose,action,finetune (pose,action)"
     )
     training.add_argument(
-        "--epochs", type=parse_shares, default={}, help=_by_stage("epochs", _EPOCHS)
+        "--epochs", type=_parse_numbers, default={}, help=_by_stage("epochs", _EPOCHS)
     )
     training.add_argument(
-        "--steps", type=parse_shares, default={}, help="batches an epoch, likewise (videos once)"
+        "--steps", type=_parse_numbers, default={}, help="batches an epoch, likewise (videos once)"
     )
     training.add_argument(
-        "--batch", type=parse_shares, default={}, help=_by_stage("frames or clips a batch", _BATCH)
+        "--batch", type=_parse_numbers, default={}, help=_by_stage("frames or clips", _BATCH)
     )
     training.add_argument("--freeze-stem", type=int, default=0, metavar="N", help="as train_mpii")
     training.add_argument(
@@ -127,6 +131,23 @@ def open_training_videos(args):
     return hold_out(train, args.validation, _VALIDATION_BLOCKS)
 
 
+def _parse_numbers(text):
+    """``"pose=10,action=5"`` to a dict; a bare number is for all stages."""
+    items = dict.fromkeys(STAGES, text) if text.isdecimal() else {}
+    if not items:
+        items = dict(item.split("=") for item in text.split(",") if item.count("=") == 1)
+    if (
+        not set(items) <= set(STAGES)
+        or len(items) < text.count(",") + 1
+        or not all(value.isdecimal() and int(value) for value in items.values())
+    ):
+        raise argparse.ArgumentTypeError(
+            f"expected a number for all stages, or as in pose=10,action=5 (stages: "
+            f"{', '.join(STAGES)}), got {text!r}"
+        )
+    return {stage: int(value) for stage, value in items.items()}
+
+
 def train_stages(args, train, validation, head, stills=None, augmentation=None):
     """Runs the stages that the arguments ask for.
 
@@ -153,7 +174,7 @@ def train_stages(args, train, validation, head, stills=None, augmentation=None):
         keras.config.set_dtype_policy("mixed_bfloat16")
     _check(args)
     functions = {"pose": _pose_stage, "action": _action_stage, "finetune": _finetune_stage}
-    stages = args.stages
+    stages = args.stages or STAGES[:2]
     if args.poses == "labels":
         stages, functions = ("action",), {"action": _labels_stage}
     data = _Data(train, validation, head, stills or {}, augmentation or Augmentation())
@@ -180,18 +201,34 @@ class _Data:
 
 
 def _check(args):
-    for option in ("epochs", "steps", "batch"):
-        unknown = set(getattr(args, option)) - set(STAGES)
-        if unknown:
-            raise ValueError(f"--{option}: no stage {', '.join(unknown)}; give {', '.join(STAGES)}")
-    if args.poses == "labels" and args.stream != "pose":
-        raise ValueError("--poses labels goes with --stream pose: labels have no appearance")
-    if args.poses == "predicted" and args.stages[0] != "pose" and not args.weights:
-        before = STAGES[STAGES.index(args.stages[0]) - 1]
+    if args.poses == "labels" and (args.stream != "pose" or args.stages not in (None, ("action",))):
         raise ValueError(
-            f"--stages {','.join(args.stages)} starts from weights: give --weights, such as "
+            "--poses labels goes with --stream pose, and has the stage action only: labels have no "
+            "appearance, and no pose to learn"
+        )
+    stages = args.stages or STAGES
+    if args.poses == "predicted" and stages[0] != "pose" and not args.weights:
+        before = STAGES[STAGES.index(stages[0]) - 1]
+        raise ValueError(
+            f"--stages {','.join(stages)} starts from weights: give --weights, such as "
             f"{Path(args.out) / before / 'best.h5'}"
         )
+    given = [option for option in ("variant", "depth") if getattr(args, option)]
+    if args.weights and given:
+        raise ValueError(
+            f"--{given[0]} does not go with --weights, whose network it is that is trained"
+        )
+
+
+def _frames(videos, per_video=None):
+    """The frames of videos as stills. Drawn ones are some of each video, kept in memory: drawing a
+    single frame of a video takes many times as long as drawing the next one.
+    """
+    from deephar.data import Frames, InMemory
+
+    if isinstance(videos[0].frames[0], str):
+        return Frames(videos, per_video)
+    return InMemory(Frames(videos, per_video or _DRAWN_FRAMES))
 
 
 def _stills_share(others):
@@ -209,13 +246,13 @@ def _setting(args, option, stage, defaults, key=None):
 def _pose_stage(args, data, start, out, resume):
     """Stage 1, on single frames of the videos, and on stills."""
     from deephar import evaluation, weights
-    from deephar.data import Batches, Frames
+    from deephar.data import Batches
     from deephar.models import pose_model
 
-    config = replace(_network(args, start), actions={}, num_frames=None)
+    config = _network(args, start)
     frames = _setting(args, "batch", "pose", _BATCH)
     batches = Batches(
-        {data.head: Frames(data.train), **data.stills},
+        {data.head: _frames(data.train), **data.stills},
         {data.head: frames} | dict.fromkeys(data.stills, _stills_share(frames)),
         image_size=config.image_size,
         skeleton=config.skeleton,
@@ -235,7 +272,7 @@ def _pose_stage(args, data, start, out, resume):
         freeze_stem=args.freeze_stem,
         start=str(start or f"stem {args.stem_weights}, else random, seed {args.seed}"),
     )
-    held_out = Frames(data.validation, per_video=_VALIDATION_FRAMES)
+    held_out = _frames(data.validation, _VALIDATION_FRAMES)
     known = data.validation[0].head_sizes is not None
     score = evaluation.score_pckh if known else evaluation.score_penn
     print(f"{config}\n{batches}, validation on {held_out}", flush=True)
@@ -267,9 +304,23 @@ def _finetune_stage(args, data, start, out, resume):
     """Stage 3: all weights, with stills as clips that have no action."""
     from deephar import weights
 
-    model, config = weights.load_model(weights.find(start))
+    path = weights.find(start)
+    model, config = weights.load_model(path)
     if data.head not in config.actions:
         raise ValueError(f"{start}: has no action head {data.head!r}; run the action stage first")
+    theirs = {
+        "frames": config.num_frames,
+        "subsampling": weights.read_facts(path).get("subsampling", args.subsampling),
+        "stream": next(key for key, value in _STREAMS.items() if value == config.streams),
+        "image_size": config.image_size,
+    }
+    for option, value in theirs.items():
+        if getattr(args, option) not in (None, value):
+            raise ValueError(
+                f"--{option.replace('_', '-')} {getattr(args, option)}: {start} was trained with "
+                f"{value}; leave it out to finetune it"
+            )
+    args = argparse.Namespace(**{**vars(args), **theirs})
     training = ActionTraining(
         epochs=_setting(args, "epochs", "finetune", _EPOCHS),
         learning_rate=_RATES["finetune"],
@@ -291,8 +342,8 @@ def _labels_stage(args, data, start, out, resume):
     batches = SequenceBatches(
         {data.head: data.train},
         {data.head: clips},
-        args.frames,
-        subsampling=args.subsampling,
+        config.num_frames,
+        subsampling=args.subsampling or _SUBSAMPLING,
         skeleton=config.skeleton,
         augmentation=SequenceAugmentation(),
         seed=args.seed,
@@ -305,7 +356,9 @@ def _labels_stage(args, data, start, out, resume):
         epochs=_setting(args, "epochs", "action", _EPOCHS, "labels"),
         optimizer="adamw",
         learning_rate=_RATES["labels"],
+        weight_decay=0.1,
         schedule="cosine",
+        label_smoothing=0.1,
         start=str(start or f"random, seed {args.seed}"),
     )
     _train(args, config, data, model, batches, out, training, resume)
@@ -320,8 +373,11 @@ def _network(args, start):
 
     if start:
         config = weights.read_config(weights.find(start))
+        if config.stem == "none":
+            raise ValueError(f"{start}: a network of labelled poses; give one that sees images")
+        config = replace(config, actions={}, num_frames=None, streams=STREAMS)
     else:
-        config = VARIANTS[args.variant]
+        config = VARIANTS[args.variant or "vgg16"]
         if args.depth:
             config = replace(config, dim=3, depth=args.depth)
     return config if args.image_size is None else replace(config, image_size=args.image_size)
@@ -331,8 +387,8 @@ def _with_actions(args, config, data):
     return replace(
         config,
         actions={data.head: len(data.train.actions)},
-        streams=_STREAMS[args.stream],
-        num_frames=args.frames,
+        streams=_STREAMS[args.stream or "fused"],
+        num_frames=args.frames or _FRAMES,
     )
 
 
@@ -345,11 +401,11 @@ def _clips(args, config, data, stage):
     return ClipBatches(
         {data.head: data.train},
         {data.head: clips},
-        args.frames,
+        config.num_frames,
         image_size=config.image_size,
         skeleton=config.skeleton,
         dim=config.dim,
-        subsampling=args.subsampling,
+        subsampling=args.subsampling or _SUBSAMPLING,
         augmentation=data.augmentation,
         seed=args.seed,
         steps_per_epoch=args.steps.get(stage),
@@ -367,7 +423,7 @@ def _cached(args, model, config, data):
 
     print(
         "running the pose network over all frames once (--cache-features): the action stage sees "
-        "them as they are and mirrored, without any other augmentation",
+        "them as they are and mirrored, by one window a video, without any other augmentation",
         flush=True,
     )
     folder = Path(args.out) / "features"
@@ -376,12 +432,12 @@ def _cached(args, model, config, data):
     batches = FeatureBatches(
         {data.head: features},
         {data.head: _setting(args, "batch", "action", _BATCH)},
-        args.frames,
-        args.subsampling,
+        config.num_frames,
+        args.subsampling or _SUBSAMPLING,
         args.seed,
         args.steps.get("action"),
     )
-    clips = held_out.middle_clips(args.frames, args.subsampling)
+    clips = held_out.middle_clips(config.num_frames, args.subsampling or _SUBSAMPLING)
     labels = np.array([held_out[index].action for index in range(len(held_out))])
 
     def score():
@@ -394,13 +450,15 @@ def _cached(args, model, config, data):
 def _train(args, config, data, model, batches, out, training, resume, score=None, whole=None):
     from deephar.evaluation import predict_actions, score_actions
 
+    subsampling = args.subsampling or _SUBSAMPLING
+
     def score_clips():
         predictions = predict_actions(
-            model, config, data.validation, data.head, subsampling=args.subsampling
+            model, config, data.validation, data.head, subsampling=subsampling
         )
         return {"accuracy": score_actions(predictions, data.validation).answer.total}
 
-    facts = {"actions": {data.head: list(data.train.actions)}, "subsampling": args.subsampling}
+    facts = {"actions": {data.head: list(data.train.actions)}, "subsampling": subsampling}
     print(f"{config}\n{batches}, validation on {data.validation}", flush=True)
     score = score or score_clips
     train_action(

@@ -13,6 +13,7 @@ import numpy as np
 from deephar import weights
 from deephar.evaluation.pose import predict_poses
 from deephar.losses import ActionLoss, PoseLoss
+from deephar.models import frame_view
 from deephar.runs import fit_run, run_settings, validation_score
 
 SCHEDULES = ("cosine", "constant")
@@ -204,12 +205,13 @@ def train_action(
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError, FloatingPointError: as
-            ``deephar.runs.fit_run``.
+            ``deephar.runs.fit_run``; or fine-tuning was asked for without a pose network.
     """
     training = training or ActionTraining()
-    settings = run_settings(model, config, training, batches, validation)
-    if not training.finetune:
-        freeze_pose(model)
+    set_pose_trainable(model, training.finetune)
+    # The state of a run on cached features does not hold the pose network they are of.
+    more = {"pose_network": weights.digest(frame_view(whole))[:16]} if whole else {}
+    settings = run_settings(model, config, training, batches, validation, **more)
     _compile_action(model, training, steps=training.epochs * len(batches))
 
     def save(path, **run_facts):
@@ -221,11 +223,19 @@ def train_action(
     return fit_run(model, batches, out, settings, score, save, resume, callbacks)
 
 
-def freeze_pose(model):
-    """Keeps the pose network inside a ``multitask_model`` as it is: weights and statistics."""
-    for layer in model.layers:
-        if layer.name == "every_frame":
-            layer.trainable = False
+def set_pose_trainable(model, trainable):
+    """Sets whether the pose network inside a ``multitask_model`` is trained, statistics included.
+
+    Raises:
+        ValueError: it is to be trained, but the model has none.
+    """
+    parts = [layer for layer in model.layers if layer.name == "every_frame"]
+    if trainable and not parts:
+        raise ValueError(
+            "there is no pose network to finetune in this model: give the whole multitask_model"
+        )
+    for part in parts:
+        part.trainable = trainable
 
 
 def _compile_action(model, training, steps):
@@ -234,6 +244,7 @@ def _compile_action(model, training, steps):
         optimizer = keras.optimizers.SGD(rate, momentum=training.momentum, nesterov=True)
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta"])  # of batch norm
     losses, loss_weights = {}, {}
     for name in model.output:
         if name == "pose":

@@ -7,6 +7,7 @@ the ``.weights.h5`` files of Keras 3.
 """
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -132,6 +133,14 @@ def load_part(model, path):
         _, report = _match(model, _stored_weights(file, path))
     _require_fit(LoadReport(report.missing, (), report.mismatched), path, partial=False)
     return load(model, path, partial=True)
+
+
+def digest(model):
+    """Hexadecimal SHA-256 of the values of all weights of a model."""
+    result = hashlib.sha256()
+    for weight in model.get_weights():
+        result.update(np.ascontiguousarray(weight).data)
+    return result.hexdigest()
 
 
 def load_model(name):

@@ -1,6 +1,6 @@
 """Draws the pose of a person, the action and its score over a video.
 
-    python exp/demo.py VIDEO --weights runs/penn/best.h5 --out OUT.mp4
+    python exp/demo.py VIDEO --weights runs/penn/action/best.h5 --out OUT.mp4
 
 Writes the video, and beside it OUT.json with the numbers: of each frame the joints in pixels, their
 visibility, the cropped square and the best actions; and the actions of the whole video. The person

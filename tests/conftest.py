@@ -16,6 +16,14 @@ GOLDEN = Path(__file__).parent / "golden"
 SHARED = Path(os.environ.get("DEEPHAR_TEST_DATA", Path(__file__).parents[2] / "shared"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory):
+    """Keeps what is cached for the data of the tests out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def golden():
     """Loads a file of reference values by name: ``golden("fn_softargmax")`` -> dict of arrays."""

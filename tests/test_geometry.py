@@ -8,6 +8,7 @@ from deephar.geometry import (
     box_around,
     box_center_size,
     crop_affine,
+    has_area,
     invert_affine,
     square_window,
     union_of_boxes,
@@ -200,6 +201,12 @@ def test_unknown_points_and_boxes_are_ignored():
     np.testing.assert_array_equal(box_around(points), [0, 0, 4, 2])
     boxes = [[0, 0, 4, 2], [np.nan] * 4]
     np.testing.assert_array_equal(union_of_boxes(boxes), [0, 0, 4, 2])
+
+
+def test_boxes_with_an_area():
+    boxes = [(0, 0, 4, 2), (0, 0, 4, 0), (4, 0, 0, 2), (0, 0, np.nan, 2), (0, 0, np.inf, 2)]
+    np.testing.assert_array_equal(has_area(boxes), [True, False, False, False, False])
+    assert has_area(boxes[0])
 
 
 def test_square_window_holds_a_tall_and_a_wide_box():

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 from keras.ops import convert_to_numpy
 
-from deephar.losses import PoseLoss, elastic_net, visibility_cross_entropy
+from deephar.losses import ActionLoss, PoseLoss, elastic_net, visibility_cross_entropy
 from deephar.skeletons import UNSUPERVISED
 
 CASES = ["image2d", "image3d", "clip2d", "clip3d"]
@@ -114,3 +114,14 @@ def test_gradient_agrees_with_the_reference(golden, case):
     saturated = np.abs(reference[f"{case}_pred"][..., -1] - 0.5) > 0.499  # clipped: no gradient
     np.testing.assert_allclose(ours[..., :-1], expected[..., :-1], atol=1e-5)
     np.testing.assert_allclose(ours[~saturated][:, -1], expected[~saturated][:, -1], atol=1e-5)
+
+
+def test_action_loss_is_the_cross_entropy_summed_over_the_blocks():
+    predicted = np.array([[[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]]], np.float32)
+    true = np.array([[0, 1, 0]], np.float32)
+    loss = float(ActionLoss()(true, predicted))
+    assert loss == pytest.approx(-np.log(0.2) - np.log(0.25), rel=1e-5)
+    smoothed = float(ActionLoss(0.3)(true, predicted))
+    target = np.array([0.1, 0.8, 0.1])
+    assert smoothed == pytest.approx(-(target * np.log(predicted[0])).sum(), rel=1e-5)
+    assert np.isfinite(float(ActionLoss()(true, np.array([[[1.0, 0.0, 0.0]]], np.float32))))

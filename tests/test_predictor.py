@@ -295,6 +295,14 @@ def test_bad_videos_are_explained(blobs, tmp_path):
             predictor.stream(film(4), subsampling=subsampling)
 
 
+@pytest.mark.parametrize("config", [POSES, CLIPS])
+def test_frames_of_differing_sizes_are_refused(blobs, config):
+    frames = [*film(6), picture(40, 60, width=160, height=120)]
+    message = "the video: frame 6 is 160 x 120 pixels, but the first one is 200 x 150"
+    with pytest.raises(ValueError, match=message):
+        list(blobs(config).stream(frames))
+
+
 # --- annotating a video ---
 
 

@@ -15,11 +15,29 @@ import numpy as np
 import pytest
 
 from deephar import weights
-from deephar.data import MPII, Batches, Subset
+from deephar.data import MPII, Batches, ClipBatches, SequenceBatches, Subset, Synthetic
 from deephar.evaluation import predict_poses, score_mpii
-from deephar.models import VARIANTS, ModelConfig, pose_model
-from deephar.runs import _Progress, _save_state
-from deephar.training import PoseTraining, _compile_pose, freeze_stem, train_pose
+from deephar.models import (
+    VARIANTS,
+    ModelConfig,
+    action_model,
+    action_view,
+    frame_view,
+    multitask_model,
+    pose_model,
+)
+from deephar.runs import _items, _Progress, _save_state
+from deephar.training import (
+    ActionTraining,
+    PlateauRate,
+    PoseTraining,
+    _compile_action,
+    _compile_pose,
+    freeze_stem,
+    set_pose_trainable,
+    train_action,
+    train_pose,
+)
 
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)
@@ -276,3 +294,148 @@ def test_settings_that_make_no_sense_are_refused(settings):
     (name,) = settings
     with pytest.raises(ValueError, match=name):
         PoseTraining(**settings)
+
+
+HEADS = ModelConfig(
+    stem="none",
+    streams=("pose",),
+    num_frames=4,
+    num_pyramids=1,
+    num_levels=2,
+    actions={"synthetic": 12},
+    pose_features=16,
+)
+
+
+def train_heads(out, resume=False, score=None, training=None, subsampling=1):
+    """Stage 2 on labelled poses: two epochs of two batches."""
+    keras.utils.set_random_seed(0)
+    videos = Synthetic("train", videos=12, image_size=64, frames=6)
+    batches = SequenceBatches(
+        {"synthetic": videos}, {"synthetic": 4}, 4, subsampling=subsampling, steps_per_epoch=2
+    )
+    model = action_model(HEADS)
+    training = training or ActionTraining(epochs=2)
+    score = score or (lambda: {"accuracy": 50.0})
+    log = train_action(model, HEADS, batches, videos, score, out, training, resume)
+    return model, log
+
+
+def test_the_rate_falls_when_the_score_stagnates_and_so_it_does_after_a_resume(tmp_path):
+    scores = iter([0, 10.0, 20.0, 20.0, 19.0, 21.0, 20.0])  # the first before training
+    training = ActionTraining(epochs=6, patience=2)
+    _, log = train_heads(tmp_path / "a", False, lambda: {"accuracy": next(scores)}, training)
+    rates = [row["learning_rate"] for row in log]
+    np.testing.assert_allclose(rates, [2e-4, 2e-4, 2e-4, 2e-4, 2e-5, 2e-5], rtol=1e-5)
+    progress = _Progress(log[:4])
+    model = action_model(HEADS)
+    _compile_action(model, training, steps=12)
+    callback = PlateauRate(progress.log, training)
+    callback.set_model(model)
+    callback.on_epoch_begin(4)
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-5)
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_action_stage_resumes_to_the_result_of_an_uninterrupted_one(tmp_path):
+    whole, _ = train_heads(tmp_path / "whole")
+    calls = iter([50.0, 50.0])
+
+    def failing():
+        try:
+            return {"accuracy": next(calls)}
+        except StopIteration:
+            raise Interrupted from None
+
+    with pytest.raises(Interrupted):
+        train_heads(tmp_path / "run", score=failing)
+    resumed, log = train_heads(tmp_path / "run", resume=True)
+    assert [row["epoch"] for row in log] == [1, 2]
+    for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_a_resumed_action_stage_must_have_the_same_clips(tmp_path):
+    train_heads(tmp_path)
+    with pytest.raises(ValueError, match=r"data\.subsampling was 1, now whole"):
+        train_heads(tmp_path, resume=True, subsampling="whole")
+
+
+def test_data_sets_of_the_same_names_are_told_apart_by_their_labels(tmp_path):
+    first = Synthetic("train", videos=3, image_size=64)
+    assert _items(first) == _items(Synthetic("train", videos=3, image_size=64))
+    for other in ({"image_size": 128}, {"views": "front"}, {"seed": 1}):
+        changed = Synthetic("train", videos=3, **{"image_size": 64, **other})
+        assert _items(changed) != _items(first)
+
+
+CLIPS = ModelConfig(
+    stem="vgg16-narrow",
+    image_size=64,
+    stem_features=16,
+    num_pyramids=1,
+    num_levels=2,
+    growth=8,
+    num_frames=4,
+    actions={"synthetic": 12},
+    pose_features=16,
+    appearance_features=8,
+)
+
+
+def test_stage_2_keeps_the_pose_network_bit_for_bit_and_stage_3_on_the_same_model_trains_it(
+    tmp_path,
+):
+    keras.utils.set_random_seed(0)
+    videos = Synthetic("train", videos=12, image_size=64, frames=4)
+    batches = ClipBatches(
+        {"synthetic": videos}, {"synthetic": 2}, 4, 64, steps_per_epoch=2, workers=0
+    )
+    model = multitask_model(CLIPS)
+
+    def parts():
+        groups = frame_view(model).get_weights(), action_view(model).get_weights()
+        return [[value.copy() for value in group] for group in groups]
+
+    def same(first, second):
+        return [np.array_equal(a, b) for a, b in zip(first, second, strict=True)]
+
+    start = parts()
+    for number, training in enumerate(
+        (ActionTraining(epochs=1), ActionTraining(epochs=1, finetune=True))
+    ):
+        train_action(
+            model,
+            CLIPS,
+            batches,
+            videos,
+            lambda: {"accuracy": 1.0},
+            tmp_path / str(number),
+            training,
+        )
+        trained = parts()
+        assert all(same(start[0], trained[0])) == (number == 0)
+        assert not any(same(start[1], trained[1])[:4])
+        batches.epoch = 0
+    with pytest.raises(ValueError, match="no pose network to finetune"):
+        set_pose_trainable(action_view(model), True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "guess"},
+        {"schedule": "guess"},
+        {"patience": 0},
+        {"label_smoothing": 1.0},
+        {"momentum": 1.0},
+        {"learning_rate": -1.0},
+    ],
+)
+def test_action_settings_that_make_no_sense_are_refused(settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=name):
+        ActionTraining(**settings)

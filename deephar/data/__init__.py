@@ -34,6 +34,7 @@ from deephar.data.synthetic import Synthetic
 from deephar.data.transforms import (
     Augmentation,
     Crop,
+    InMemory,
     crop_batch,
     crop_image,
     crop_sample,
@@ -54,6 +55,7 @@ __all__ = [
     "Crop",
     "DrawnPenn",
     "Frames",
+    "InMemory",
     "PennAction",
     "Sample",
     "SequenceAugmentation",

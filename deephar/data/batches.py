@@ -1,5 +1,6 @@
 """Batches for Keras, of stills, clips and poses, mixed from several data sets in fixed shares."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -11,6 +12,9 @@ from deephar.data.samples import Sample, Video
 from deephar.data.sequences import SequenceAugmentation, pose_clips
 from deephar.data.transforms import Augmentation, crop_batch
 from deephar.skeletons import Skeleton, get_skeleton
+
+# Attributes of batches that decide what is in them.
+_SETTINGS = ("shares", "seed", "image_size", "dim", "frames", "subsampling", "augmentation")
 
 # First number of a seed, so that orders and augmentations never share one.
 _ORDER, _CROP = 0, 1
@@ -86,6 +90,15 @@ class MixedBatches(keras.utils.PyDataset):
     def close(self):
         """Ends the workers. They start again when needed."""
         self._pool.close()
+
+    def settings(self) -> dict:
+        """All that decides what the batches are, besides the data sets, for JSON."""
+        options = {
+            name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+            for name, value in vars(self).items()
+            if name in _SETTINGS
+        }
+        return {"steps_per_epoch": len(self), **options}
 
     def _describe(self, what):
         shares = " + ".join(f"{share} {name}" for name, share in self.shares.items())

@@ -161,6 +161,12 @@ def _report_frames(dataset, index, pool, problems):
         problems.append(f"{Path(missing[0]).parent} has none of the {len(missing)} frames")
         return 0
     problems += [f"{path} does not exist" for path in missing]
+    surplus = dataset.surplus_frames(index)
+    if surplus:
+        problems.append(
+            f"{Path(surplus[0]).parent} has {len(surplus)} frames more than the labels have rows, "
+            f"first {Path(surplus[0]).name}: are the labels those of these frames?"
+        )
     paths = [path for path in dataset.frame_paths(index) if path not in set(missing)]
     decoded = 0
     for path, result in zip(paths, pool.map(_size_or_error, paths), strict=True):

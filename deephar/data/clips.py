@@ -5,7 +5,7 @@ around the box, with the same random change, so that what moves in the crops has
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from deephar.data.transforms import (
     touches,
     unit_depth,
 )
-from deephar.geometry import apply_affine, crop_affine, square_window, union_of_boxes
+from deephar.geometry import apply_affine, crop_affine, has_area, square_window, union_of_boxes
 from deephar.skeletons import Skeleton, convert, get_skeleton
 
 WHOLE = "whole"
@@ -47,7 +47,8 @@ class Frames:
         name: that of the data set of videos; so are `skeleton`, `split` and `source`.
 
     Raises:
-        ValueError: the videos are labels only, or `per_video` is not positive.
+        ValueError: the videos are labels only, a frame has no box with an area, or `per_video` is
+            not positive.
     """
 
     def __init__(self, videos, per_video: int | None = None):
@@ -61,7 +62,7 @@ class Frames:
         self._where = [
             (index, frame)
             for index in range(len(videos))
-            for frame in _spread(check_frames(videos[index]), per_video)
+            for frame in _croppable(videos[index], per_video)
         ]
 
     def __len__(self):
@@ -94,6 +95,11 @@ def check_frames(video: Video) -> Video:
     return video
 
 
+def frame_name(video: str, frame: int) -> str:
+    """Name of a frame of the video of that name; see `Frames`."""
+    return f"{video}#{frame:06d}"
+
+
 def frame_sample(video: Video, frame: int) -> Sample:
     """One frame of a video as a still; see `Frames`.
 
@@ -101,17 +107,32 @@ def frame_sample(video: Video, frame: int) -> Sample:
         ValueError: the video has no frames, or the frame has no box, or one without an area.
     """
     check_frames(video)
-    name = f"{video.name}#{frame:06d}"
-    center, side = _window(video.boxes[frame], f"Frame {name!r}")
+    sample = frame_labels(video, frame)
+    if np.isnan(sample.side):
+        raise ValueError(
+            f"Frame {sample.name!r} has no box to crop: {video.boxes[frame]}. Correct the "
+            "annotation, or leave the frame out."
+        )
+    return replace(sample, image=video.frames[frame])
+
+
+def frame_labels(video: Video, frame: int) -> Sample:
+    """The labels of one frame of a video as a still without a picture; see `Frames`.
+
+    The video may be labels only. `Sample.image` is ``""``; `center` and `side` are NaN where the
+    frame has no box with an area.
+    """
+    box = video.boxes[frame]
+    center, side = square_window(box) if has_area(box) else (np.full(2, np.nan), float("nan"))
     return Sample(
-        image=video.frames[frame],
+        image="",
         joints=video.joints[frame],
         visible=video.visible[frame],
         skeleton=video.skeleton,
         center=center,
         side=side,
         head_size=float("nan" if video.head_sizes is None else video.head_sizes[frame]),
-        name=name,
+        name=frame_name(video.name, frame),
         joints_3d=None if video.joints_3d is None else video.joints_3d[frame],
         camera=video.camera,
     )
@@ -284,18 +305,29 @@ def clip_of(
     except ValueError as error:
         raise ValueError(f"Video {video.name!r}: {error}") from error
     if box is None:
-        box = _labelled_box(video, indices)
+        box = labelled_box(video, indices)
     _window(box, f"Video {video.name!r}")
     return Clip(video, indices, np.asarray(box, float))
 
 
-def _labelled_box(video, indices):
+def labelled_box(video: Video, indices: Sequence[int]) -> np.ndarray:
+    """The box (4,) around the labelled boxes in some frames of a video, pixels.
+
+    Boxes that are unknown or have no area do not count.
+
+    Args:
+        video: the video.
+        indices: at least one frame.
+
+    Raises:
+        ValueError: none of the frames has a box with an area; names the video.
+    """
     boxes = np.asarray(video.boxes, float)[indices]
-    boxes = boxes[(boxes[:, :2] < boxes[:, 2:]).all(axis=-1)]  # NaN is not
+    boxes = boxes[has_area(boxes)]
     if not len(boxes):
         raise ValueError(
-            f"Video {video.name!r} has no box with an area in the frames {indices.min()} to "
-            f"{indices.max()}. Correct the annotation, or give a box."
+            f"Video {video.name!r} has no box with an area in the frames {min(indices)} to "
+            f"{max(indices)}. Correct the annotation, or give a box."
         )
     return union_of_boxes(boxes)
 
@@ -338,7 +370,7 @@ def crop_clip(
     comes several times is decoded once.
 
     Args:
-        clip: the clip.
+        clip: the clip; its frames may come in any order.
         image_size: side S of the crops in pixels.
         skeleton: skeleton of the target.
         dim: coordinates of a joint in the target, 2 or 3.
@@ -371,7 +403,9 @@ def crop_clip(
     target = pose_target(
         video.joints[clip.indices], video.skeleton, skeleton, affine, draw.flip, dim, depth
     )
-    return ClipCrop(images if len(frames) == len(place) else images[place], target, affine)
+    # `frames` are sorted; most often the clip's are, too, and need not be copied.
+    as_asked = images if np.array_equal(frames, clip.indices) else images[place]
+    return ClipCrop(as_asked, target, affine)
 
 
 def crop_clips(
@@ -439,7 +473,9 @@ def pose_sequence(
     Returns:
         float32 (T, joints, dim + 1): x and y in the unit crop of the window of `crop_clip`, not
         limited to it; z as `deephar.data.unit_depth` gives it, if `dim` is 3; and visibility: 1
-        where the joint is labelled and not hidden, else 0. Coordinates that are unknown are 0.
+        where the joint is labelled and not hidden, else 0. All are 0 where a joint is unlabelled.
+        Where only its depth is unknown (as in a video without 3D labels), z is 0.5, the depth of
+        the pelvis and the middle of the range, from which the network measures.
 
     Raises:
         ValueError: the box has no area, or `dim` is neither 2 nor 3.
@@ -453,10 +489,25 @@ def pose_sequence(
     sequence = np.zeros((*labelled.shape, dim + 1), np.float32)
     sequence[labelled, :2] = points[labelled]
     sequence[..., dim] = labelled & (visible != 0)  # NaN: labelled, and not known to be hidden
+    if dim == 3:
+        sequence[labelled, 2] = 0.5
     if dim == 3 and video.joints_3d is not None:
         depth = unit_depth(video.joints_3d[indices, :, 2], video.skeleton, skeleton)
-        sequence[..., 2] = np.where(labelled & np.isfinite(depth), depth, 0)
+        known = labelled & np.isfinite(depth)
+        sequence[known, 2] = depth[known]
     return sequence
+
+
+def _croppable(video, count):
+    """`_spread`, checked: an error now is better than one in the middle of training."""
+    frames = _spread(check_frames(video), count)
+    without = np.array(frames)[~has_area(video.boxes[list(frames)])]
+    if len(without):
+        raise ValueError(
+            f"Video {video.name!r} has no box with an area in {len(without)} of {len(frames)} "
+            f"frames, first in frame {without[0]}. Correct the annotation, or leave the video out."
+        )
+    return frames
 
 
 def _spread(video, count):

@@ -4,6 +4,7 @@ A figure is drawn for the 13 labelled joints of each frame, by the renderer of `
 on these pictures are no scores on Penn Action; everything is named ``penn-drawn``.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -40,6 +41,8 @@ _LIMBS = (
 )
 _TIPS = {"forearm": ("hand", 0.07, 0.018), "shank": ("foot", 0.03, 0.028)}
 
+_KEPT = 16  # videos of which the surroundings stay in memory, about 1 MB each
+
 _FAINT = 0.3  # opacity of limbs that end in a hidden joint
 
 
@@ -59,6 +62,7 @@ class DrawnPenn:
 
     Attributes:
         split, actions: as in `PennAction`.
+        head: name of the action head that tells these actions apart: that of the real videos.
         source: what was read, and that it was drawn.
 
     Raises:
@@ -68,6 +72,7 @@ class DrawnPenn:
 
     name = "penn-drawn"
     skeleton = "penn13"
+    head = PennAction.name
 
     def __init__(
         self,
@@ -87,14 +92,28 @@ class DrawnPenn:
         self.seed = seed
         self.actions = self.labels.actions
         self.source = f"{self.labels.source}, frames drawn from the labels"
+        self._kept = OrderedDict()
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, index):
         video = _resized(self.labels[index], self.image_size)
-        number = int.from_bytes(video.name.encode()[-8:])
-        return replace(video, frames=DrawnPennFrames(video, [self.seed, number]))
+        return replace(video, frames=self._frames(video))
+
+    def _frames(self, video):
+        """The frames of a video, those of the last few videos with what was prepared for them."""
+        frames = self._kept.pop(video.name, None)
+        if frames is None:
+            number = int.from_bytes(video.name.encode()[-8:])
+            frames = DrawnPennFrames(video, [self.seed, number])
+        self._kept[video.name] = frames
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return frames
+
+    def __getstate__(self):
+        return self.__dict__ | {"_kept": OrderedDict()}
 
     def __repr__(self):
         return f"DrawnPenn({len(self)} videos, split={self.split!r}): {self.source}"
@@ -126,7 +145,9 @@ class DrawnPennFrames(LazyFrames):
 
     def __init__(self, video: Video, key: Sequence[int]):
         super().__init__(len(video.joints))
-        self._joints, self._visible, self._size = video.joints, video.visible, video.size
+        # Copies, so that what a caller does to the labels is not drawn.
+        self._joints, self._visible = video.joints.copy(), video.visible.copy()
+        self._size = video.size
         self._key = list(key)
 
     def draw(self, index):
@@ -267,12 +288,12 @@ def _side_rods(at, hidden, side, depth, size, look):
             name, beyond, radius = _TIPS[what]
             tip = b + beyond * size[:, None] * _unit(b - a)
             rods.append((_at_depth(b, z), _at_depth(tip, z), (radius, radius), cloth[name], faint))
-    ends = [_at_depth(p, 0 * size) for p in (at[f"{side}_shoulder"], _between(at, "shoulder"))]
+    ends = [_at_depth(p, 0 * size) for p in (at[f"{side}_shoulder"], _middle(at, "shoulder"))]
     return [*rods, (*ends, (0.033, 0.037), look.shirt, np.zeros(len(size), bool))]
 
 
 def _neck(at, size, look):
-    base, head = _between(at, "shoulder"), at["head_top"]
+    base, head = _middle(at, "shoulder"), at["head_top"]
     z = -0.01 * size
     end = base + 0.6 * (head - base)
     never = np.zeros(len(size), bool)
@@ -281,7 +302,7 @@ def _neck(at, size, look):
 
 def _trunk(at, size, look):
     """Ellipsoids (centre, form, up, colour, stripe width) of the trunk."""
-    top, bottom = _between(at, "shoulder"), _between(at, "hip")
+    top, bottom = _middle(at, "shoulder"), _middle(at, "hip")
     up = _unit(top - bottom)
     long = np.linalg.norm(top - bottom, axis=-1)
     wide = {
@@ -303,7 +324,7 @@ def _trunk(at, size, look):
 
 def _head(at, size, look):
     head = at["head_top"]
-    up = _unit(head - _between(at, "shoulder"))
+    up = _unit(head - _middle(at, "shoulder"))
     up = np.where(np.isfinite(up), up, (0.0, -1.0))
     z = -0.02 * size
     face = (0.046 * size, 0.054 * size, 0.066 * size)
@@ -328,7 +349,7 @@ def _ellipsoid(centre, depth, up, half):
     return _at_depth(centre, depth), form, axes[..., 2]
 
 
-def _between(at, joint):
+def _middle(at, joint):
     """The point between a joint of both sides; of one side, if the other is unlabelled."""
     right, left = (at[f"{side}_{joint}"] for side in SIDES)
     return np.where(np.isnan(right), left, np.where(np.isnan(left), right, (right + left) / 2))

@@ -17,6 +17,7 @@ import numpy as np
 from deephar.data.matfile import load_mat, number
 from deephar.data.samples import Video
 from deephar.files import replacing
+from deephar.geometry import has_area
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "test")
@@ -44,7 +45,7 @@ NUM_JOINTS = get_skeleton("penn13").num_joints
 # corner.
 _PLACEHOLDER = 2.0
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 _REMEDY = "See datasets/PennAction/README.md for where to get the data and how to lay it out."
 
 
@@ -59,6 +60,8 @@ class PennAction:
     joints keep their position, which is a guess. Two files (1154, 1865) have one row of boxes too
     few: the last one is repeated. A box without an area (in ten files) gives way to that of the
     nearest frame that has one. Names of videos are those of the label files (``"0001"``).
+
+    Frames beyond the last row of the labels (`surplus_frames`) are not used.
 
     All labels are read when the first data set of a folder is made, and kept in a file in the
     user's cache folder (``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``; 28 MB
@@ -179,11 +182,15 @@ class PennAction:
     def missing_frames(self, index: int) -> list[str]:
         """Paths of those frames of a video that do not exist."""
         paths = self.frame_paths(index)
-        try:
-            present = set(os.listdir(os.path.dirname(paths[0])))
-        except (FileNotFoundError, NotADirectoryError):
-            present = set()
+        present = _frames_in(os.path.dirname(paths[0]))
         return [path for path in paths if os.path.basename(path) not in present]
+
+    def surplus_frames(self, index: int) -> list[str]:
+        """Paths of the frames of a video for which there are no labels, in order."""
+        paths = self.frame_paths(index)
+        folder = os.path.dirname(paths[0])
+        surplus = _frames_in(folder) - set(map(os.path.basename, paths))
+        return [os.path.join(folder, name) for name in sorted(surplus)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,6 +273,15 @@ def _frame_names(count):
     return [f"{number:06d}.jpg" for number in range(1, count + 1)]
 
 
+def _frames_in(folder):
+    """Names of the frames in a folder, whatever else is in there."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    return {name for name in names if name.endswith(".jpg") and name[:-4].isdecimal()}
+
+
 def _read_files(paths):
     names, actions, train, sizes, joints, visible, boxes = zip(
         *((path.stem, *_read_file(path)) for path in paths), strict=True
@@ -300,6 +316,11 @@ def _read_file(path):
         raise ValueError(
             f"{path}: dimensions must be height, width and number of frames, got {dimensions}. "
             f"{_REMEDY}"
+        )
+    if len(dimensions) > 2 and dimensions[2] != len(x):
+        raise ValueError(
+            f"{path}: dimensions tell of {dimensions[2]:g} frames, but x, y and visibility have "
+            f"{len(x)} rows; there must be one for each frame. {_REMEDY}"
         )
     if not isinstance(content["action"], str) or abs(number(content["train"])) != 1:
         raise ValueError(
@@ -344,7 +365,7 @@ def _read_boxes(path, content, count):
             f"{path}: bbox has {len(boxes)} rows, but must have one for each of the {count} "
             f"frames. {_REMEDY}"
         )
-    good = np.isfinite(boxes).all(axis=-1) & (boxes[:, :2] < boxes[:, 2:]).all(axis=-1)
+    good = has_area(boxes)
     if not good.any():
         return np.full_like(boxes, np.nan)
     known = np.flatnonzero(good)

@@ -30,11 +30,12 @@ class SequenceAugmentation:
             faster or slower than the middle.
         rotation: largest angle to either side, degrees.
         scale: smallest and largest factor on the side of the crop window; the person appears
-            smaller in a larger window.
+            smaller in a larger window. Depth is metric and stays, as in `deephar.data.pose_target`.
         flip: probability of a horizontal flip (with left and right joints swapped).
         translation: largest shift to any side, as a fraction of the window's side.
         noise: largest standard deviation of a random shift of each joint in each frame, as a
-            fraction of the window's side; each clip draws one between 0 and this.
+            fraction of the window's side (in depth, of its range of 2 m, where it is not 0.5: of
+            the pelvis, or unknown); each clip draws one between 0 and this.
         missing: mean share of the joints that are missing in all of a clip; each clip draws a share
             between 0 and twice this.
         hidden: probability that a joint is missing for a while, 0.1 to 0.5 of the clip.
@@ -83,7 +84,6 @@ class SequenceAugmentation:
         return SequenceDraw(
             times=_between(0, 1 - part, u[1]) + part * _warped(length, self.warp, u[2:5]),
             linear=_linear(angle, 1 / scale, flip),
-            scale=1 / scale,
             flip=flip,
             shift=_between(-self.translation, self.translation, u[9:11]),
             noise=self.noise * u[11] * noise,
@@ -97,7 +97,6 @@ class SequenceDraw(NamedTuple):
     Attributes:
         times: (T,), ascending, what to see of a clip that lasts from 0 to 1.
         linear: (2, 2), rotation, scale and flip of x and y about the middle of the crop.
-        scale: factor on z about 0.5, the same as in `linear`.
         flip: whether left and right joints change places.
         shift: (2,), shift in x and y.
         noise: (T, joints, 3), shift of each joint in x, y and z.
@@ -106,7 +105,6 @@ class SequenceDraw(NamedTuple):
 
     times: np.ndarray
     linear: np.ndarray
-    scale: float
     flip: bool
     shift: np.ndarray
     noise: np.ndarray
@@ -125,6 +123,7 @@ class SequenceDraw(NamedTuple):
 
         Returns:
             A new array of the same form. Joints that are unknown or taken away are 0 throughout.
+            Nothing but the noise changes z.
         """
         if self.flip:
             poses = poses[:, get_skeleton(skeleton).flip]
@@ -132,9 +131,9 @@ class SequenceDraw(NamedTuple):
         known = (poses != 0).any(axis=-1) & ~self.missing
         changed = poses.copy()
         changed[..., :2] = 0.5 + (poses[..., :2] - 0.5) @ self.linear.T + self.shift
+        changed[..., :2] += self.noise[..., :2]
         if dim == 3:
-            changed[..., 2] = 0.5 + (poses[..., 2] - 0.5) * self.scale
-        changed[..., :dim] += self.noise[..., :dim]
+            changed[..., 2] += np.where(poses[..., 2] == 0.5, 0, self.noise[..., 2])
         return np.where(known[..., None], changed, 0).astype(poses.dtype)
 
 

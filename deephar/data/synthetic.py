@@ -78,9 +78,10 @@ class Synthetic:
             but for details of the surroundings.
         seed: another seed gives other videos.
         frames: number of frames of each video, or (least, most); 12.5 of them are a second.
+        views: ``"all"`` for persons seen from all around, ``"front"`` from the front half.
 
     Attributes:
-        split, videos, image_size, seed, frames: as given.
+        split, videos, image_size, seed, frames, views: as given.
         actions: names of the classes.
         source: where the data come from, in words.
 

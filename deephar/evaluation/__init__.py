@@ -49,6 +49,7 @@ from deephar.evaluation.report import (
     print_table,
     save_figures,
     save_predictions,
+    table_lines,
     write_results,
 )
 
@@ -77,6 +78,7 @@ __all__ = [
     "score_mpjpe",
     "score_pckh",
     "score_penn",
+    "table_lines",
     "write_action_results",
     "write_results",
     "write_videos",

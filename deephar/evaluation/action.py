@@ -19,8 +19,14 @@ from functools import partial
 import numpy as np
 
 from deephar import metrics
-from deephar.data.clips import clip_of, clip_starts, crop_clip, pose_sequence
-from deephar.data.samples import Sample
+from deephar.data.clips import (
+    clip_of,
+    clip_starts,
+    crop_clip,
+    frame_labels,
+    frame_name,
+    pose_sequence,
+)
 from deephar.data.transforms import load_image
 from deephar.evaluation.boxes import full_box, predicted_boxes
 from deephar.evaluation.inference import (
@@ -35,7 +41,6 @@ from deephar.evaluation.inference import (
     stacked,
 )
 from deephar.evaluation.pose import (
-    BOX_MARGIN,
     DepthScores,
     PoseScores,
     Predictions,
@@ -160,8 +165,7 @@ def predict_actions(
             with the same B.
         config: its `ModelConfig`.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Video`, and `actions`.
-        head: name of the head to ask, a key of `config.actions`; by default the one of the data
-            set's name, or the only one.
+        head: name of the head to ask, a key of `config.actions`; see `find_head`.
         clips: "single", the middle clip of each video, or "multi", clips half a clip apart.
         mirror: averages each clip with its mirror image. Twice the work.
         boxes: "gt", the union of the label boxes over the frames of the clip; "predicted", the box
@@ -214,18 +218,19 @@ def find_head(config, dataset, head=None):
     Args:
         config: the network's `ModelConfig`.
         dataset: a video data set.
-        head: its name; by default that of the data set, or the only one.
+        head: its name; by default the data set's `head`, if it has this attribute, else its name;
+            or the only one.
 
     Raises:
         ValueError: the network predicts no actions, has no such head, has several and none of the
-            data set's name, or the head has another number of classes than the data set.
+            data set's, or the head has another number of classes than the data set.
     """
     known = ", ".join(f"{name} ({count} actions)" for name, count in config.actions.items())
     if not known:
         raise ValueError("the network predicts poses only, no actions; use one that does")
     if head is None:
-        names = set(config.actions)
-        head = dataset.name if dataset.name in names or len(names) > 1 else next(iter(names))
+        own, names = getattr(whole_of(dataset), "head", dataset.name), list(config.actions)
+        head = own if own in names or len(names) > 1 else names[0]
     if head not in config.actions:
         raise ValueError(f"the network has no head {head!r} for actions; it has {known}")
     actions = whole_of(dataset).actions
@@ -458,11 +463,6 @@ class _Averages:
         )
 
 
-def frame_name(video, frame):
-    """Name of a frame of a video, as `deephar.data.Frames` has it."""
-    return f"{video}#{frame:06d}"
-
-
 # -------------------------------------------------------------------------------------- scoring
 
 
@@ -550,7 +550,7 @@ class _FrameLabels:
         for number, frame in frames:
             if number not in videos:
                 videos = {number: dataset[number]}
-            self.samples.append(_frame_labels(videos[number], frame))
+            self.samples.append(frame_labels(videos[number], frame))
         self.known_joints = any(
             (np.isfinite(sample.joints).all(axis=1) & (sample.visible == 1)).any()
             for sample in self.samples
@@ -563,19 +563,3 @@ class _FrameLabels:
 
     def __getitem__(self, index):
         return self.samples[index]
-
-
-def _frame_labels(video, frame):
-    x1, y1, x2, y2 = video.boxes[frame]
-    return Sample(
-        image="",
-        joints=video.joints[frame],
-        visible=video.visible[frame],
-        skeleton=video.skeleton,
-        center=np.array([x1 + x2, y1 + y2]) / 2,
-        side=BOX_MARGIN * max(x2 - x1, y2 - y1),
-        head_size=np.nan if video.head_sizes is None else video.head_sizes[frame],
-        name=frame_name(video.name, frame),
-        joints_3d=None if video.joints_3d is None else video.joints_3d[frame],
-        camera=video.camera,
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from deephar import visualize, weights
+from deephar.data.transforms import load_image
 from deephar.evaluation.action import (
     TOP,
     find_head,
@@ -31,6 +32,8 @@ from deephar.evaluation.report import (
 )
 from deephar.files import replacing
 
+_SHEET_VIDEOS = 12  # in videos.png
+
 
 def evaluate_actions(
     dataset,
@@ -45,7 +48,7 @@ def evaluate_actions(
 ):
     """The whole evaluation of a weights file on videos: predicts, scores, prints, writes.
 
-    Writes results.json, videos.csv, confusion.png and actions.png into `folder`.
+    Writes results.json, videos.csv, confusion.png, actions.png and videos.png into `folder`.
 
     Args:
         dataset: the video data set.
@@ -94,7 +97,7 @@ def evaluate_actions(
     written = [
         write_action_results(folder / "results.json", scores, config, file, command),
         write_videos(folder / "videos.csv", scores),
-        *save_action_figures(folder, scores),
+        *save_action_figures(folder, scores, dataset),
     ]
     print(format_actions(scores))
     print("\nwrote", *written, sep="\n  ")
@@ -305,12 +308,14 @@ def write_videos(path, scores):
     return Path(path)
 
 
-def save_action_figures(folder, scores):
-    """Writes confusion.png and actions.png (accuracy of each action); needs no display.
+def save_action_figures(folder, scores, dataset):
+    """Writes confusion.png, actions.png and videos.png; needs no display.
 
     Args:
         folder: where they go.
         scores: `ActionScores`.
+        dataset: the data set, for the frames in videos.png (not written for networks that take
+            poses).
 
     Returns:
         The paths.
@@ -331,9 +336,46 @@ def save_action_figures(folder, scores):
             mean=scores.answer.total,
         ),
     }
+    if scores.predictions.poses is not None:
+        figures["videos.png"] = plot_videos(scores, dataset)
     paths = []
     for name, figure in figures.items():
         paths.append(Path(folder) / name)
         with replacing(paths[-1]) as part:
             figure.savefig(part)
     return paths
+
+
+def plot_videos(scores, dataset):
+    """Contact sheet of a frame of some videos with the last block's pose and answer.
+
+    Args:
+        scores: `ActionScores` of a network that predicts poses.
+        dataset: the data set.
+
+    Returns:
+        A Matplotlib figure.
+    """
+    found = scores.predictions
+    shown = np.linspace(0, len(dataset) - 1, min(_SHEET_VIDEOS, len(dataset))).astype(int)
+    images, titles = [], []
+    for number in shown:
+        rows = np.flatnonzero(found.frames[:, 0] == number)
+        row = rows[len(rows) // 2]
+        image = load_image(dataset[number].frames[found.frames[row, 1]])
+        poses = found.poses
+        width = max(1, round(max(image.shape[:2]) / 130))
+        images.append(
+            visualize.draw_skeleton(
+                image,
+                poses.joints[-1, row],
+                poses.skeleton,
+                poses.visibility[-1, row],
+                width=width,
+            )
+        )
+        answer, label = found.scores[-1, number].argmax(), found.labels[number]
+        names = [found.actions[index].replace("_", " ") for index in (answer, label)]
+        titles.append(names[0] if answer == label else f"{names[0]}? {names[1]}!")
+    title = f"{scores.data}: predicted pose and action (?: wrong, !: right)"
+    return visualize.contact_sheet(images, titles, columns=6, title=title, size=1.6)

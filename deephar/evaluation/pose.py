@@ -81,6 +81,7 @@ class PoseScores:
         curves: one `deephar.metrics.Curve` a block.
         distances: float64 (N, J), of the last block, in units of `unit`; NaN where the true joint
             is unlabelled.
+        depth: scores in space, where the network gives depth and it is known; else None.
     """
 
     data: str
@@ -97,6 +98,7 @@ class PoseScores:
     strict: tuple[metrics.Score, ...]
     curves: tuple[metrics.Curve, ...]
     distances: np.ndarray
+    depth: DepthScores | None = None
 
     @property
     def answer(self):

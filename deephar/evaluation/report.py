@@ -93,6 +93,7 @@ def evaluate_and_report(
         print_table(scores)
         if depth is not None:
             print(depth_summary(depth))
+        scores = dataclasses.replace(scores, depth=depth)
     print("\nwrote", *written, sep="\n  ")
     return scores
 

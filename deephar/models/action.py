@@ -16,7 +16,8 @@ def action_model(config, appearance_channels=()):
     """The action heads as a network of their own, for any number of frames from 4 up.
 
     Input: if ``config.stem`` is ``"none"``, poses ``(batch, frames, joints, dim + 1)``, which all
-    blocks look at: coordinates in the unit crop of the clip, then visibility; 0 where unknown.
+    blocks look at: coordinates in the unit crop of the clip, then visibility; 0 where unknown
+    (0.5 where the depth alone is).
     Otherwise a dict: ``"pose"``, ``(batch, frames, predictions, joints, dim + 1)``, and
     ``"appearance_1"``, ``"appearance_2"``, ..., ``(batch, frames, joints, channels)`` each, as
     `deephar.models.frame_model` gives them for every frame.

@@ -10,14 +10,6 @@ import scipy.io
 from deephar.data import Sample, Video
 
 
-@pytest.fixture(autouse=True)
-def cache_folder(tmp_path_factory, monkeypatch):
-    """A cache folder of the test's own."""
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder / "deephar"
-
-
 @pytest.fixture(scope="session")
 def real_penn_labels(real_data):
     """Path of the folder with the real labels of Penn Action, or a skip."""
@@ -160,10 +152,12 @@ class VideosInMemory:
         return f"VideosInMemory({len(self)})"
 
 
-class InMemory:
+class RandomPictures:
     """A data set of random pictures in memory, each with a level of blue that tells it apart."""
 
     skeleton = "mpii16"
+    split = "train"
+    source = "random numbers"
 
     def __init__(self, count, name="memory", size=40):
         self.name = name
@@ -191,7 +185,7 @@ class InMemory:
         return self.samples[index]
 
     def __repr__(self):
-        return f"InMemory({len(self)})"
+        return f"RandomPictures({len(self)})"
 
 
 @pytest.fixture
@@ -206,7 +200,7 @@ def build():
         penn = staticmethod(write_penn)
         structs = staticmethod(struct_array)
         cell = staticmethod(cell)
-        dataset = InMemory
+        dataset = RandomPictures
         videos = VideosInMemory
 
     return Builders

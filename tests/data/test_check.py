@@ -155,6 +155,14 @@ def test_missing_damaged_and_resized_frames_are_listed_by_name(build, penn, caps
     assert "000001.jpg is 32 x 24 pixels, but its labels are for 64 x 48" in problems[2]
 
 
+def test_frames_without_labels_are_listed(build, penn, capsys):
+    build.image(penn / "frames" / "0003" / "000003.jpg")
+    status, output = run(capsys, "penn", penn)
+    assert status == 1
+    (problem,) = (line for line in output.splitlines() if "PROBLEM" in line)
+    assert "0003 has 1 frames more than the labels have rows, first 000003.jpg" in problem
+
+
 def test_video_without_any_frame_is_listed_once(build, penn, capsys):
     build.penn(penn, 4, frames=6, images=False)
     status, output = run(capsys, "penn", penn)

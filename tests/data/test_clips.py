@@ -23,7 +23,14 @@ from deephar.data import (
     pose_sequence,
     pose_target,
 )
-from deephar.data.clips import crop_clips, num_starts
+from deephar.data.clips import (
+    crop_clips,
+    frame_labels,
+    frame_name,
+    frame_sample,
+    labelled_box,
+    num_starts,
+)
 from deephar.geometry import apply_affine, square_window
 from deephar.skeletons import get_skeleton
 
@@ -172,6 +179,15 @@ def test_unknown_boxes_do_not_count(build):
         clip_of(video, 2, start=0)
 
 
+def test_labelled_box_is_around_the_boxes_of_some_frames(build):
+    boxes = np.array([[np.nan] * 4, [10, 10, 20, 20], [12, 9, 22, 21], [5, 5, 5, 9]])
+    (video,) = build.videos(4, boxes=boxes).videos
+    np.testing.assert_array_equal(labelled_box(video, [2, 0, 1]), [10, 9, 22, 21])
+    np.testing.assert_array_equal(labelled_box(video, range(1, 2)), [10, 10, 20, 20])
+    with pytest.raises(ValueError, match="'v00' has no box with an area in the frames 0 to 3"):
+        labelled_box(video, [3, 0])
+
+
 @pytest.mark.parametrize("box", [(5, 5, 5, 5), (np.nan, 0, 9, 9), (9, 0, 1, 9), (1, 2, 3)], ids=str)
 def test_given_box_that_cannot_be_cropped(build, box):
     (video,) = build.videos(4).videos
@@ -252,6 +268,17 @@ def test_repeated_frames_are_decoded_once(build):
     np.testing.assert_array_equal(crop.images[3], crop.images[5])  # 0 0 0 1 1 1 2 2
     assert (crop.images[2] != crop.images[3]).any()
     assert crop.target.shape == (8, 16, 3)
+
+
+@pytest.mark.parametrize("indices", [[7, 3, 5, 0], [2, 1, 2, 2, 0]])
+def test_images_and_targets_are_in_the_order_asked_for(build, indices):
+    (video,) = build.videos(9).videos
+    box = (0, 0, 47, 39)
+    crop = crop_clip(Clip(video, np.array(indices), box), 16)
+    for image, target, frame in zip(crop.images, crop.target, indices, strict=True):
+        alone = crop_clip(Clip(video, np.array([frame]), box), 16)
+        np.testing.assert_array_equal(image, alone.images[0])
+        np.testing.assert_array_equal(target, alone.target[0])
 
 
 def test_clip_of_one_frame(build):
@@ -385,7 +412,21 @@ def test_joints_that_the_data_set_lacks_are_unlabelled_in_a_pose_sequence(build,
     assert sequence.shape == (3, 16, 4)
     assert (sequence[:, :3] == 0).all()
     assert (sequence[:, 3:, 3] == 1).all()
-    assert (sequence[..., 2] == 0).all()  # no 3D labels
+    assert (sequence[:, 3:, 2] == 0.5).all()  # no 3D labels
+
+
+def test_unknown_depth_is_in_the_middle_in_a_pose_sequence(build):
+    joints_3d = np.full((4, 16, 3), 5000.0)
+    joints_3d[:, 7, 2] = 5300
+    joints_3d[1, 3], joints_3d[2, 0] = np.nan, np.nan  # a joint; the pelvis, and so all joints
+    (video,) = build.videos(4, joints_3d=joints_3d).videos
+    video.joints[0, 5] = np.nan
+    sequence = pose_sequence(video, np.arange(4), (0, 0, 40, 40), dim=3)
+    assert sequence[0, 7, 2] == pytest.approx(0.5 + 300 / 2000)
+    assert sequence[1, 3, 2] == 0.5
+    assert sequence[1, 3, 3] == 1
+    assert (sequence[2, :, 2] == 0.5).all()
+    assert (sequence[0, 5] == 0).all()
 
 
 def test_pose_sequence_in_neither_2d_nor_3d(build):
@@ -443,9 +484,31 @@ def test_frames_that_cannot_be(build):
         Frames(build.videos(4, frames=[]))
     with pytest.raises(ValueError, match="per_video"):
         Frames(build.videos(4), per_video=0)
-    boxes = np.array([[0, 0, 9, 9], [5, 5, 5, 5]], float)
-    with pytest.raises(ValueError, match="Frame 'v00#000001' has no box to crop"):
-        Frames(build.videos(2, boxes=boxes))[1]
+
+
+@pytest.mark.parametrize("box", [(5, 5, 5, 5), [np.nan] * 4], ids=str)
+def test_frames_without_a_box_are_found_when_the_data_set_is_made(build, box):
+    videos = build.videos(4, 4, 4)
+    videos.videos[1].boxes[[1, 3]] = box
+    message = "'v01' has no box with an area in 2 of 4 frames, first in frame 1"
+    with pytest.raises(ValueError, match=message):
+        Frames(videos)
+    videos.videos[1].boxes[:] = box
+    with pytest.raises(ValueError, match="'v01' has no box with an area in 1 of 1 frames"):
+        Frames(videos, per_video=1)
+    with pytest.raises(ValueError, match="Frame 'v01#000002' has no box to crop"):
+        frame_sample(videos[1], 2)
+
+
+def test_labels_of_a_frame_need_neither_frames_nor_box(build):
+    (video,) = build.videos(4, frames=[]).videos
+    video.boxes[2] = np.nan
+    labels = frame_labels(video, 1)
+    assert (labels.image, labels.name) == ("", frame_name("v00", 1))
+    assert labels.side == square_window(video.boxes[1])[1]
+    labels = frame_labels(video, 2)
+    assert np.isnan([labels.side, *labels.center]).all()
+    np.testing.assert_array_equal(labels.joints, video.joints[2])
 
 
 def test_frames_of_penn_action(build, tmp_path):

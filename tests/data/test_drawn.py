@@ -1,9 +1,11 @@
 """Penn Action with drawn frames."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from deephar.data import DrawnPenn, PennAction, Synthetic, write_penn
+from deephar.data import DrawnPenn, Frames, PennAction, Synthetic, drawn, write_penn
 from deephar.data.drawn import flat_figure
 from deephar.data.render import Light, Look, draw_solids
 from deephar.skeletons import get_skeleton
@@ -23,10 +25,8 @@ LIGHT = Light(np.array([0.0, 0.0, -1.0]), ambient=1.0)
 @pytest.fixture(scope="module")
 def penn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("PennAction")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        videos = Synthetic("train", videos=4, image_size=64, frames=3)
-        write_penn(folder, train=videos)
+    videos = Synthetic("train", videos=4, image_size=64, frames=3)
+    write_penn(folder, train=videos)
     return folder, videos.actions
 
 
@@ -51,6 +51,7 @@ def test_labels_are_those_of_penn_action_scaled(penn):
     labels = PennAction(folder, "train", frames=False, actions=actions)
     assert len(drawn) == len(labels) == 4
     assert (drawn.name, drawn.skeleton, drawn.actions) == ("penn-drawn", "penn13", actions)
+    assert drawn.head == labels.name  # actions are told by the head for the real videos
     assert "drawn" in drawn.source
     for video, original in zip(drawn, labels, strict=True):
         np.testing.assert_allclose(video.joints, (original.joints + 0.5) * 2 - 0.5)
@@ -76,6 +77,30 @@ def test_frames_depend_on_nothing_but_video_and_seed(penn):
     np.testing.assert_array_equal(second[1].frames[1], first[1].frames[1])
     np.testing.assert_array_equal(first[2].frames[2], later)
     assert (other[1].frames[1] != first[1].frames[1]).any()
+
+
+def test_surroundings_are_made_once_for_all_frames_of_a_video(penn, monkeypatch):
+    made = []
+    make = drawn.surroundings
+    monkeypatch.setattr(drawn, "surroundings", lambda *args: made.append(1) or make(*args))
+    dataset = DrawnPenn(penn[0], image_size=48, actions=penn[1])
+    stills = Frames(dataset)
+    for index in (0, 4, 1, 5, 2):  # of two videos in turn
+        assert stills[index].image.shape == (48, 48, 3)
+    assert len(made) == 2
+    monkeypatch.setattr(drawn, "_KEPT", 1)
+    for index in (0, 4, 0):
+        assert stills[index].image.size
+    assert len(made) == 4
+    assert len(pickle.dumps(dataset)) < 1.1 * len(pickle.dumps(DrawnPenn(penn[0], actions=penn[1])))
+
+
+def test_what_a_caller_does_to_the_labels_is_not_drawn(penn):
+    first, second = (DrawnPenn(penn[0], image_size=48, actions=penn[1]) for _ in range(2))
+    video = first[0]
+    video.joints[:], video.visible[:] = 10, 0
+    np.testing.assert_array_equal(first[0].frames[1], second[0].frames[1])
+    np.testing.assert_array_equal(first[0].joints, second[0].joints)
 
 
 def test_the_figure_is_drawn_at_the_joints():

@@ -164,6 +164,21 @@ def test_folder_of_a_video_is_missing(build, tmp_path):
         PennAction(tmp_path)
 
 
+def test_frames_without_labels_are_told_and_not_used(build, tmp_path):
+    build.penn(tmp_path, frames=3)
+    for name in ("000004.jpg", "000009.jpg", "Thumbs.db", "notes.jpg"):
+        (tmp_path / "frames" / "0001" / name).write_bytes(b"whatever")
+    dataset = PennAction(tmp_path)
+    assert len(dataset[0].frames) == 3
+    surplus = [os.path.basename(path) for path in dataset.surplus_frames(0)]
+    assert surplus == ["000004.jpg", "000009.jpg"]
+
+
+def test_number_of_frames_may_be_left_out_of_the_dimensions(build, tmp_path):
+    build.penn(tmp_path, dimensions=np.array([48, 64]))
+    assert len(PennAction(tmp_path)[0].frames) == 5
+
+
 def test_frames_of_the_other_split_need_not_be_there(build, tmp_path):
     build.penn(tmp_path, 1)
     build.penn(tmp_path, 2, images=False, train=-1)
@@ -193,6 +208,7 @@ def test_unknown_and_empty_split(build, tmp_path):
         ({"visibility": np.ones((4, 13))}, "have 5, 5 and 4 rows"),
         ({"bbox": np.ones((5, 3))}, "bbox must be numbers, frames x 4"),
         ({"dimensions": np.array([0, 64, 5])}, "dimensions must be height, width"),
+        ({"dimensions": np.array([48, 64, 6])}, "tell of 6 frames, but x, y .* have 5 rows"),
         ({"action": 3}, "action must be a name"),
         ({"train": 0}, "train 1 or -1"),
         ({"train": None}, "holds no variable 'train'"),
@@ -254,7 +270,15 @@ def test_hold_out_takes_whole_videos(build, tmp_path):
 
 
 @pytest.fixture
-def folder(build, tmp_path):
+def cache_folder(tmp_path_factory, monkeypatch):
+    """A cache folder of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "deephar"
+
+
+@pytest.fixture
+def folder(build, tmp_path, cache_folder):
     """A folder with the labels of two videos, in the cache."""
     visibility = np.ones((5, 13))
     visibility[0, 0] = 0
@@ -354,11 +378,9 @@ def test_folders_do_not_share_a_cache(folder, build, tmp_path_factory, cache_fol
 
 
 @pytest.fixture(scope="module")
-def real(real_penn_labels, tmp_path_factory):
+def real(real_penn_labels):
     """Both splits of the real labels."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return {split: PennAction(real_penn_labels, split, frames=False) for split in module.SPLITS}
+    return {split: PennAction(real_penn_labels, split, frames=False) for split in module.SPLITS}
 
 
 def test_real_labels_have_the_published_counts(real):

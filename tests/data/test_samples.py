@@ -14,7 +14,7 @@ def test_subset_is_a_data_set_of_the_chosen_samples(build):
     subset = Subset(build.dataset(5), [4, 1])
     assert names(subset) == ["memory004", "memory001"]
     assert (subset.name, subset.skeleton) == ("memory", "mpii16")
-    assert repr(subset) == "Subset(2 of InMemory(5))"
+    assert repr(subset) == "Subset(2 of RandomPictures(5))"
     with pytest.raises(IndexError):
         subset[2]
 

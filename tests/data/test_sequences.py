@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from deephar.data import (
+    Augmentation,
     PennAction,
     SequenceAugmentation,
     SequenceBatches,
     clip_of,
+    crop_clip,
     pose_clip,
     pose_sequence,
 )
@@ -82,8 +84,31 @@ def test_rotation_turns_the_picture_about_its_middle_and_keeps_lengths():
 def test_a_larger_window_makes_the_person_smaller():
     poses = some_poses(dim=3)
     smaller = changed(only(scale=(2, 2)), poses)
-    np.testing.assert_allclose(smaller[..., :3] - 0.5, (poses[..., :3] - 0.5) / 2, atol=1e-6)
+    np.testing.assert_allclose(smaller[..., :2] - 0.5, (poses[..., :2] - 0.5) / 2, atol=1e-6)
     np.testing.assert_array_equal(smaller[..., 3], poses[..., 3])
+
+
+def test_depth_is_metric_and_changed_by_noise_alone():
+    poses = some_poses(dim=3)
+    poses[:, 0, 2] = 0.5  # the pelvis, or unknown
+    moved = changed(only(scale=(0.5, 2), rotation=40, translation=0.2), poses)
+    assert np.abs(moved[..., :2] - poses[..., :2]).max() > 0.1
+    np.testing.assert_array_equal(moved[..., 2:], poses[..., 2:])
+    noise = (changed(only(noise=0.05), poses) - poses)[..., 2]
+    assert (noise[:, 0] == 0).all()
+    assert 0 < noise[:, 1:].std() < 0.06
+
+
+def test_depth_in_3d_agrees_with_the_target_of_a_crop_of_the_same_scale(build):
+    joints_3d = rng().normal(0, 300, (9, 16, 3)) + [0, 0, 4000]
+    video = build.videos(9, joints_3d=joints_3d)[0]
+    clip = clip_of(video, 4)
+    larger = Augmentation(rotation=0, scale=(2, 2), flip=0, translation=0)
+    target = crop_clip(clip, 16, dim=3, augmentation=larger, rng=rng()).target
+    poses = changed(only(scale=(2, 2)), pose_sequence(video, clip.indices, clip.box, dim=3))
+    known = target[..., 2] != np.float32(-1e9)
+    assert known.mean() > 0.9
+    np.testing.assert_allclose(poses[known], target[known], atol=1e-6)
 
 
 def test_flip_mirrors_x_and_swaps_sides():

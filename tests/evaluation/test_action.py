@@ -309,6 +309,9 @@ def test_classes_that_do_not_match_are_refused(dot_videos):
     with pytest.raises(ValueError, match=r"no head 'dots'.*a .3 actions., b"):
         find_head(both, dot_videos())
     assert find_head(both, dot_videos(), "b") == "b"
+    drawn = dot_videos()
+    drawn.head = "b"
+    assert find_head(both, Subset(drawn, [0])) == "b"
     assert find_head(ModelConfig(num_frames=4, actions={"a": 3}), dot_videos()) == "a"
 
 

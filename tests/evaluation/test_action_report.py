@@ -108,9 +108,10 @@ def test_videos_are_listed_with_their_answers(scores, tmp_path):
     }
 
 
-def test_figures_are_written(scores, tmp_path):
-    paths = save_action_figures(tmp_path, scores())
-    assert sorted(path.name for path in paths) == ["actions.png", "confusion.png"]
+def test_figures_are_written(scores, dot_videos, tmp_path):
+    paths = save_action_figures(tmp_path, scores(), dot_videos())
+    names = ["actions.png", "confusion.png", "videos.png"]
+    assert sorted(path.name for path in paths) == names
     for path in paths:
         assert cv2.imread(str(path)).std() > 10
 

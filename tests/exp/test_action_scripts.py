@@ -1,8 +1,6 @@
 """The scripts for actions and videos, from the command line to the files they leave."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
 import keras
@@ -18,16 +16,7 @@ from deephar.video import VideoWriter, video_info
 
 SMALL = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
 HEADS = {"num_frames": 4, "pose_features": 16, "appearance_features": 16}
-EXP = Path(__file__).parents[2] / "exp"
 FILES = ["actions.png", "confusion.png", "results.json", "videos.csv"]
-
-
-def run(name, *arguments):
-    """Exit status of a script under exp/."""
-    spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(list(map(str, arguments)))
 
 
 def save(path, config, **facts):
@@ -54,9 +43,8 @@ def pose_weights(tmp_path_factory):
 
 
 @pytest.fixture
-def penn(tmp_path, monkeypatch):
+def penn(tmp_path):
     """A folder in Penn Action layout with four videos to test on, one shorter than a clip."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder, rng = tmp_path / "PennAction", np.random.default_rng(0)
     (folder / "labels").mkdir(parents=True)
     for number, (action, count) in enumerate(
@@ -82,14 +70,16 @@ def penn(tmp_path, monkeypatch):
 
 
 def results(folder):
-    assert sorted(path.name for path in folder.iterdir()) == FILES
-    return json.loads((folder / "results.json").read_text())
+    found = json.loads((folder / "results.json").read_text())
+    sees_frames = found["config"]["stem"] != "none"
+    assert sorted(path.name for path in folder.iterdir()) == FILES + ["videos.png"] * sees_frames
+    return found
 
 
 # --- Penn Action ---
 
 
-def test_penn_is_evaluated_by_the_multi_clip_protocol(penn, clip_weights, tmp_path, capsys):
+def test_penn_is_evaluated_by_the_multi_clip_protocol(penn, clip_weights, tmp_path, capsys, run):
     out = tmp_path / "out"
     arguments = ["--data", penn, "--weights", clip_weights, "--out", out, "--batch-size", 3]
     arguments += ["--clips", "multi", "--mirror", "--boxes", "predicted", "--stream", "fused"]
@@ -107,7 +97,9 @@ def test_penn_is_evaluated_by_the_multi_clip_protocol(penn, clip_weights, tmp_pa
     assert found["weights"]["file"] == "clips.h5"
 
 
-def test_penn_is_evaluated_from_labelled_poses_without_frames(penn, pose_weights, tmp_path, capsys):
+def test_penn_is_evaluated_from_labelled_poses_without_frames(
+    penn, pose_weights, tmp_path, capsys, run
+):
     for path in sorted((penn / "frames").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     arguments = ["--data", penn, "--weights", pose_weights, "--out", tmp_path / "out"]
@@ -119,7 +111,7 @@ def test_penn_is_evaluated_from_labelled_poses_without_frames(penn, pose_weights
     assert results(tmp_path / "out")["poses"] is None
 
 
-def test_drawn_frames_are_named_as_drawn(penn, clip_weights, tmp_path, capsys):
+def test_drawn_frames_are_named_as_drawn(penn, clip_weights, tmp_path, capsys, run):
     arguments = ["--data", penn, "--weights", clip_weights, "--out", tmp_path / "out", "--drawn"]
     assert run("pennaction/eval_penn.py", *arguments, "--limit", 2) == 0
     printed = capsys.readouterr().out
@@ -130,7 +122,7 @@ def test_drawn_frames_are_named_as_drawn(penn, clip_weights, tmp_path, capsys):
     assert "drawn" in found["data"]["source"]
 
 
-def test_the_built_in_set_is_evaluated_in_space_and_named_synthetic(tmp_path, capsys):
+def test_the_built_in_set_is_evaluated_in_space_and_named_synthetic(tmp_path, capsys, run):
     names = Synthetic("test").actions
     config = ModelConfig(
         **SMALL, **HEADS, dim=3, depth="volumetric", actions={"synthetic": len(names)}
@@ -149,7 +141,7 @@ def test_the_built_in_set_is_evaluated_in_space_and_named_synthetic(tmp_path, ca
 
 
 def test_default_weights_are_those_listed_for_the_stream(
-    penn, pose_weights, tmp_path, monkeypatch, capsys
+    penn, pose_weights, tmp_path, monkeypatch, capsys, run
 ):
     folder = tmp_path / "listed"
     folder.mkdir()
@@ -183,7 +175,7 @@ def test_default_weights_are_those_listed_for_the_stream(
         (["--data", "synthetic"], "tells 15 actions apart, the data set synthetic has 12"),
     ],
 )
-def test_mistakes_are_one_line(penn, clip_weights, tmp_path, capsys, change, message):
+def test_mistakes_are_one_line(penn, clip_weights, tmp_path, capsys, change, message, run):
     arguments = ["--data", penn, "--weights", clip_weights, "--out", tmp_path / "out", *change]
     assert run("pennaction/eval_penn.py", *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -191,7 +183,7 @@ def test_mistakes_are_one_line(penn, clip_weights, tmp_path, capsys, change, mes
     assert message in line
 
 
-def test_a_folder_has_the_actions_that_the_weights_name(penn, tmp_path, capsys):
+def test_a_folder_has_the_actions_that_the_weights_name(penn, tmp_path, capsys, run):
     config = ModelConfig(**SMALL, **HEADS, actions={"other": 15})
     arguments = ["--data", penn, "--out", tmp_path / "out"]
     path = save(tmp_path / "w.h5", config, actions={"other": ["x", *ACTIONS[1:]]})
@@ -202,7 +194,7 @@ def test_a_folder_has_the_actions_that_the_weights_name(penn, tmp_path, capsys):
     assert "0001.mat is of the action 'bowl'; known are bowls" in capsys.readouterr().err
 
 
-def test_weights_without_actions_are_refused(penn, tmp_path, capsys):
+def test_weights_without_actions_are_refused(penn, tmp_path, capsys, run):
     path = save(tmp_path / "w.h5", ModelConfig(**SMALL))
     arguments = ["--data", penn, "--weights", path, "--out", tmp_path / "out"]
     assert run("pennaction/eval_penn.py", *arguments) == 2
@@ -210,7 +202,7 @@ def test_weights_without_actions_are_refused(penn, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("subsampling", ["0", "half", "-1"])
-def test_another_subsampling_is_explained(subsampling, capsys):
+def test_another_subsampling_is_explained(subsampling, capsys, run):
     with pytest.raises(SystemExit):
         run("pennaction/eval_penn.py", "--subsampling", subsampling)
     assert "expected 1, 2, ... or whole" in capsys.readouterr().err
@@ -229,7 +221,7 @@ def film(tmp_path):
     return path
 
 
-def test_a_video_is_annotated(film, clip_weights, tmp_path, capsys):
+def test_a_video_is_annotated(film, clip_weights, tmp_path, capsys, run):
     out = tmp_path / "out.mp4"
     assert run("demo.py", film, "--weights", clip_weights, "--out", out) == 0
     printed = capsys.readouterr().out
@@ -245,7 +237,7 @@ def test_a_video_is_annotated(film, clip_weights, tmp_path, capsys):
     assert {tuple(row["box"]) for row in numbers["frames"]} == {(0, 10, 100, 110)}
 
 
-def test_mistakes_with_videos_are_one_line(film, clip_weights, tmp_path, capsys):
+def test_mistakes_with_videos_are_one_line(film, clip_weights, tmp_path, capsys, run):
     empty = tmp_path / "empty.mp4"
     empty.touch()
     cases = [
@@ -262,7 +254,7 @@ def test_mistakes_with_videos_are_one_line(film, clip_weights, tmp_path, capsys)
         assert message in line
 
 
-def test_real_videos_are_annotated(real_data, clip_weights, tmp_path):
+def test_real_videos_are_annotated(real_data, clip_weights, tmp_path, run):
     video = real_data / "videos" / "sample2.mp4"
     if not video.is_file():
         pytest.skip("the real videos are not at hand (data/videos)")

@@ -1,8 +1,6 @@
 """The training scripts, from the command line to weights that the evaluation scripts score."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
 import keras
@@ -12,17 +10,8 @@ import scipy.io
 
 from deephar import weights
 
-EXP = Path(__file__).parents[2] / "exp"
 QUICK = "--variant vgg16-light --image-size 64 --stem-weights none --freeze-stem 5".split()
 QUICK += "--epochs 1 --steps 1 --validation 0.2".split()
-
-
-def run(name, *arguments):
-    """Exit status of a script under exp/."""
-    spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(list(map(str, arguments)))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +34,7 @@ def lsp_folders(tmp_path_factory):
     return folders
 
 
-def test_mpii_with_lsp_trains_resumes_and_is_evaluated(drawn_mpii, lsp_folders, tmp_path, capsys):
+def test_mpii_with_lsp_trains_resumes_and_evaluates(drawn_mpii, lsp_folders, tmp_path, capsys, run):
     lsp, lspet = lsp_folders
     out = tmp_path / "run"
     arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet, "--out", out, *QUICK]
@@ -71,7 +60,7 @@ def test_mpii_with_lsp_trains_resumes_and_is_evaluated(drawn_mpii, lsp_folders, 
     assert (tuned / "last.h5").exists()
 
 
-def test_lsp_trains(lsp_folders, tmp_path):
+def test_lsp_trains(lsp_folders, tmp_path, run):
     lsp, lspet = lsp_folders
     arguments = ["--data", lsp, "--lsp-extended", lspet, "--out", tmp_path / "run", *QUICK]
     assert run("lsp/train_lsp.py", *arguments, "--shares", "lsp=2,lspet=2") == 0
@@ -79,7 +68,7 @@ def test_lsp_trains(lsp_folders, tmp_path):
     assert config["data"]["shares"] == {"lsp": 2, "lspet": 2}
 
 
-def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path):
+def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path, run):
     before = keras.config.dtype_policy()
     arguments = ["--data", drawn_mpii, "--out", tmp_path / "run", *QUICK, "--shares", "mpii=2"]
     try:
@@ -107,7 +96,7 @@ def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path):
         (["--learning-rate", "inf"], "learning_rate must be positive"),
     ],
 )
-def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message):
+def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message, run):
     arguments = ["--data", drawn_mpii, "--out", tmp_path / "run", *QUICK, *changed]
     assert run("mpii/train_mpii.py", *arguments) == 2
     error = capsys.readouterr().err
@@ -117,7 +106,7 @@ def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_shares_of_another_form_are_explained(drawn_mpii, tmp_path, capsys):
+def test_shares_of_another_form_are_explained(drawn_mpii, tmp_path, capsys, run):
     with pytest.raises(SystemExit):
         run("mpii/train_mpii.py", "--out", tmp_path, "--shares", "sixteen")
     assert "mpii=16,lsp=8" in capsys.readouterr().err

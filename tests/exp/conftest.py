@@ -1,0 +1,21 @@
+"""What the tests of the scripts share."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+EXP = Path(__file__).parents[2] / "exp"
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Runs a script under exp/, ``run("mpii/train_mpii.py", "--epochs", 1)``: its exit status."""
+
+    def run_script(name, *arguments):
+        spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.main(list(map(str, arguments)))
+
+    return run_script

@@ -1,0 +1,121 @@
+"""exp/pennaction/train_penn.py, from a folder in the official layout to a score."""
+
+import contextlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from deephar import weights
+from deephar.data import Synthetic, write_penn
+from deephar.data.penn import ACTIONS
+from deephar.models import frame_view
+
+QUICK = "--variant vgg16-light-64 --stem-weights none --frames 4 --workers 0".split()
+QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1".split()
+QUICK += "--epochs pose=1,action=1,finetune=1 --validation 0.3".split()
+SCRIPT = "pennaction/train_penn.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in the layout of Penn Action, under 12 of its 15 names."""
+    folder = tmp_path_factory.mktemp("Penn") / "PennAction"
+    sets = {
+        "train": Synthetic("train", videos=12, image_size=64, frames=(5, 7)),
+        "test": Synthetic("test", videos=6, image_size=64, frames=(3, 6)),
+    }
+    write_penn(folder, **sets, actions=dict(zip(Synthetic.actions, ACTIONS, strict=False)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory, run):
+    """The runs of all three stages."""
+    out = tmp_path_factory.mktemp("runs") / "penn"
+    stages = "--stages", "pose,action,finetune"
+    assert run(SCRIPT, "--data", folder, "--out", out, *QUICK, *stages) == 0
+    return out
+
+
+def by_name(model):
+    """Weights of a model by the names of layer and weight."""
+    return {
+        "/".join(weight.path.split("/")[-2:]): keras.ops.convert_to_numpy(weight)
+        for weight in model.weights
+    }
+
+
+def test_stages_build_on_each_other_and_the_second_keeps_the_pose_network(trained):
+    pose, _ = weights.load_model(trained / "pose" / "best.h5")
+    (action, config), (tuned, _) = (
+        weights.load_model(trained / stage / "best.h5") for stage in ("action", "finetune")
+    )
+    assert config.actions == {"penn": 15}
+    assert config.num_frames == 4
+    expected = by_name(pose)
+    for model, same in ((action, True), (tuned, False)):
+        actual = by_name(frame_view(model))
+        equal = [np.array_equal(actual[name], value) for name, value in expected.items()]
+        assert all(equal) == same
+    facts = weights.read_facts(trained / "action" / "best.h5")
+    assert facts["actions"]["penn"] == list(ACTIONS)
+    assert facts["subsampling"] == "whole"
+    assert "val_accuracy" in facts["score"]
+
+
+def test_the_result_is_scored_by_the_evaluation_script(folder, trained, tmp_path, capsys, run):
+    arguments = ["--data", folder, "--weights", trained / "action" / "best.h5"]
+    assert run("pennaction/eval_penn.py", *arguments, "--out", tmp_path, "--clips", "multi") == 0
+    assert "6 videos" in capsys.readouterr().out
+    assert json.loads((tmp_path / "results.json").read_text())["videos"] == 6
+
+
+def test_complete_stages_are_not_run_again_and_not_overwritten(folder, trained, capsys, run):
+    arguments = ["--data", folder, "--out", trained, *QUICK]
+    assert run(SCRIPT, *arguments, "--resume") == 0
+    assert capsys.readouterr().out.count("complete, all 1 epochs are done") == 2
+    assert run(SCRIPT, *arguments) == 2
+    assert "holds a run already" in capsys.readouterr().err
+
+
+def test_stage_2_starts_from_any_pose_weights_with_cached_features(
+    folder, trained, tmp_path, capsys, run
+):
+    arguments = ["--data", folder, "--out", tmp_path, *QUICK, "--stages", "action"]
+    assert run(SCRIPT, *arguments) == 2
+    assert "give --weights, such as" in capsys.readouterr().err
+    start = trained / "pose" / "best.h5"
+    assert run(SCRIPT, *arguments, "--weights", start, "--cache-features") == 0
+    assert "without any other augmentation" in capsys.readouterr().out
+    assert (tmp_path / "features" / "train" / "pose.npy").exists()
+    assert weights.load_model(tmp_path / "action" / "best.h5")[1].streams == ("pose", "appearance")
+
+
+def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run):
+    arguments = ["--data", folder, "--out", tmp_path, *QUICK, "--poses", "labels"]
+    assert run(SCRIPT, *arguments) == 2
+    assert "--stream pose" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--stream", "pose") == 0
+    file = tmp_path / "action" / "best.h5"
+    assert weights.read_config(file).stem == "none"
+    arguments = ["--data", folder, "--weights", file, "--poses", "labels", "--out", tmp_path / "e"]
+    assert run("pennaction/eval_penn.py", *arguments) == 0
+    arguments[-1] = tmp_path / "images"
+    arguments[5] = "predicted"
+    assert run("pennaction/eval_penn.py", *arguments) == 2
+    assert "--poses labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "poses=3"], "no stage poses"),
+        (["--stages", "action,pose"], "expected some of pose,action,finetune"),
+    ],
+)
+def test_arguments_without_sense_are_refused(folder, tmp_path, capsys, arguments, message, run):
+    with contextlib.suppress(SystemExit):  # of argparse, with status 2
+        assert run(SCRIPT, "--data", folder, "--out", tmp_path, *QUICK, *arguments) == 2
+    assert message in capsys.readouterr().err
