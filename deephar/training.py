@@ -212,7 +212,7 @@ def train_action(
     # The state of a run on cached features does not hold the pose network they are of.
     more = {"pose_network": weights.digest(frame_view(whole))[:16]} if whole else {}
     settings = run_settings(model, config, training, batches, validation, **more)
-    _compile_action(model, training, steps=training.epochs * len(batches))
+    compile_action(model, training, steps=training.epochs * len(batches))
 
     def save(path, **run_facts):
         weights.save(whole or model, config, path, **run_facts, **(facts or {}))
@@ -238,7 +238,14 @@ def set_pose_trainable(model, trainable):
         part.trainable = trainable
 
 
-def _compile_action(model, training, steps):
+def compile_action(model, training, steps):
+    """Compiles a model with the optimizer and the losses of an ``ActionTraining``.
+
+    Args:
+        model: a ``multitask_model`` or an ``action_model``.
+        training: an ``ActionTraining``.
+        steps: batches of the whole training, for its schedule.
+    """
     rate = _rate(training, steps)
     if training.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(rate, momentum=training.momentum, nesterov=True)

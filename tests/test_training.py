@@ -31,8 +31,8 @@ from deephar.training import (
     ActionTraining,
     PlateauRate,
     PoseTraining,
-    _compile_action,
     _compile_pose,
+    compile_action,
     freeze_stem,
     set_pose_trainable,
     train_action,
@@ -329,7 +329,7 @@ def test_the_rate_falls_when_the_score_stagnates_and_so_it_does_after_a_resume(t
     np.testing.assert_allclose(rates, [2e-4, 2e-4, 2e-4, 2e-4, 2e-5, 2e-5], rtol=1e-5)
     progress = _Progress(log[:4])
     model = action_model(HEADS)
-    _compile_action(model, training, steps=12)
+    compile_action(model, training, steps=12)
     callback = PlateauRate(progress.log, training)
     callback.set_model(model)
     callback.on_epoch_begin(4)

@@ -12,9 +12,10 @@ from deephar.data import Synthetic, write_penn
 from deephar.data.penn import ACTIONS
 from deephar.models import frame_view
 
-QUICK = "--variant vgg16-light-64 --stem-weights none --frames 4 --workers 0".split()
+NETWORK = "--variant vgg16-light-64 --stem-weights none".split()
+QUICK = "--frames 4 --workers 0 --validation 0.3".split()
 QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1".split()
-QUICK += "--epochs pose=1,action=1,finetune=1 --validation 0.3".split()
+QUICK += "--epochs 1".split()
 SCRIPT = "pennaction/train_penn.py"
 
 
@@ -35,7 +36,7 @@ def trained(folder, tmp_path_factory, run):
     """The runs of all three stages."""
     out = tmp_path_factory.mktemp("runs") / "penn"
     stages = "--stages", "pose,action,finetune"
-    assert run(SCRIPT, "--data", folder, "--out", out, *QUICK, *stages) == 0
+    assert run(SCRIPT, "--data", folder, "--out", out, *NETWORK, *QUICK, *stages) == 0
     return out
 
 
@@ -69,11 +70,11 @@ def test_the_result_is_scored_by_the_evaluation_script(folder, trained, tmp_path
     arguments = ["--data", folder, "--weights", trained / "action" / "best.h5"]
     assert run("pennaction/eval_penn.py", *arguments, "--out", tmp_path, "--clips", "multi") == 0
     assert "6 videos" in capsys.readouterr().out
-    assert json.loads((tmp_path / "results.json").read_text())["videos"] == 6
+    assert json.loads((tmp_path / "results.json").read_text())["data"]["videos"] == 6
 
 
 def test_complete_stages_are_not_run_again_and_not_overwritten(folder, trained, capsys, run):
-    arguments = ["--data", folder, "--out", trained, *QUICK]
+    arguments = ["--data", folder, "--out", trained, *NETWORK, *QUICK]
     assert run(SCRIPT, *arguments, "--resume") == 0
     assert capsys.readouterr().out.count("complete, all 1 epochs are done") == 2
     assert run(SCRIPT, *arguments) == 2
@@ -87,6 +88,8 @@ def test_stage_2_starts_from_any_pose_weights_with_cached_features(
     assert run(SCRIPT, *arguments) == 2
     assert "give --weights, such as" in capsys.readouterr().err
     start = trained / "pose" / "best.h5"
+    assert run(SCRIPT, *arguments, *NETWORK, "--weights", start) == 2
+    assert "--variant does not go with --weights" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--weights", start, "--cache-features") == 0
     assert "without any other augmentation" in capsys.readouterr().out
     assert (tmp_path / "features" / "train" / "pose.npy").exists()
@@ -111,7 +114,8 @@ def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", "poses=3"], "no stage poses"),
+        (["--epochs", "poses=3"], "got 'poses=3'"),
+        (["--batch", "pose=0"], "got 'pose=0'"),
         (["--stages", "action,pose"], "expected some of pose,action,finetune"),
     ],
 )
