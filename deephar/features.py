@@ -62,6 +62,8 @@ def cache_features(model, config, dataset, folder, mirror=True, batch_size=32, p
         _compute(network, config, dataset, folder, counts, mirror, batch_size, progress)
         with replacing(folder / _META) as part:
             part.write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
+    else:
+        print(f"using the features in {folder}", flush=True)
     arrays = {name: np.load(_file(folder, name), mmap_mode="r") for name in sorted(network.output)}
     return Features(dataset, facts, arrays)
 
@@ -298,5 +300,19 @@ def _describe_videos(network, config, dataset, mirror):
         video = dataset[index]
         facts.append(_Facts(video.name, video.action, len(video.joints)))
         digest.update(f"{video.name} {len(video.joints)} {video.size}".encode())
+        digest.update(_pictures(video.frames).encode())
         digest.update(np.ascontiguousarray(video.boxes, float).data)
     return digest.hexdigest(), facts
+
+
+def _pictures(frames):
+    """What tells whether the frames are still the same: some of them, by file or by content."""
+    marks = []
+    for index in sorted({0, len(frames) // 2, len(frames) - 1}):
+        frame = frames[index] if index == 0 or isinstance(frames[0], str) else None
+        if isinstance(frame, str):
+            status = Path(frame).stat()
+            marks.append(f"{status.st_size} {status.st_mtime_ns}")
+        elif frame is not None:  # drawn: one of them is enough, since drawing takes time
+            marks.append(hashlib.sha256(np.ascontiguousarray(frame)).hexdigest())
+    return " ".join(marks)

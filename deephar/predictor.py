@@ -12,6 +12,7 @@ for result in predictor.stream("video.mp4"):
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -161,7 +162,7 @@ class Predictor:
             frames, name = read_video(video), str(video)
             total = video_info(video).frames
         else:
-            frames, name = _timed(video, fps or DEFAULT_RATE), "the video"
+            frames, name = _timed(video, DEFAULT_RATE if fps is None else fps), "the video"
             total = len(video) if isinstance(video, Sized) else 0
         step = self._step(subsampling, total)
         length = (self.config.num_frames or _CHUNK) * step
@@ -379,6 +380,8 @@ def _numbers(result):
 
 def _upright(image):
     """Pixels of a picture; of a file, turned as the EXIF data say."""
+    if not isinstance(image, np.ndarray | str | os.PathLike):
+        raise ValueError(f"expected a picture as an array or the path of a file, got {image!r}")
     pixels = load_image(image)  # says what is wrong with a damaged file
     if isinstance(image, np.ndarray):
         return pixels
@@ -407,5 +410,12 @@ def _timed(frames, fps):
     """Frames with their times, checked."""
     if not isinstance(frames, Iterable):
         raise ValueError(f"expected the path of a video or its frames, got {frames!r}")
+    if isinstance(frames, np.ndarray) and frames.ndim < 4:
+        raise ValueError(
+            f"expected frames (N, H, W, 3), got an array {frames.shape}; for one picture, call the "
+            "predictor itself: predictor(image)"
+        )
+    if not fps > 0:
+        raise ValueError(f"fps must be positive, got {fps}")
     for number, frame in enumerate(frames):
         yield load_image(np.asarray(frame)), number / fps

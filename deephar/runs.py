@@ -208,15 +208,24 @@ def _items(dataset):
     return items
 
 
+def check_free(out):
+    """Checks that a folder holds no run yet; one that failed in its first epoch does not count.
+
+    Raises:
+        FileExistsError: it holds one.
+    """
+    results = [name for name in ("log.csv", "best.h5", "last.h5") if (Path(out) / name).exists()]
+    if results:
+        raise FileExistsError(
+            f"{out}: holds a run already ({', '.join(results)}); add --resume to go on with it, or "
+            "give another folder"
+        )
+
+
 def _check_run(out, settings, resume):
     """Raises unless the folder is free, or holds a run with these settings to be resumed."""
-    results = [name for name in ("log.csv", "best.h5", "last.h5") if (out / name).exists()]
     if not resume:
-        if results:  # a run that failed in its first epoch has none, and is replaced
-            raise FileExistsError(
-                f"{out}: holds a run already ({', '.join(results)}); add --resume to go on with "
-                "it, or give another folder"
-            )
+        check_free(out)
         return
     if not (out / "state.h5").exists():
         last = out / "last.h5"

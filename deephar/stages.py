@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deephar.cli import SYNTHETIC, open_videos, parse_folder, parse_subsampling
 from deephar.models.config import DEPTHS, STREAMS, VARIANTS, ModelConfig
+from deephar.runs import check_free
 from deephar.training import ActionTraining, PoseTraining, train_action, train_pose
 
 STAGES = ("pose", "action", "finetune")
@@ -122,12 +123,16 @@ def open_training_videos(args):
     Raises:
         FileNotFoundError, ValueError: as the data sets.
     """
-    from deephar.data import hold_out
+    from deephar.data import hold_out, penn
 
-    frames = args.poses == "predicted"
-    train = open_videos(args.data, "train", frames, args.drawn)
+    _check(args)
     if args.data == SYNTHETIC:
-        return train, open_videos(args.data, "validation")
+        return open_videos(args.data, "train"), open_videos(args.data, "validation")
+    actions = penn.action_names(args.data)
+    if set(actions) <= set(penn.ACTIONS):
+        actions = None  # the official ones
+    frames = args.poses == "predicted"
+    train = open_videos(args.data, "train", frames, args.drawn, actions)
     return hold_out(train, args.validation, _VALIDATION_BLOCKS)
 
 
@@ -178,6 +183,14 @@ def train_stages(args, train, validation, head, stills=None, augmentation=None):
     if args.poses == "labels":
         stages, functions = ("action",), {"action": _labels_stage}
     data = _Data(train, validation, head, stills or {}, augmentation or Augmentation())
+    # What would stop a later stage must not show only after hours of the first one.
+    for stage in () if args.resume else stages:
+        check_free(Path(args.out) / stage)
+    if "action" in stages:
+        start = _LABELS_NETWORK if args.poses == "labels" else _network(args, args.weights)
+        _with_actions(args, start, data)
+    if args.resume and not any((Path(args.out) / stage / "state.h5").exists() for stage in stages):
+        print(f"{args.out}: nothing to resume, starting anew")
     best = args.weights
     for stage in stages:
         out = Path(args.out) / stage
@@ -206,6 +219,10 @@ def _check(args):
             "--poses labels goes with --stream pose, and has the stage action only: labels have no "
             "appearance, and no pose to learn"
         )
+    useless = ("variant", "depth", "image_size", "cache_features", "drawn", "mpii")
+    given = [option for option in useless if getattr(args, option, None)]
+    if args.poses == "labels" and given:
+        raise ValueError(f"--{given[0].replace('_', '-')} has no effect with --poses labels")
     stages = args.stages or STAGES
     if args.poses == "predicted" and stages[0] != "pose" and not args.weights:
         before = STAGES[STAGES.index(stages[0]) - 1]
@@ -422,8 +439,8 @@ def _cached(args, model, config, data):
     from deephar.models import action_view
 
     print(
-        "running the pose network over all frames once (--cache-features): the action stage sees "
-        "them as they are and mirrored, by one window a video, without any other augmentation",
+        "--cache-features: the action stage sees what the pose network gives for all frames as "
+        "they are and mirrored, by one window a video, without any other augmentation",
         flush=True,
     )
     folder = Path(args.out) / "features"

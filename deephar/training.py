@@ -13,7 +13,7 @@ import numpy as np
 from deephar import weights
 from deephar.evaluation.pose import predict_poses
 from deephar.losses import ActionLoss, PoseLoss
-from deephar.models import frame_view
+from deephar.models import frame_view, has_pose_network
 from deephar.runs import fit_run, run_settings, validation_score
 
 SCHEDULES = ("cosine", "constant")
@@ -187,7 +187,8 @@ def train_action(
 
     Args:
         model: a ``multitask_model`` for batches of clips, or an ``action_model`` for batches of
-            poses or of cached features.
+            poses or of cached features; with the weights to start from in its pose network, also
+            when the run is resumed.
         config: its ``ModelConfig``.
         batches: ``deephar.data.ClipBatches``, ``SequenceBatches`` or
             ``deephar.features.FeatureBatches``.
@@ -209,8 +210,11 @@ def train_action(
     """
     training = training or ActionTraining()
     set_pose_trainable(model, training.finetune)
-    # The state of a run on cached features does not hold the pose network they are of.
-    more = {"pose_network": weights.digest(frame_view(whole))[:16]} if whole else {}
+    # A run goes with the pose network it started on: the heads were trained on what that one gives.
+    network = whole or model
+    more = {}
+    if has_pose_network(network):
+        more["pose_network"] = weights.digest(frame_view(network))[:16]
     settings = run_settings(model, config, training, batches, validation, **more)
     compile_action(model, training, steps=training.epochs * len(batches))
 
@@ -229,13 +233,12 @@ def set_pose_trainable(model, trainable):
     Raises:
         ValueError: it is to be trained, but the model has none.
     """
-    parts = [layer for layer in model.layers if layer.name == "every_frame"]
-    if trainable and not parts:
+    if has_pose_network(model):
+        model.get_layer("every_frame").trainable = trainable
+    elif trainable:
         raise ValueError(
             "there is no pose network to finetune in this model: give the whole multitask_model"
         )
-    for part in parts:
-        part.trainable = trainable
 
 
 def compile_action(model, training, steps):

@@ -2,13 +2,15 @@
 
 import dataclasses
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 from deephar import weights
-from deephar.data import Synthetic
+from deephar.data import PennAction, Synthetic, write_penn
 from deephar.data.clips import clip_indices
+from deephar.data.penn import action_names
 from deephar.features import FeatureBatches, cache_features
 from deephar.models import ModelConfig, action_view, frame_view, multitask_model
 from deephar.training import ActionTraining, train_action
@@ -130,3 +132,17 @@ def test_pose_stream_alone_needs_no_appearance(videos, tmp_path):
     config = dataclasses.replace(CONFIG, streams=("pose",))
     features = cache_features(multitask_model(config), config, videos, tmp_path, mirror=False)
     assert set(features.arrays) == {"pose"}
+
+
+def test_features_of_changed_frames_are_computed_anew(model, tmp_path, capsys):
+    write_penn(tmp_path / "Penn", train=Synthetic("train", videos=1, image_size=64, frames=4))
+    videos = PennAction(tmp_path / "Penn", "train", actions=action_names(tmp_path / "Penn"))
+    cache_features(model, CONFIG, videos, tmp_path / "features")
+    cache_features(model, CONFIG, videos, tmp_path / "features")
+    assert "using the features in" in capsys.readouterr().out
+    before = np.array(np.load(tmp_path / "features" / "pose.npy"))
+    for path in videos.frame_paths(0):
+        cv2.imwrite(path, 255 - cv2.imread(path))
+    features = cache_features(model, CONFIG, videos, tmp_path / "features")
+    assert "using the features in" not in capsys.readouterr().out
+    assert not np.array_equal(features.arrays["pose"], before)

@@ -433,3 +433,14 @@ def test_the_predictor_is_exported_but_imported_late():
         _ = deephar.Nothing
     code = "import deephar, sys; assert not {'keras', 'cv2', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_picture_is_not_taken_for_a_video_nor_a_number_for_a_picture(blobs):
+    predictor = blobs()
+    with pytest.raises(ValueError, match="call the predictor itself"):
+        next(predictor.stream(film(1)[0]))
+    with pytest.raises(ValueError, match="fps must be positive"):
+        next(predictor.stream(film(2), fps=0))
+    for nonsense in (None, 0):
+        with pytest.raises(ValueError, match="expected a picture"):
+            predictor(nonsense)

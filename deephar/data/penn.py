@@ -167,7 +167,8 @@ class PennAction:
         if not (self.root / "frames").is_dir():
             raise FileNotFoundError(
                 f"{self.root} holds labels only: there is no folder {self.root / 'frames'}. Get "
-                f"the frames, or use PennAction(..., frames=False) for the labels alone. {_REMEDY}"
+                "the frames, or use PennAction(..., frames=False) for the labels alone (in scripts "
+                f"--stream pose --poses labels, or --drawn). {_REMEDY}"
             )
         for index in range(len(self)):
             missing = self.missing_frames(index)

@@ -587,8 +587,8 @@ def _as_rgb8(pixels, what):
     """Grey, RGB or RGBA of 8 or 16 bits as uint8 (H, W, 3)."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    channels = pixels.shape[-1]
-    if pixels.ndim != 3 or channels not in (1, 3, 4) or pixels.dtype not in (np.uint8, np.uint16):
+    channels = pixels.shape[-1] if pixels.ndim == 3 else 0
+    if channels not in (1, 3, 4) or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"An image must be uint8 or uint16 with 1, 3 or 4 channels, but {what} is "
             f"{pixels.dtype} {pixels.shape}."

@@ -2,7 +2,13 @@
 
 from deephar.models.action import action_model
 from deephar.models.config import VARIANTS, ModelConfig
-from deephar.models.multitask import action_view, frame_model, frame_view, multitask_model
+from deephar.models.multitask import (
+    action_view,
+    frame_model,
+    frame_view,
+    has_pose_network,
+    multitask_model,
+)
 from deephar.models.pose import pose_model
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "build_model",
     "frame_model",
     "frame_view",
+    "has_pose_network",
     "multitask_model",
     "pose_model",
 ]

@@ -67,11 +67,33 @@ def appearance_names(config):
     return [f"appearance_{number}" for number in range(1, config.num_predictions + 1)]
 
 
+def has_pose_network(model):
+    """Whether a model is a `multitask_model`, with a pose network inside."""
+    return any(layer.name == "every_frame" for layer in model.layers)
+
+
 def frame_view(model):
-    """The `frame_model` inside a `multitask_model`: images to poses, with the same weights."""
+    """The `frame_model` inside a `multitask_model`: images to poses, with the same weights.
+
+    Raises:
+        ValueError: the model is another one.
+    """
+    _require_multitask(model)
     return model.get_layer("every_frame").layer
 
 
 def action_view(model):
-    """The `action_model` inside a `multitask_model`, with the same weights."""
+    """The `action_model` inside a `multitask_model`, with the same weights.
+
+    Raises:
+        ValueError: the model is another one.
+    """
+    _require_multitask(model)
     return model.get_layer("actions")
+
+
+def _require_multitask(model):
+    if not has_pose_network(model):
+        raise ValueError(
+            f"{model.name} is no multitask_model: a network of poses, or of actions, has no parts"
+        )

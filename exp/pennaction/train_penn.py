@@ -38,7 +38,7 @@ def main(argv=None):
     stills = {"mpii": MPII(args.mpii, split="train")} if args.mpii else {}
     head = "synthetic" if args.data == cli.SYNTHETIC else "penn"
     best = stages.train_stages(args, train, validation, head, stills)
-    print(f"wrote {best}")
+    print(f"best weights: {best}")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ def main(argv=None):
     stages.add_stages_arguments(parser)
     parser.set_defaults(**SHORT)
     args = parser.parse_args(argv)
+    if args.weights:  # they bring their network with them
+        args.variant = args.depth = None
     if args.stages and args.stages[-1] == "pose":
         parser.error("--stages pose has no action to evaluate; add the stage action")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -73,6 +74,27 @@ def test_the_result_is_scored_by_the_evaluation_script(folder, trained, tmp_path
     assert json.loads((tmp_path / "results.json").read_text())["data"]["videos"] == 6
 
 
+def test_a_stage_on_another_pose_network_is_not_taken_for_complete(
+    folder, trained, tmp_path, capsys, run
+):
+    shutil.copytree(trained, tmp_path / "penn")
+    shutil.rmtree(tmp_path / "penn" / "pose")
+    arguments = ["--data", folder, "--out", tmp_path / "penn", *NETWORK, *QUICK, "--resume"]
+    assert run(SCRIPT, *arguments, "--seed", 1) == 2
+    assert "pose_network was" in capsys.readouterr().err
+
+
+def test_what_would_stop_a_later_stage_shows_before_the_first(folder, tmp_path, capsys, run):
+    (tmp_path / "action").mkdir()
+    (tmp_path / "action" / "best.h5").write_text("of an earlier run")
+    arguments = ["--data", folder, "--out", tmp_path, *NETWORK, *QUICK]
+    assert run(SCRIPT, *arguments) == 2
+    assert "holds a run already (best.h5)" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--frames", 1, "--resume") == 2
+    assert "at least 4" in capsys.readouterr().err
+    assert not (tmp_path / "pose").exists()
+
+
 def test_complete_stages_are_not_run_again_and_not_overwritten(folder, trained, capsys, run):
     arguments = ["--data", folder, "--out", trained, *NETWORK, *QUICK]
     assert run(SCRIPT, *arguments, "--resume") == 0
@@ -100,6 +122,8 @@ def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run)
     arguments = ["--data", folder, "--out", tmp_path, *QUICK, "--poses", "labels"]
     assert run(SCRIPT, *arguments) == 2
     assert "--stream pose" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--stream", "pose", *NETWORK) == 2
+    assert "--variant has no effect with --poses labels" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--stream", "pose") == 0
     file = tmp_path / "action" / "best.h5"
     assert weights.read_config(file).stem == "none"

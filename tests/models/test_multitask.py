@@ -192,3 +192,10 @@ def test_config_with_actions_survives_json():
 def test_action_network_needs_actions():
     with pytest.raises(ValueError, match="no actions"):
         action_model(ModelConfig())
+
+
+def test_networks_without_parts_have_no_views():
+    model = action_model(HEADS)
+    for view in (frame_view, action_view):
+        with pytest.raises(ValueError, match="is no multitask_model"):
+            view(model)
