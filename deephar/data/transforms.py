@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from deephar.data.samples import Sample
+from deephar.data.samples import Sample, Subset
 from deephar.geometry import apply_affine, crop_affine, warp_matrix
 from deephar.skeletons import UNSUPERVISED, Skeleton, convert, get_skeleton, joint_map
 
@@ -336,7 +336,7 @@ def load_image(image: str | np.ndarray) -> np.ndarray:
     return _open(image).pixels
 
 
-class InMemory:
+class InMemory(Subset):
     """A data set of stills whose images are decoded (or drawn) once and kept.
 
     For data sets that fit: 1000 images of 256 x 256 pixels take 200 MB.
@@ -344,43 +344,17 @@ class InMemory:
     Args:
         dataset: a data set of stills.
 
-    Attributes:
-        dataset: the data set.
-
     Raises:
         FileNotFoundError: as `load_image`.
         ValueError: as `load_image`.
     """
 
     def __init__(self, dataset):
-        self.dataset = dataset
+        super().__init__(dataset, range(len(dataset)))
         self._samples = [
             replace(sample, image=load_image(sample.image))
             for sample in map(dataset.__getitem__, range(len(dataset)))
         ]
-
-    @property
-    def name(self) -> str:
-        """Name of the data set."""
-        return self.dataset.name
-
-    @property
-    def skeleton(self) -> str:
-        """Name of the skeleton of the data set's joints."""
-        return self.dataset.skeleton
-
-    @property
-    def split(self) -> str:
-        """Split that the data set is of."""
-        return self.dataset.split
-
-    @property
-    def source(self) -> str:
-        """What the data set was read from."""
-        return self.dataset.source
-
-    def __len__(self):
-        return len(self._samples)
 
     def __getitem__(self, index):
         return self._samples[index]

@@ -32,12 +32,20 @@ def folder(tmp_path_factory):
     return folder
 
 
+def run_shares(out):
+    """Items of each data set in a batch of a run."""
+    return json.loads((out / "config.json").read_text())["data"]["shares"]
+
+
 @pytest.fixture(scope="module")
-def trained(folder, tmp_path_factory, run):
-    """The runs of all three stages."""
+def trained(folder, drawn_mpii, tmp_path_factory, run):
+    """The runs of all three stages, with stills."""
     out = tmp_path_factory.mktemp("runs") / "penn"
-    stages = "--stages", "pose,action,finetune"
+    stages = "--stages", "pose,action,finetune", "--mpii", drawn_mpii
     assert run(SCRIPT, "--data", folder, "--out", out, *NETWORK, *QUICK, *stages) == 0
+    assert run_shares(out / "pose") == {"penn": 4, "mpii": 2}
+    assert run_shares(out / "action") == {"penn": 2}
+    assert run_shares(out / "finetune") == {"penn": 2, "mpii": 1}
     return out
 
 
@@ -95,8 +103,10 @@ def test_what_would_stop_a_later_stage_shows_before_the_first(folder, tmp_path, 
     assert not (tmp_path / "pose").exists()
 
 
-def test_complete_stages_are_not_run_again_and_not_overwritten(folder, trained, capsys, run):
-    arguments = ["--data", folder, "--out", trained, *NETWORK, *QUICK]
+def test_complete_stages_are_not_run_again_and_not_overwritten(
+    folder, drawn_mpii, trained, capsys, run
+):
+    arguments = ["--data", folder, "--out", trained, *NETWORK, *QUICK, "--mpii", drawn_mpii]
     assert run(SCRIPT, *arguments, "--resume") == 0
     assert capsys.readouterr().out.count("complete, all 1 epochs are done") == 2
     assert run(SCRIPT, *arguments) == 2
