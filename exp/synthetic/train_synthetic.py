@@ -20,7 +20,7 @@ SHORT = {
     "stem_weights": "none",
     "depth": "regression",
     "frames": 8,
-    "epochs": {"pose": 9, "action": 8},
+    "epochs": {"pose": 10, "action": 8},
     "steps": {"pose": 600, "action": 60},
     "batch": {"pose": 8, "action": 16},
     "cache_features": True,
