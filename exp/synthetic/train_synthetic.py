@@ -4,7 +4,8 @@
 
 Nothing is downloaded. Ends with a table on persons and views that were not trained on: PCKh, MPJPE
 and action accuracy, all of *synthetic* data, and pictures in the folder `eval`. The defaults are a
-short form for a laptop: a light network, 64 pixels, persons filmed from the front.
+short form for a laptop: a light network, 64 pixels, persons filmed from the front. With `--dim 2`,
+poses are in the plane only, and actions are told by these.
 """
 
 import argparse
@@ -36,10 +37,15 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--videos", type=int, default=480, help="to train on (%(default)s)")
+    parser.add_argument(
+        "--dim", type=int, choices=(2, 3), default=3, help="of poses, and so of actions (3)"
+    )
     parser.add_argument("--views", default="front", help="front or all (%(default)s)")
     stages.add_stages_arguments(parser)
     parser.set_defaults(**SHORT)
     args = parser.parse_args(argv)
+    if args.dim == 2:
+        args.depth = None
     if args.weights:  # they bring their network with them
         args.variant = args.depth = None
     if args.stages and args.stages[-1] == "pose":
@@ -67,7 +73,8 @@ def evaluate(test, weights, out, command):
     rows = [["2D pose", "PCKh@0.5", f"{pose.answer.total:.1f} %", of_frames]]
     if pose.depth is not None:
         rows.append(["3D pose", "MPJPE", f"{pose.depth.answer.total:.0f} mm", of_frames])
-    rows.append(["action", "accuracy", f"{action.answer.total:.1f} %", of_videos])
+    space = "2D" if pose.depth is None else "3D"
+    rows.append([f"{space} action", "accuracy", f"{action.answer.total:.1f} %", of_videos])
     header = ["synthetic test", "measure", "score", "of"]
     print("\n" + "\n".join(evaluation.table_lines(header, rows)))
 
