@@ -38,13 +38,6 @@ def add_pose_training_arguments(parser):
     default = PoseTraining()
     network = parser.add_argument_group("network")
     network.add_argument("--variant", default="vgg16", choices=VARIANTS, help="(%(default)s)")
-    network.add_argument("--image-size", type=int, help="pixels, a multiple of 64 (the variant's)")
-    network.add_argument(
-        "--stem-weights",
-        default="imagenet",
-        metavar="imagenet|none|PATH",
-        help="start of the VGG-16 stem (%(default)s, downloaded once)",
-    )
     network.add_argument("--weights", help="start from this .h5 file, or name, and its network")
 
     training = parser.add_argument_group("training")
@@ -60,10 +53,22 @@ def add_pose_training_arguments(parser):
     training.add_argument(
         "--schedule", choices=SCHEDULES, default=default.schedule, help="(%(default)s)"
     )
+    add_common_training_arguments(network, training)
+
+
+def add_common_training_arguments(network, training):
+    """Adds to two groups of arguments what training on stills and on videos have in common."""
+    network.add_argument("--image-size", type=int, help="pixels, a multiple of 64 (the variant's)")
+    network.add_argument(
+        "--stem-weights",
+        default="imagenet",
+        metavar="imagenet|none|PATH",
+        help="start of the VGG-16 stem (%(default)s, downloaded once)",
+    )
     training.add_argument(
         "--freeze-stem",
         type=int,
-        default=default.freeze_stem,
+        default=0,
         metavar="N",
         help="keep the first N of the 5 VGG-16 blocks as they are (%(default)s)",
     )
@@ -79,7 +84,8 @@ def add_pose_training_arguments(parser):
         type=float,
         default=0.1,
         metavar="SHARE",
-        help="share of the training images held out to pick the best epoch (%(default)s)",
+        help="share of the training images, or videos, held out to pick the best epoch "
+        "(%(default)s)",
     )
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from deephar.cli import SYNTHETIC, open_videos, parse_folder, parse_subsampling
+from deephar.cli import (
+    SYNTHETIC,
+    add_common_training_arguments,
+    open_videos,
+    parse_folder,
+    parse_subsampling,
+)
 from deephar.models.config import DEPTHS, STREAMS, VARIANTS, ModelConfig
 from deephar.runs import check_free
 from deephar.training import ActionTraining, PoseTraining, train_action, train_pose
@@ -42,7 +48,6 @@ def add_stages_arguments(parser):
     """Adds the arguments that ``train_stages`` reads."""
     network = parser.add_argument_group("network")
     network.add_argument("--variant", choices=VARIANTS, help="(vgg16)")
-    network.add_argument("--image-size", type=int, help="pixels, a multiple of 64 (the variant's)")
     network.add_argument("--depth", choices=DEPTHS, help="predict 3D poses, in this way")
     network.add_argument("--frames", type=int, help=f"of a clip ({_FRAMES})")
     network.add_argument(
@@ -57,12 +62,6 @@ def add_stages_arguments(parser):
         choices=("predicted", "labels"),
         default="predicted",
         help="what the pose stream sees (%(default)s); labels, with --stream pose, needs no frames",
-    )
-    network.add_argument(
-        "--stem-weights",
-        default="imagenet",
-        metavar="imagenet|none|PATH",
-        help="start of the VGG-16 stem (%(default)s, downloaded once)",
     )
     network.add_argument("--weights", help="start from the pose network of this .h5 file, or name")
 
@@ -81,25 +80,13 @@ def add_stages_arguments(parser):
     training.add_argument(
         "--batch", type=_parse_numbers, default={}, help=_by_stage("frames or clips", _BATCH)
     )
-    training.add_argument("--freeze-stem", type=int, default=0, metavar="N", help="as train_mpii")
     training.add_argument(
         "--cache-features",
         action="store_true",
         help="run the frozen pose network once over all frames, not in each epoch of the action "
-        "stage: many times faster, without augmentation but for mirroring",
+        "stage: faster, without augmentation but for mirroring",
     )
-    training.add_argument(
-        "--validation",
-        type=float,
-        default=0.1,
-        metavar="SHARE",
-        help="share of the training videos held out to pick the best epoch (%(default)s)",
-    )
-    training.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    training.add_argument("--workers", type=int, default=2, help="threads (%(default)s)")
-    training.add_argument(
-        "--mixed-precision", action="store_true", help="compute in bfloat16, for GPUs"
-    )
+    add_common_training_arguments(network, training)
 
 
 def _by_stage(what, defaults):

@@ -6,6 +6,7 @@ and compared with the depth of what is already there; edges are antialiased. The
 which joints are hidden. NumPy and OpenCV only, about 5 ms for a person of 200 pixels.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -408,9 +409,9 @@ class LazyFrames(Sequence):
             raise IndexError(f"The video has {len(self)} frames, there is no frame {index}.")
         return self.draw(int(index) % len(self))
 
+    @abstractmethod
     def draw(self, index: int) -> np.ndarray:
         """The frame of an index from 0, uint8 (H, W, 3), RGB."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
