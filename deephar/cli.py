@@ -8,9 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from deephar.models.config import VARIANTS
+from deephar.models.config import VARIANTS, in_space
 from deephar.runs import read_settings
 from deephar.training import SCHEDULES, PoseTraining, train_pose
+
+IN_SPACE = "pa17j"
+"""Joint layout of networks that are trained on stills in space: that of Human3.6M."""
 
 
 def reporting_errors(main):
@@ -110,14 +113,15 @@ def parse_shares(text):
         ) from None
 
 
-def train_pose_network(args, datasets, shares, score):
+def train_pose_network(args, datasets, shares, score, validation_limit=None):
     """Builds the network that the arguments ask for and trains it on data sets.
 
     Args:
         args: of a parser with ``add_pose_training_arguments``.
         datasets: training data sets by name; validation persons are held out of the first.
         shares: persons of each in a batch, where the arguments do not say.
-        score: ``score_mpii`` or ``score_lsp``, what validation persons are scored with.
+        score: a function of ``deephar.evaluation`` that validation persons are scored with.
+        validation_limit: at most so many of them are, spread evenly; None for all.
 
     Raises:
         FileNotFoundError, FileExistsError, ValueError, FloatingPointError: as ``train_pose``, and
@@ -127,7 +131,8 @@ def train_pose_network(args, datasets, shares, score):
 
     from deephar import weights
     from deephar.data import Augmentation, Batches, hold_out
-    from deephar.models import pose_model
+    from deephar.evaluation.report import limited
+    from deephar.models import build_model
 
     if args.mixed_precision:
         # Not float16: the features of VGG-16 exceed its range.
@@ -138,11 +143,13 @@ def train_pose_network(args, datasets, shares, score):
     datasets = dict(datasets)
     first = next(iter(datasets))
     datasets[first], validation = hold_out(datasets[first], args.validation)
+    validation = limited(validation, validation_limit, "persons", spread=True)
     batches = Batches(
         datasets,
         args.shares or {name: shares[name] for name in datasets},
         image_size=config.image_size,
         skeleton=config.skeleton,
+        dim=config.dim,
         augmentation=Augmentation(),
         seed=args.seed,
         steps_per_epoch=args.steps,
@@ -150,7 +157,7 @@ def train_pose_network(args, datasets, shares, score):
     )
     # Weights to start from, and those in the state of a resumed run, come later.
     stem_is_random = args.stem_weights == "none" or start or args.resume
-    model = pose_model(config, None if stem_is_random else args.stem_weights)
+    model = build_model(config, None if stem_is_random else args.stem_weights)
     if start:
         weights.load(model, start)
     settings = PoseTraining(
@@ -168,14 +175,16 @@ def train_pose_network(args, datasets, shares, score):
 def _config(args, start):
     """The network's config: the resumed run's, that of the weights to start from, or a variant."""
     from deephar import weights
-    from deephar.models import ModelConfig
+    from deephar.models import config_from_json
 
     if args.resume:
-        config = ModelConfig.from_json(json.dumps(read_settings(args.out)["model"]))
+        config = config_from_json(json.dumps(read_settings(args.out)["model"]))
     elif start:
         config = weights.read_config(start)
     else:
-        config = VARIANTS[args.variant]
+        config = replace(VARIANTS[args.variant], actions={}, num_frames=None)
+        if getattr(args, "depth", None):
+            config = replace(in_space(config, args.depth), skeleton=IN_SPACE)
     return config if args.image_size is None else replace(config, image_size=args.image_size)
 
 
@@ -223,15 +232,19 @@ SYNTHETIC = "synthetic"
 _STREAMS = {"fused": {"pose", "appearance"}, "pose": {"pose"}, "appearance": {"appearance"}}
 
 
-def open_videos(folder, split, frames=True, drawn=False, actions=None):
+def open_videos(
+    folder, split, frames=True, drawn=False, actions=None, protocol=None, skeleton="ntu25"
+):
     """The video data set that the arguments of a script name.
 
     Args:
-        folder: of Penn Action, or "synthetic" for the built-in set.
+        folder: of Penn Action, or "synthetic" for the built-in set; of NTU RGB+D with `protocol`.
         split: "train" or "test".
         frames: whether frames are needed, or the labels are enough.
         drawn: whether the frames are drawn from the labels of the folder.
         actions: names of the actions of a folder with others than Penn Action's 15.
+        protocol: of NTU RGB+D: "cross-subject" or "cross-view".
+        skeleton: joint layout in which NTU RGB+D is served.
 
     Returns:
         The data set; `name` tells that it is synthetic, or drawn.
@@ -241,6 +254,8 @@ def open_videos(folder, split, frames=True, drawn=False, actions=None):
     """
     from deephar import data
 
+    if protocol is not None:
+        return data.NTU(folder, split, protocol, frames=frames, skeleton=skeleton)
     if folder == SYNTHETIC:
         if drawn:
             raise ValueError("--drawn draws the labels of a folder of Penn Action: give its --data")
@@ -321,6 +336,34 @@ def action_weights(args, head):
     return name, names.get(head, next(iter(names.values())) if len(names) == 1 else None)
 
 
+def open_ntu(args, name):
+    """NTU RGB+D as the weights are to be scored on it.
+
+    Args:
+        args: with ``data``, ``split``, ``protocol`` (None for that of the weights), ``poses``.
+        name: name or path of the weights.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``NTU``, or the weights were trained by another protocol.
+    """
+    from deephar import weights
+
+    path = weights.find(name)
+    trained = weights.read_facts(path).get("protocol")
+    if trained and args.protocol not in (None, trained):
+        raise ValueError(
+            f"{name}: these weights were trained by the protocol {trained}: they know videos that "
+            f"{args.protocol} tests on; give --protocol {trained}, or other weights"
+        )
+    return open_videos(
+        args.data,
+        args.split,
+        args.poses == "predicted",
+        protocol=args.protocol or trained or "cross-subject",
+        skeleton=weights.read_config(path).skeleton,
+    )
+
+
 def evaluate_action_network(args, name, dataset, command):
     """Evaluates an action network on a video data set.
 
@@ -351,17 +394,18 @@ def evaluate_action_network(args, name, dataset, command):
 
 
 def _listed_weights(args, head):
-    """Name of the first weights in the index that have the head, and go by what is asked for."""
+    """The first weights in the index that are there, have the head, and go by what is asked for."""
     from deephar import weights
+    from deephar.models import config_from_json
 
     entries = weights.index()
     for name, entry in entries.items():
-        config = entry["config"]
-        if head not in config.get("actions", {}):
+        config = config_from_json(json.dumps(entry["config"]))
+        if head not in config.actions or not (weights.weights_folder() / entry["file"]).is_file():
             continue
-        if (config["stem"] == "none") != (args.poses == "labels"):
+        if (config.stem == "none") != (args.poses == "labels"):
             continue
-        if args.stream is None or set(config["streams"]) == _STREAMS[args.stream]:
+        if args.stream is None or set(config.streams) == _STREAMS[args.stream]:
             return name
     raise FileNotFoundError(
         f"{weights.weights_folder() / 'index.json'} lists no weights for {head!r} with --poses "

@@ -211,19 +211,38 @@ class VolumetricMaps(_Float32Layer):
 
 @_register
 class DepthSoftArgmax(_Float32Layer):
-    """Soft-argmax along depth, on a grid from 0 to 1 inclusive.
+    """Soft-argmax along depth.
 
     Input: ``(..., depth_maps, joints)``, raw values. Output: ``(..., joints, 1)`` in [0, 1].
     Source: Luvizon et al., CVPR 2018, section 3.2.
+
+    Args:
+        grid: where the depth maps lie: ``"inclusive"``, from 0 to 1 with both ends, or
+            ``"centres"``, in the middle of as many equal parts. The authors have used both.
+
+    Raises:
+        ValueError: another grid.
     """
+
+    def __init__(self, grid="inclusive", **kwargs):
+        super().__init__(**kwargs)
+        if grid not in ("inclusive", "centres"):
+            raise ValueError(f"grid must be 'inclusive' or 'centres', and is {grid!r}")
+        self.grid = grid
 
     def call(self, maps):
         probabilities = ops.softmax(maps, axis=-2)
-        z = ops.einsum("...dj,d->...j", probabilities, _unit_grid(maps.shape[-2]))
-        return ops.expand_dims(z, -1)
+        count = maps.shape[-2]
+        grid = _unit_grid(count)
+        if self.grid == "centres":
+            grid = (ops.arange(count, dtype="float32") + 0.5) / count
+        return ops.expand_dims(ops.einsum("...dj,d->...j", probabilities, grid), -1)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-2], input_shape[-1], 1)
+
+    def get_config(self):
+        return {**super().get_config(), "grid": self.grid}
 
 
 @_register
@@ -241,6 +260,73 @@ class VolumetricVisibility(_Float32Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[1][:-2], input_shape[1][-1], 1)
+
+
+@_register
+class ContextMaps(_Float32Layer):
+    """Splits heat maps into the specialised ones and the contextual ones.
+
+    Input: ``(..., height, width, (1 + context) * joints)``, the specialised map of every joint
+    before all contextual ones. Output: ``(..., height, width, joints)`` and ``(..., height, width,
+    context * joints)``. Source: as of `ContextAggregation`.
+
+    Args:
+        joints: number of joints.
+    """
+
+    def __init__(self, joints, **kwargs):
+        super().__init__(**kwargs)
+        self.joints = joints
+
+    def call(self, maps):
+        return maps[..., : self.joints], maps[..., self.joints :]
+
+    def compute_output_shape(self, input_shape):
+        *leading, maps = input_shape
+        return (*leading, self.joints), (*leading, maps - self.joints)
+
+    def get_config(self):
+        return {**super().get_config(), "joints": self.joints}
+
+
+@_register
+class ContextAggregation(_Float32Layer):
+    """Position of each joint, from its specialised heat map and from its contextual ones.
+
+    ``weight * specialised + (1 - weight) * sum(p_c * contextual_c) / sum(p_c)``, where p is the
+    confidence in each contextual map. Where none of a joint's maps has any, they count alike.
+
+    Input: positions ``(..., joints, dim)`` by the specialised maps, positions ``(..., joints *
+    context, dim)`` by the contextual ones, a joint's own in a row, and the confidences in these,
+    ``(..., joints * context, 1)``. Output: ``(..., joints, dim)``.
+    Source: Luvizon et al., Human Pose Regression by Combining Indirect Part Detection and
+    Contextual Information, 2017; the CVPR 2018 network inherits it.
+
+    Args:
+        weight: share of the specialised map.
+    """
+
+    def __init__(self, weight=0.8, **kwargs):
+        super().__init__(**kwargs)
+        self.weight = weight
+
+    def call(self, inputs):
+        specialised, contextual, confidence = inputs
+        confidence = self._by_joint(confidence, specialised) + keras.config.epsilon()
+        contextual = self._by_joint(contextual, specialised)
+        average = ops.sum(confidence * contextual, axis=-2) / ops.sum(confidence, axis=-2)
+        return self.weight * specialised + (1.0 - self.weight) * average
+
+    def _by_joint(self, x, specialised):
+        joints = specialised.shape[-2]
+        shape = _known_shape(x)
+        return ops.reshape(x, (*shape[:-2], joints, x.shape[-2] // joints, x.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
 
 
 @_register
@@ -281,18 +367,91 @@ class HeatMapPooling(keras.layers.Layer):
 
 @_register
 class VisibleCoordinates(_Float32Layer):
-    """Coordinates from -1 to 1 times visibility: hidden joints go to 0, the centre of the crop.
+    """Coordinates times visibility: those of hidden joints go to 0.
 
     Input: ``(..., joints, dim + 1)``, coordinates from 0 to 1, and visibility. Output: ``(...,
-    joints, dim)``. Source: the authors' SPNet masks by visibility; it leaves coordinates from 0 to
-    1, which puts hidden joints into a corner.
+    joints, dim)``. Source: the authors' SPNet masks by visibility.
+
+    Args:
+        centred: whether coordinates are taken from -1 to 1, so that hidden joints lie in the middle
+            of the crop. The authors leave them from 0 to 1, which puts hidden joints into a corner.
     """
 
+    def __init__(self, centred=True, **kwargs):
+        super().__init__(**kwargs)
+        self.centred = centred
+
     def call(self, poses):
-        return (2.0 * poses[..., :-1] - 1.0) * poses[..., -1:]
+        coordinates = poses[..., :-1]
+        if self.centred:
+            coordinates = 2.0 * coordinates - 1.0
+        return coordinates * poses[..., -1:]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] - 1)
+
+    def get_config(self):
+        return {**super().get_config(), "centred": self.centred}
+
+
+@_register
+class ClipPooling(keras.layers.Layer):
+    """Max pooling over frames and joints, after filling up with zeros to what can be halved twice.
+
+    Windows are 2 x 2; joints are halved, frames if ``time_stride`` is 2. Zeros are added around:
+    joints up to a multiple of 4, frames of ``2 * time_stride``, so that what follows can pool by 2
+    once more and undo that.
+
+    Input: ``(batch, frames, joints, channels)``, at least 4 frames, which may be unknown when the
+    graph is built. Output: ``(batch, filled frames / time_stride, filled joints / 2, channels)``.
+    Source: the authors' SPNet.
+
+    Args:
+        time_stride: 1 or 2.
+    """
+
+    def __init__(self, time_stride, **kwargs):
+        super().__init__(**kwargs)
+        self.time_stride = time_stride
+
+    def call(self, x):
+        x = _filled(x, 1, 2 * self.time_stride)
+        x = _filled(x, 2, 4)
+        return ops.max_pool(x, (2, 2), (self.time_stride, 2), "same")
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, joints, channels = input_shape
+        if frames is not None:
+            frames = -(-frames // (2 * self.time_stride)) * 2
+        return batch, frames, -(-joints // 4) * 2, channels
+
+    def get_config(self):
+        return {**super().get_config(), "time_stride": self.time_stride}
+
+
+@_register
+class ClipFilling(keras.layers.Layer):
+    """Adds zeros around a clip, so that its frames and joints can be halved twice.
+
+    Input: ``(batch, frames, joints, channels)``, at least 4 frames, which may be unknown when the
+    graph is built. Output: the same, frames and joints filled up to multiples of 4.
+    """
+
+    def call(self, x):
+        return _filled(_filled(x, 1, 4), 2, 4)
+
+    def compute_output_shape(self, input_shape):
+        filled = [None if size is None else -(-size // 4) * 4 for size in input_shape[1:3]]
+        return (input_shape[0], *filled, input_shape[3])
+
+
+def _filled(x, axis, multiple):
+    """``x`` with zeros before and after, up to a multiple of 2 or 4 along an axis."""
+    lacking = -_known_shape(x)[axis] % multiple
+    before = (slice(None),) * axis  # at most 2 on a side, and the axis has no less
+    zeros = ops.zeros_like(x)
+    first, last = (zeros[(*before, slice(0, n))] for n in (lacking // 2, (lacking + 1) // 2))
+    return ops.concatenate([first, x, last], axis)
 
 
 @_register
@@ -325,22 +484,3 @@ class GlobalMaxMinPooling(_Float32Layer):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[-1])
-
-
-@_register
-class UndoPooling(keras.layers.Layer):
-    """Repeats every value 2 x 2 times, up to the size that the input of a `MaxMinPooling` had.
-
-    Input: a pooled tensor ``(batch, h, w, channels)``, and a tensor ``(batch, frames, joints, _)``
-    of the size before pooling. Output: ``(batch, frames, joints, channels)``.
-    """
-
-    def call(self, inputs):
-        pooled, original = inputs
-        frames, joints = _known_shape(original)[1:3]
-        repeated = ops.repeat(ops.repeat(pooled, 2, axis=1), 2, axis=2)
-        return repeated[:, :frames, :joints]
-
-    def compute_output_shape(self, input_shape):
-        pooled, original = input_shape
-        return (*original[:3], pooled[-1])

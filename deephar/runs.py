@@ -20,6 +20,9 @@ import numpy as np
 
 from deephar.files import replacing, writing_h5
 
+# Validation scores of which the lowest is the best.
+_ERRORS = ("val_mpjpe", "val_p-mpjpe")
+
 
 def fit_run(model, batches, out, settings, validate, save, resume=False, callbacks=()):
     """Trains a compiled model and writes the run folder; goes on with an interrupted run.
@@ -30,7 +33,8 @@ def fit_run(model, batches, out, settings, validate, save, resume=False, callbac
         out: the run folder.
         settings: what makes the run what it is, as ``run_settings`` gives it.
         validate: function without arguments that scores the model: measure -> value. The best
-            value of the first measure (higher is better) decides ``best.h5``.
+            value of the first measure (the highest, but of an error the lowest) decides
+            ``best.h5``.
         save: function of a path and of facts, which writes the weights there.
         resume: go on after the last complete epoch of the run in ``out``, with its weights. The
             result is the one that the run would have had without the interruption.
@@ -142,8 +146,8 @@ class _Progress:
         return len(self.log)
 
     def best(self):
-        """The highest validation score so far; minus infinity before the first epoch."""
-        return max((validation_score(row)[1] for row in self.log), default=-math.inf)
+        """How good the best epoch so far is; minus infinity before the first epoch."""
+        return max((_goodness(row) for row in self.log), default=-math.inf)
 
 
 class _RunFiles(keras.callbacks.Callback):
@@ -156,7 +160,7 @@ class _RunFiles(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         measure, score = validation_score(logs)
         # Of equal scores the later epoch's weights, which have learned for longer.
-        improved = score >= self.progress.best()
+        improved = _goodness(logs) >= self.progress.best()
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
         self.progress.log.append(row)
         facts = {"epoch": epoch + 1, "data": self.data, "score": {measure: score}}
@@ -169,6 +173,12 @@ class _RunFiles(keras.callbacks.Callback):
 def validation_score(row):
     """Name and value of the first validation score in the logs of an epoch."""
     return next((key, float(value)) for key, value in row.items() if key.startswith("val_"))
+
+
+def _goodness(row):
+    """The validation score of an epoch, turned round where lower is better."""
+    measure, score = validation_score(row)
+    return -score if measure in _ERRORS else score
 
 
 def run_settings(model, config, training, batches, validation, **more):

@@ -1,4 +1,4 @@
-"""Training on videos, stage after stage: what ``exp/pennaction/train_penn.py`` runs.
+"""Training on videos, stage after stage: what ``train_penn.py`` and ``train_ntu.py`` run.
 
 Each stage is a run (`deephar.runs`) in a folder of its own, ``pose``, ``action``, ``finetune``, and
 starts from the best weights of the one before.
@@ -16,7 +16,7 @@ from deephar.cli import (
     parse_folder,
     parse_subsampling,
 )
-from deephar.models.config import DEPTHS, STREAMS, VARIANTS, ModelConfig
+from deephar.models.config import DEPTHS, STREAMS, VARIANTS, ModelConfig, in_space
 from deephar.runs import check_free
 from deephar.training import ActionTraining, PoseTraining, train_action, train_pose
 
@@ -44,11 +44,28 @@ _DRAWN_FRAMES = 8  # of each video, where frames are drawn
 _VALIDATION_FRAMES = 3  # of each video, to validate the pose with
 
 
-def add_stages_arguments(parser):
-    """Adds the arguments that ``train_stages`` reads."""
+def add_stages_arguments(parser, depth=None, skeletons=()):
+    """Adds the arguments that ``train_stages`` reads.
+
+    Args:
+        parser: the parser.
+        depth: how a new network predicts depth where the arguments do not say; None for 2D poses.
+        skeletons: joint layouts to choose from for a new network, the default first; none if it is
+            that of the variant.
+    """
     network = parser.add_argument_group("network")
+    parser.set_defaults(default_depth=depth, default_skeleton=None)
+    if skeletons:
+        parser.set_defaults(default_skeleton=skeletons[0])
+        network.add_argument(
+            "--skeleton", choices=skeletons, help=f"joints to predict ({skeletons[0]})"
+        )
     network.add_argument("--variant", choices=VARIANTS, help="(vgg16)")
-    network.add_argument("--depth", choices=DEPTHS, help="predict 3D poses, in this way")
+    network.add_argument(
+        "--depth",
+        choices=DEPTHS,
+        help="predict 3D poses, in this way" + (f" ({depth})" if depth else ""),
+    )
     network.add_argument("--frames", type=int, help=f"of a clip ({_FRAMES})")
     network.add_argument(
         "--subsampling",
@@ -105,20 +122,28 @@ def open_training_videos(args):
     """The videos to train on, and those to validate on, that a script's arguments name.
 
     Args:
-        args: with ``data``, ``drawn``, and those of ``add_stages_arguments``.
+        args: with ``data``, and those of ``add_stages_arguments``; and ``drawn``, or ``protocol``
+            for a folder of NTU RGB+D, of which whole persons are held out.
 
     Raises:
         FileNotFoundError, ValueError: as the data sets.
     """
-    from deephar.data import hold_out, penn
+    from deephar.data import hold_out, ntu, penn
 
     _check(args)
+    frames = args.poses == "predicted"
+    if getattr(args, "protocol", None):
+        # Poses are scored in the layout of the network.
+        config = _network(args, args.weights) if frames else _LABELS_NETWORK
+        train = open_videos(
+            args.data, "train", frames, protocol=args.protocol, skeleton=config.skeleton
+        )
+        return ntu.hold_out_subjects(train, args.validation)
     if args.data == SYNTHETIC:
         return open_videos(args.data, "train"), open_videos(args.data, "validation")
     actions = penn.action_names(args.data)
     if set(actions) <= set(penn.ACTIONS):
         actions = None  # the official ones
-    frames = args.poses == "predicted"
     train = open_videos(args.data, "train", frames, args.drawn, actions)
     return hold_out(train, args.validation, _VALIDATION_BLOCKS)
 
@@ -206,7 +231,7 @@ def _check(args):
             "--poses labels goes with --stream pose, and has the stage action only: labels have no "
             "appearance, and no pose to learn"
         )
-    useless = ("variant", "depth", "image_size", "cache_features", "drawn", "mpii")
+    useless = ("variant", "depth", "skeleton", "image_size", "cache_features", "drawn", "mpii")
     given = [option for option in useless if getattr(args, option, None)]
     if args.poses == "labels" and given:
         raise ValueError(f"--{given[0].replace('_', '-')} has no effect with --poses labels")
@@ -217,7 +242,7 @@ def _check(args):
             f"--stages {','.join(stages)} starts from weights: give --weights, such as "
             f"{Path(args.out) / before / 'best.h5'}"
         )
-    given = [option for option in ("variant", "depth") if getattr(args, option)]
+    given = [name for name in ("variant", "depth", "skeleton") if getattr(args, name, None)]
     if args.weights and given:
         raise ValueError(
             f"--{given[0]} does not go with --weights, whose network it is that is trained"
@@ -251,7 +276,7 @@ def _pose_stage(args, data, start, out, resume):
     """Stage 1, on single frames of the videos, and on stills."""
     from deephar import evaluation, weights
     from deephar.data import Batches
-    from deephar.models import pose_model
+    from deephar.models import build_model
 
     config = _network(args, start)
     frames = _setting(args, "batch", "pose", _BATCH)
@@ -267,7 +292,7 @@ def _pose_stage(args, data, start, out, resume):
         workers=args.workers,
     )
     none = args.stem_weights == "none" or start or resume
-    model = pose_model(config, None if none else args.stem_weights)
+    model = build_model(config, None if none else args.stem_weights)
     if start and not resume:
         weights.load_part(model, weights.find(start))
     training = PoseTraining(
@@ -286,11 +311,11 @@ def _pose_stage(args, data, start, out, resume):
 def _action_stage(args, data, start, out, resume):
     """Stage 2: the action heads on a frozen pose network."""
     from deephar import weights
-    from deephar.models import action_view, frame_view, multitask_model
+    from deephar.models import action_view, build_model
 
     config = _with_actions(args, _network(args, start), data)
-    model = multitask_model(config)
-    weights.load_part(frame_view(model), weights.find(start))
+    model = build_model(config)
+    _load_pose_network(model, weights.find(start))
     training = ActionTraining(
         epochs=_setting(args, "epochs", "action", _EPOCHS),
         learning_rate=_RATES["action"],
@@ -302,6 +327,19 @@ def _action_stage(args, data, start, out, resume):
         run(action_view(model), batches, score=score, whole=model)
     else:
         run(model, _clips(args, config, data, "action"))
+
+
+def _load_pose_network(model, path):
+    """Pose weights into a clip network; a replica of its heat maps starts as their copy."""
+    import keras
+
+    from deephar import weights
+    from deephar.models import copy_to_replica, frame_view
+
+    frames = frame_view(model)
+    weights.load_part(keras.Model(frames.input, frames.output["pose"]), path)
+    if "action_pose" in frames.output:
+        copy_to_replica(model)
 
 
 def _finetune_stage(args, data, start, out, resume):
@@ -379,19 +417,24 @@ def _network(args, start):
         config = weights.read_config(weights.find(start))
         if config.stem == "none":
             raise ValueError(f"{start}: a network of labelled poses; give one that sees images")
-        config = replace(config, actions={}, num_frames=None, streams=STREAMS)
     else:
         config = VARIANTS[args.variant or "vgg16"]
-        if args.depth:
-            config = replace(config, dim=3, depth=args.depth)
+        if depth := args.depth or args.default_depth:
+            config = in_space(config, depth)
+        if skeleton := getattr(args, "skeleton", None) or args.default_skeleton:
+            config = replace(config, skeleton=skeleton)
+    config = replace(config, actions={}, num_frames=None)
     return config if args.image_size is None else replace(config, image_size=args.image_size)
 
 
 def _with_actions(args, config, data):
+    if isinstance(config, ModelConfig):
+        config = replace(config, streams=_STREAMS[args.stream or "fused"])
+    elif args.stream not in (None, "fused"):
+        raise ValueError(f"--stream {args.stream}: a ReceptionNet takes both streams")
     return replace(
         config,
         actions={data.head: len(data.train.actions)},
-        streams=_STREAMS[args.stream or "fused"],
         num_frames=args.frames or _FRAMES,
     )
 
@@ -463,6 +506,8 @@ def _train(args, config, data, model, batches, out, training, resume, score=None
         return {"accuracy": score_actions(predictions, data.validation).answer.total}
 
     facts = {"actions": {data.head: list(data.train.actions)}, "subsampling": subsampling}
+    if getattr(args, "protocol", None):
+        facts["protocol"] = args.protocol
     print(f"{config}\n{batches}, validation on {data.validation}", flush=True)
     score = score or score_clips
     train_action(

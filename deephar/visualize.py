@@ -1,4 +1,4 @@
-"""Pictures: skeletons and captions on images, curves, bars, confusions and contact sheets.
+"""Pictures: skeletons on images and in space, captions, curves, bars, confusions, contact sheets.
 
 Nothing here needs a display. Drawings are NumPy arrays, plots are ``matplotlib.figure.Figure``
 objects (never pyplot, which keeps global state): save them with ``figure.savefig("x.png")``.
@@ -9,11 +9,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import Skeleton, get_skeleton
 
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 pixel, so that drawings do not snap to pixels
 _OUTLINE = (20, 20, 20)
 _WHITE = (255, 255, 255)
+_PAPER, _GRID, _FRAME, _INK, _TRUE = (
+    (level,) * 3
+    for level in (250, 228, 190, 90, 165)  # greys of the views of a pose in space
+)
 
 
 def draw_skeleton(
@@ -63,11 +67,7 @@ def draw_skeleton(
     if colour is not None:
         colour = tuple(int(value) for value in colour)
 
-    limbs = [
-        (points[skeleton.index(limb.start)], points[skeleton.index(limb.end)], limb.colour)
-        for limb in skeleton.limbs
-    ]
-    limbs = [limb for limb in limbs if np.isfinite(limb[0]).all() and np.isfinite(limb[1]).all()]
+    limbs = _known_limbs(points, skeleton)
     # A dark line under every limb first: it keeps the colours readable on any background without
     # cutting through the neighbours. Between dashes it shows.
     for start, end, _ in limbs:
@@ -78,6 +78,15 @@ def draw_skeleton(
     if not dashed:
         _draw_marks(canvas, points, hidden, limbs, colour, width, border)
     return canvas
+
+
+def _known_limbs(points, skeleton):
+    """(start, end, colour) of the limbs of which both ends are known."""
+    limbs = [
+        (points[skeleton.index(limb.start)], points[skeleton.index(limb.end)], limb.colour)
+        for limb in skeleton.limbs
+    ]
+    return [limb for limb in limbs if np.isfinite(limb[0]).all() and np.isfinite(limb[1]).all()]
 
 
 def _draw_marks(canvas, points, hidden, limbs, colour, width, border):
@@ -192,6 +201,117 @@ def draw_action(image, joints, skeleton, visibility=None, actions=(), note=""):
     ]
     drawn = draw_skeleton(image, joints, skeleton, visibility)
     return draw_caption(drawn, [*lines, *([note] if note else [])])
+
+
+# ------------------------------------------------------------------------------- poses in space
+
+_GRID_STEP = 500  # mm
+
+
+def draw_views(joints, skeleton, true=None, *, size=256, span=2200, stacked=False, metric=True):
+    """Draws a pose in space from two sides: as the camera sees it, and from the side.
+
+    Both views are orthographic and of one scale, and what lies at one height in one view does in
+    the other. The side view is from the camera's right: the camera is on its left, and depth grows
+    to the right. The root (the pelvis, else the middle of the hips) is in the middle.
+
+    Args:
+        joints: (J, 3) in mm: x to the right, y down, z away from the camera, from any origin.
+            Joints that are NaN, and the limbs that end in them, are left out; of a pose without
+            any known joint the views are empty.
+        skeleton: the name of the joint layout, or a `Skeleton`.
+        true: optional (J, 3), another pose, drawn in grey below it, the roots laid together.
+        size: height and width of a view in pixels.
+        span: mm that a view shows at least in height and width; more if a pose needs it.
+        stacked: whether the side view is below the other, rather than at its right.
+        metric: whether `joints` are mm in x and y as well. If not, no grid is drawn, and the
+            picture says that it is not to scale.
+
+    Returns:
+        uint8 (size, 2 size, 3), RGB; stacked: (2 size, size, 3).
+
+    Raises:
+        ValueError: the joints are of another form, for instance 2D.
+    """
+    skeleton = get_skeleton(skeleton)
+    poses = [
+        _checked_space(pose, skeleton) for pose in ([joints] if true is None else [joints, true])
+    ]
+    poses = _laid_together(np.stack(poses), skeleton)
+    reach = np.nanmax(np.abs(poses), initial=0.0)
+    scale = size / max(span, 2.15 * reach)  # pixels a mm; a margin for the marks of the joints
+    grid = _GRID_STEP * scale if metric else None
+    views = []
+    # Of (x, y, z): what is to the right, and what is away from the viewer.
+    for right, away, title in ((0, poses[0, :, 2], "front"), (2, -poses[0, :, 0], "side")):
+        planes = size / 2 + scale * poses[..., [right, 1]]
+        views.append(_view(planes, away, skeleton, size, grid, title))
+    notes = [f"grid {_GRID_STEP} mm" if metric else "not to scale", "depth ->"]
+    for view, note in zip(views, notes, strict=True):
+        _write(view, note, bottom=True)
+    return np.concatenate(views, axis=0 if stacked else 1)
+
+
+def _view(planes, away, skeleton, size, grid, title):
+    """One view of poses (1 or 2, J, 2) in its pixels, the first in colours.
+
+    `away` (J,) says how far from the viewer its joints are.
+    """
+    canvas = np.full((size, size, 3), _PAPER, np.uint8)
+    if grid is not None:
+        steps = int(size / 2 / grid)
+        places = np.rint(size / 2 + grid * np.arange(-steps, steps + 1)).astype(int)
+        places = places[places < size]
+        canvas[places] = canvas[:, places] = _GRID
+    cv2.rectangle(canvas, (0, 0), (size - 1, size - 1), _FRAME, 1)
+    _write(canvas, title)
+    for true in planes[1:]:
+        for start, end, _ in _known_limbs(true, skeleton):
+            _line(canvas, start, end, _TRUE, max(1, round(size / 100)))
+    # What is nearer to the viewer comes last, over the rest.
+    depth = dict(zip(skeleton.joints, np.nan_to_num(away), strict=True))
+    limbs = sorted(skeleton.limbs, key=lambda limb: -(depth[limb.start] + depth[limb.end]))
+    ordered = Skeleton(skeleton.name, skeleton.joints, tuple(limbs))
+    return draw_skeleton(canvas, planes[0], ordered, width=max(1, round(size / 80)))
+
+
+def _write(canvas, text, bottom=False):
+    """Small text in a corner at the left."""
+    size = canvas.shape[0]
+    scale = max(0.3, size / 620)
+    place = (round(0.03 * size), size - round(0.035 * size) if bottom else round(26 * scale) + 2)
+    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
+
+
+def _laid_together(poses, skeleton):
+    """Poses (N, J, 3) with the origin in their roots."""
+    known = np.isfinite(poses).all(axis=(0, 2))
+    for names in (("pelvis",), ("right_hip", "left_hip")):
+        if set(names) <= set(skeleton.joints):
+            root = [skeleton.index(name) for name in names]
+            if known[root].all():
+                return poses - poses[:, root].mean(axis=1, keepdims=True)
+    if known.any():  # the root is not known of all of them: go by what is
+        return poses - poses[:, known].mean(axis=1, keepdims=True)
+    return poses - np.stack([_middle(pose) for pose in poses])[:, None]
+
+
+def _middle(pose):
+    known = np.isfinite(pose).all(axis=-1)
+    return pose[known].mean(axis=0) if known.any() else np.zeros(3)
+
+
+def _checked_space(joints, skeleton):
+    joints = np.asarray(joints, np.float64)
+    if joints.shape != (skeleton.num_joints, 3):
+        flat = joints.ndim == 2 and joints.shape[1] == 2
+        raise ValueError(
+            f"expected joints of shape ({skeleton.num_joints}, 3), x, y, z in mm, for the skeleton "
+            f"{skeleton.name!r}, got {joints.shape}"
+            + ("; a 2D pose has no side view, draw it with draw_skeleton" if flat else "")
+        )
+    # A joint of which one coordinate is unknown is unknown.
+    return np.where(np.isfinite(joints).all(axis=-1, keepdims=True), joints, np.nan)
 
 
 # ------------------------------------------------------------------------------------------ plots
@@ -379,7 +499,9 @@ def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", siz
 
     from matplotlib.figure import Figure
 
-    height = rows * (size + 0.3) + (0.45 if title else 0.1)
+    # Wide pictures make low rows.
+    shape = min(1.0, max(image.shape[0] / image.shape[1] for image in images))
+    height = rows * (size * shape + 0.3) + (0.45 if title else 0.1)
     figure = Figure(figsize=(columns * size + 0.4, height), dpi=130, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:

@@ -35,6 +35,30 @@ def golden():
     return load
 
 
+@pytest.fixture
+def golden_folder():
+    """The folder of the reference values that come with the tests."""
+    return GOLDEN
+
+
+@pytest.fixture
+def reference_network():
+    """Input and outputs of one of the authors' networks, and its Keras 2 weights file; or a skip.
+
+    ``reference_network("spnet_pose2d")`` -> dict of arrays ``x``, ``y00``, ..., and a path.
+    """
+
+    def load(name):
+        for folder in (GOLDEN, SHARED / "reference"):
+            weights = folder / f"{name}.weights.keras2.h5"
+            if weights.is_file():
+                with np.load(folder / f"{name}.npz") as arrays:
+                    return dict(arrays), weights
+        pytest.skip(f"the reference values of {name} are not at hand, they are too large to ship")
+
+    return load
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Path of the folder with the real LSP, LSPET and MPII samples, or a skip."""

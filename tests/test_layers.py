@@ -6,6 +6,10 @@ from keras.ops import convert_to_numpy
 
 from deephar.layers import (
     CaffePreprocessing,
+    ClipFilling,
+    ClipPooling,
+    ContextAggregation,
+    ContextMaps,
     DepthSoftArgmax,
     GlobalMaxMinPooling,
     HeatMapPooling,
@@ -14,7 +18,7 @@ from deephar.layers import (
     SoftArgmax,
     SpatialSoftmax,
     TimeDistributed,
-    UndoPooling,
+    VisibleCoordinates,
     VolumetricMaps,
     VolumetricVisibility,
     WindowVisibility,
@@ -243,8 +247,44 @@ def test_volumetric_depth_agrees_with_the_reference(golden):
     z = DepthSoftArgmax()(volume[1])
     pose = np.concatenate([xy, z], axis=-1)
     np.testing.assert_allclose(pose, reference["pose_full_grid"], atol=1e-5)
+    by_centres = np.concatenate([xy, DepthSoftArgmax("centres")(volume[1])], axis=-1)
+    np.testing.assert_allclose(by_centres, reference["pose_half_bin_grid"], atol=1e-5)
     visibility = VolumetricVisibility()(volume)
     np.testing.assert_allclose(visibility, reference["visible"], atol=1e-5)
+
+
+def test_depth_grid_is_one_of_two_and_is_saved():
+    layer = DepthSoftArgmax.from_config(DepthSoftArgmax("centres").get_config())
+    assert layer.grid == "centres"
+    with pytest.raises(ValueError, match="'edges'"):
+        DepthSoftArgmax("edges")
+
+
+@pytest.mark.parametrize("kind", ["image", "clip"])
+def test_context_aggregation_agrees_with_the_reference(golden, kind):
+    reference = golden("fn_context_aggregation")
+    inputs = [reference[f"{kind}_{name}"] for name in ("ys", "yc", "pc")]
+    layer = ContextAggregation(float(reference[f"{kind}_alpha"]))
+    actual = layer(inputs)
+    np.testing.assert_allclose(actual, reference[f"{kind}_out"], atol=1e-5)
+    assert layer.compute_output_shape([x.shape for x in inputs]) == actual.shape
+
+
+def test_contexts_without_any_confidence_count_alike():
+    specialised = np.array([[[0.5, 0.5]]], np.float32)
+    contextual = np.array([[[0.0, 0.2], [1.0, 0.4]]], np.float32)
+    aggregated = ContextAggregation(0.8)([specialised, contextual, np.zeros((1, 2, 1))])
+    np.testing.assert_allclose(aggregated, [[[0.5, 0.46]]], atol=1e-6)
+
+
+def test_context_maps_follow_the_specialised_ones():
+    maps = np.arange(12, dtype=np.float32).reshape(1, 1, 1, 12)
+    layer = ContextMaps(4)
+    specialised, contextual = layer(maps)
+    np.testing.assert_array_equal(specialised, maps[..., :4])
+    np.testing.assert_array_equal(contextual, maps[..., 4:])
+    shapes = layer.compute_output_shape(maps.shape)
+    assert shapes == (specialised.shape, contextual.shape)
 
 
 def test_heat_map_pooling_agrees_with_the_reference(golden):
@@ -264,6 +304,45 @@ def test_max_min_pooling_agrees_with_the_reference(golden, number):
     assert pooled.shape == MaxMinPooling().compute_output_shape(x.shape)
     total = GlobalMaxMinPooling()(x)
     np.testing.assert_allclose(total, reference[f"global_{number}"], atol=1e-6)
-    restored = UndoPooling()([pooled, x])
-    assert restored.shape == x.shape
-    np.testing.assert_array_equal(restored[:, ::2, ::2], pooled)
+
+
+@pytest.mark.parametrize(
+    ("frames", "joints", "time_stride", "expected"),
+    [(8, 16, 1, (8, 8)), (7, 17, 1, (8, 10)), (16, 16, 2, (8, 8)), (5, 18, 2, (4, 10))],
+)
+def test_clip_pooling_fills_up_with_zeros_around(frames, joints, time_stride, expected):
+    x = -np.random.default_rng(0).uniform(1, 2, (2, frames, joints, 3)).astype(np.float32)
+    layer = ClipPooling(time_stride)
+    pooled = np.asarray(layer(x))
+    assert pooled.shape == (2, *expected, 3)
+    assert layer.compute_output_shape(x.shape) == pooled.shape
+    # Where all is negative, the largest value of a window is 0 just where zeros were added.
+    rows, columns = -frames % (2 * time_stride), -joints % 4
+    assert (pooled[:, -1] == 0).all() == (rows > 0 and (rows + 1) // 2 > 0)
+    assert (pooled[:, :, -1] == 0).all() == (columns > 0)
+    filled = np.pad(
+        x,
+        (
+            (0, 0),
+            (rows // 2, (rows + 1) // 2 + 1),  # and one more, out of the windows' reach
+            (columns // 2, (columns + 1) // 2),
+            (0, 0),
+        ),
+        constant_values=[(0, 0), (0, -np.inf if not rows else 0), (0, 0), (0, 0)],
+    )
+    window = filled[:, time_stride : time_stride + 2, 2:4].max((1, 2))
+    np.testing.assert_array_equal(pooled[:, 1, 1], window)
+
+
+def test_clips_are_filled_up_to_multiples_of_4():
+    x = np.ones((2, 5, 16, 3), np.float32)
+    filled = np.asarray(ClipFilling()(x))
+    assert filled.shape == (2, 8, 16, 3) == ClipFilling().compute_output_shape(x.shape)
+    np.testing.assert_array_equal(filled[0, :, 0, 0], [0, 1, 1, 1, 1, 1, 0, 0])
+    assert ClipFilling().compute_output_shape((None, None, 17, 3)) == (None, None, 20, 3)
+
+
+def test_hidden_joints_lie_in_the_middle_or_in_the_corner():
+    pose = np.array([[[0.25, 1.0, 0.5], [0.7, 0.2, 0.0]]], np.float32)
+    np.testing.assert_allclose(VisibleCoordinates()(pose), [[[-0.25, 0.5], [0, 0]]])
+    np.testing.assert_allclose(VisibleCoordinates(centred=False)(pose), [[[0.125, 0.5], [0, 0]]])

@@ -12,9 +12,12 @@ from PIL import Image
 
 import deephar
 from deephar import Predictor, weights
+from deephar.camera import Camera
+from deephar.evaluation.pose import depth_mm, pose_in_image
 from deephar.models import ModelConfig, build_model
-from deephar.predictor import annotate_video
+from deephar.predictor import Person, annotate_video
 from deephar.video import VideoWriter, read_video, video_info
+from deephar.visualize import draw_views
 
 SIZE = 64
 ACTIONS = ["bowl", "squat", "walk"]
@@ -125,6 +128,92 @@ def test_depth_is_in_mm_relative_to_the_root(blobs):
     assert person.joints.shape == (16, 3)
     np.testing.assert_allclose(person.joints[:, 2], 500)
     np.testing.assert_allclose(person.joints[:, :2], corners(120, 40), atol=1)
+
+
+# --- poses in space ---
+
+
+def person_of(golden, number):
+    """A person as the published code's case has it: from a crop to pixels and mm."""
+    arrays = golden("fn_camera")
+    pose = pose_in_image(arrays["pred"][number], arrays["afmat"][number], None)
+    joints = np.concatenate([pose[:, :2], depth_mm(pose[:, 2:3])], axis=1)
+    root_depth = arrays["root_z"][number]
+    return make_person(joints), root_depth, arrays["projected"][number]
+
+
+def make_person(joints):
+    joints = np.asarray(joints, float)
+    return Person(joints, np.ones(len(joints)), np.array([0.0, 0, 200, 200]), "h36m17")
+
+
+CAMERA = Camera(focal=(500, 500), center=(100, 100))
+LENS = {"radial": [-0.2, 0.24, -0.002], "tangential": [-0.0009, -0.0016]}
+
+
+@pytest.mark.parametrize("lens", [{}, LENS])
+@pytest.mark.parametrize("number", range(5))
+def test_joints_in_space_are_those_of_the_published_case(golden, number, lens):
+    person, root_depth, projected = person_of(golden, number)
+    camera = Camera(focal=(1145, 1143), center=(512, 515), **lens)
+    points = person.joints_in_space(camera, root_depth)
+    np.testing.assert_allclose(points[:, 2], projected[:, 2], atol=1e-6)
+    np.testing.assert_allclose(camera.project(points), projected[:, :2], atol=1e-5)
+    if not lens:  # an ideal camera: by hand
+        flat = (projected[:, :2] - camera.center) / camera.focal * projected[:, 2:]
+        np.testing.assert_allclose(points[:, :2], flat, atol=1e-6)
+
+
+def test_joints_in_space_are_relative_to_the_camera_in_mm():
+    person = make_person([[100, 50, 0], [110, 50, 0], [100, 50, 500]])
+    points = person.joints_in_space(Camera(focal=(500, 500), center=(100, 100)), 2000)
+    np.testing.assert_allclose(points, [[0, -200, 2000], [40, -200, 2000], [0, -250, 2500]])
+
+
+@pytest.mark.parametrize(
+    ("camera", "root_depth", "message"),
+    [
+        (500, 2000, "a deephar.camera.Camera, got 500"),
+        (None, 2000, "a deephar.camera.Camera, got None"),
+        (CAMERA, 0, "one positive number, in mm, got 0"),
+        (CAMERA, -1000, "positive"),
+        (CAMERA, np.nan, "positive"),
+        (CAMERA, None, "positive"),
+        (CAMERA, [2000, 2000], "one positive number"),
+        (CAMERA, 3.2, "root 3.2 mm in front .* would be 97 mm behind it; give .* in mm"),
+    ],
+)
+def test_bad_cameras_and_depths_are_explained(camera, root_depth, message):
+    person = make_person([[100, 50, 0], [110, 50, -100], [100, 50, 100]])
+    with pytest.raises(ValueError, match=message):
+        person.joints_in_space(camera, root_depth)
+
+
+def test_flat_poses_are_not_in_space(blobs):
+    person = blobs(POSES)(picture(120, 40))
+    for ask in (lambda: person.joints_in_space(CAMERA, 2000), person.draw_views):
+        with pytest.raises(ValueError, match=r"no depth \(dim=2\)"):
+            ask()
+
+
+def test_views_are_metric_where_the_camera_is_known(golden):
+    person, root_depth, _ = person_of(golden, 0)
+    camera = Camera(focal=(1145, 1143), center=(512, 515))
+    drawn = person.draw_views(camera, root_depth, size=200)
+    points = person.joints_in_space(camera, root_depth)
+    np.testing.assert_array_equal(drawn, draw_views(points, "h36m17", size=200))
+    for half in ({"camera": camera}, {"root_depth": root_depth}):
+        with pytest.raises(ValueError, match="both the camera and the depth of the root"):
+            person.draw_views(**half)
+
+
+def test_views_without_a_camera_show_the_crop_as_deep_as_wide(golden):
+    person, _, _ = person_of(golden, 0)
+    drawn = person.draw_views(size=200, stacked=True)
+    assert drawn.shape == (400, 200, 3)
+    joints = person.joints * [10, 10, 1]  # the crop has 200 pixels, the depth 2000 mm
+    expected = draw_views(joints, "h36m17", size=200, span=1800, stacked=True, metric=False)
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_lists_give_lists(blobs, tmp_path):
@@ -344,6 +433,25 @@ def test_without_actions_only_the_pose_is_drawn(blobs, short_film, tmp_path):
     numbers = json.loads(numbers.read_text())
     assert numbers["action_of_the_video"] is None
     assert numbers["frames"][3]["action"] is None
+
+
+@pytest.mark.parametrize("height", [150, 151])
+def test_beside_a_frame_are_two_views_if_there_is_depth(
+    blobs, short_film, tmp_path, monkeypatch, height
+):
+    # OpenCV reads videos of odd height, but writes none.
+    frames = [(frame, 0.05 * n) for n, frame in enumerate(film(3, height=height))]
+    monkeypatch.setattr("deephar.predictor.read_video", lambda path: iter(frames))
+    config = ModelConfig(**SMALL, dim=3, depth="volumetric")
+    out, numbers, _ = annotate_video(blobs(config), short_film, tmp_path / "o.mp4")
+    assert video_info(out).size == (274 + height % 2 * 2, 150)
+    assert video_info(out).frames == 3
+    frame, _ = next(read_video(out))
+    assert np.median(frame[:, 200:]) > 230  # paper
+    assert np.median(frame[:, :200]) < 30
+    joints = np.array(json.loads(numbers.read_text())["frames"][0]["joints"])
+    assert joints.shape == (16, 3)
+    np.testing.assert_allclose(joints[:, 2], 500)
 
 
 def test_a_failure_leaves_no_half_files(blobs, short_film, tmp_path):

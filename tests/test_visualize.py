@@ -144,6 +144,171 @@ def test_visibility_of_another_length_is_refused(image, joints):
         visualize.draw_skeleton(image, joints, "lsp14", visibility=np.ones(16))
 
 
+# --- poses in space ---
+
+PA = get_skeleton("pa16j")
+SIZE = 220  # 10 mm a pixel, as long as the pose needs no more than 2200 mm
+
+
+def in_space(**places):
+    """A pose (16, 3) of which only some joints are known."""
+    joints = np.full((16, 3), np.nan)
+    for name, place in places.items():
+        joints[PA.index(name)] = place
+    return joints
+
+
+def marks(drawn, empty):
+    """Where a picture differs from another: left, top, right, bottom."""
+    y, x = np.nonzero((drawn != empty).any(axis=-1))
+    return x.min(), y.min(), x.max(), y.max()
+
+
+def views(joints, true=None, **options):
+    """Front and side view."""
+    drawn = visualize.draw_views(joints, "pa16j", true, size=SIZE, **options)
+    assert drawn.shape == (SIZE, 2 * SIZE, 3)
+    assert drawn.dtype == np.uint8
+    return drawn[:, :SIZE], drawn[:, SIZE:]
+
+
+def empty_views(**options):
+    return views(np.full((16, 3), np.nan), **options)
+
+
+def standing():
+    rng = np.random.default_rng(0)
+    height = {"head_top": -700, "neck": -550, "thorax": -450, "shoulder": -450, "elbow": -200}
+    height |= {"wrist": 0, "hip": 0, "pelvis": 0, "knee": 450, "ankle": 900}
+    side = {"right": -200, "left": 200}
+    joints = [
+        (side.get(n.split("_")[0], 0), height[n.split("_")[-1]], 0)
+        for n in PA.joints
+        if n != "head_top"
+    ]
+    joints.insert(PA.index("head_top"), (0, -700, 0))
+    return np.array(joints) + rng.uniform(-50, 50, (16, 3)) * (1, 1, 5) + (300, -100, 4000)
+
+
+def test_views_are_upright_of_one_scale_and_have_the_root_in_the_middle():
+    root = np.array([5000.0, -300, 4000])
+    joints = in_space(pelvis=root, left_wrist=root + (300, -600, 800))
+    places = []
+    for view, empty in zip(views(joints), empty_views(), strict=True):
+        left, top, right, bottom = marks(view, empty)
+        places.append(((left, top), (right, bottom)))
+    front, side = places
+    # The dots reach out by their radius. 60 pixels up; 30 to the right, 80 to the right.
+    radius = (front[1][1] - front[0][1] - 60) / 2
+    assert 2 <= radius <= 6
+    np.testing.assert_allclose(front[0], (110 - radius, 50 - radius), atol=1)
+    np.testing.assert_allclose(front[1], (140 + radius, 110 + radius), atol=1)
+    np.testing.assert_allclose(side[0], (110 - radius, 50 - radius), atol=1)
+    np.testing.assert_allclose(side[1], (190 + radius, 110 + radius), atol=1)
+
+
+@pytest.mark.parametrize("near", ["left", "right"])
+def test_what_is_nearer_to_the_viewer_is_over_the_rest(near):
+    # The thighs cross: the right one from left to right in the front view, the left one back.
+    depth = 100 if near == "right" else -100
+    legs = {"right_hip": (-200, 0, -depth), "right_knee": (200, 400, -depth)}
+    legs |= {"left_hip": (200, 0, depth), "left_knee": (-200, 400, depth)}
+    front, _ = views(in_space(**legs))
+    limb = next(limb for limb in PA.limbs if limb.end == f"{near}_knee")
+    assert tuple(front[SIZE // 2 + 20, SIZE // 2]) == limb.colour
+    # Seen from the right, the one whose x is larger is nearer.
+    _, side = views(in_space(**{name: (z, y, x) for name, (x, y, z) in legs.items()}))
+    far = "left" if near == "right" else "right"
+    limb = next(limb for limb in PA.limbs if limb.end == f"{far}_knee")
+    assert tuple(side[SIZE // 2 + 20, SIZE // 2]) == limb.colour
+
+
+def test_sides_have_their_colours_in_both_views():
+    for view in views(standing()):
+        for limb in PA.limbs:
+            assert (view == limb.colour).all(axis=-1).sum() > 50
+
+
+def test_stacked_views_are_the_same_one_below_the_other():
+    front, side = views(standing())
+    stacked = visualize.draw_views(standing(), PA, size=SIZE, stacked=True)
+    np.testing.assert_array_equal(stacked, np.concatenate([front, side]))
+
+
+def test_unknown_joints_are_left_out_of_the_views():
+    joints = standing()
+    joints[PA.index("left_ankle"), 2] = np.nan
+    joints[PA.index("right_ankle"), 0] = np.inf
+    for view, whole, empty in zip(views(joints), views(standing()), empty_views(), strict=True):
+        assert marks(view, empty)[3] < marks(whole, empty)[3] - 30
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_pose_without_known_joints_has_empty_views():
+    nothing = np.full((16, 3), np.nan)
+    for empty in empty_views():
+        assert empty.std() > 1  # the grid and the names of the views
+        assert (np.ptp(empty.astype(int), axis=-1) == 0).all()  # in grey
+    np.testing.assert_array_equal(views(nothing, nothing), empty_views())
+    for view, empty in zip(views(nothing, standing()), empty_views(), strict=True):
+        assert (view != empty).any()
+
+
+def test_the_true_pose_is_grey_and_below_with_the_roots_laid_together():
+    joints = standing()
+    np.testing.assert_array_equal(views(joints, joints + (500, -70, 900)), views(joints, joints))
+    true = joints.copy()
+    true[PA.index("left_wrist")] += (400, 0, 400)
+    for view, alone in zip(views(joints, true), views(joints), strict=True):
+        new = view[(view != alone).any(axis=-1)].astype(int)
+        assert len(new) > 50
+        assert (np.ptp(new, axis=-1) < 60).all()
+        coloured = np.ptp(alone.astype(int), axis=-1) > 120
+        np.testing.assert_array_equal(view[coloured], alone[coloured])
+
+
+@pytest.mark.parametrize("unknown", [["pelvis"], ["pelvis", "left_hip"]])
+def test_without_a_root_poses_are_laid_together_by_what_is_known(unknown):
+    joints = standing()
+    joints[[PA.index(name) for name in unknown]] = np.nan
+    true = joints + (0, 600, 0)
+    np.testing.assert_array_equal(views(joints, true), views(joints, joints))
+
+
+def test_large_poses_are_shown_whole():
+    joints = standing()
+    joints[PA.index("left_wrist")] += (6000, -6000, 6000)
+    for view, empty in zip(views(joints, metric=False), empty_views(metric=False), strict=True):
+        left, top, right, bottom = marks(view, empty)
+        assert min(left, top) > 0
+        assert max(right, bottom) < SIZE - 1
+
+
+def test_views_without_a_scale_have_no_grid():
+    joints = standing()
+    grid, none = views(joints)[0], views(joints, metric=False)[0]
+    paper = none[100, 60]
+    for column in (60, 160):  # 500 mm from the middle, with nothing in the way
+        assert (grid[20:190, column] < paper).all()
+        assert (none[20:190, column] == paper).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((16, 2), r"\(16, 3\).*got \(16, 2\); a 2D pose has no side view.*draw_skeleton"),
+        ((17, 3), r"\(16, 3\), x, y, z in mm, for the skeleton 'pa16j', got \(17, 3\)$"),
+        ((1, 16, 3), r"got \(1, 16, 3\)$"),
+        ((16,), r"got \(16,\)$"),
+    ],
+)
+def test_poses_of_another_form_have_no_views(shape, message):
+    with pytest.raises(ValueError, match=message):
+        visualize.draw_views(np.zeros(shape), "pa16j")
+    with pytest.raises(ValueError, match=message):
+        visualize.draw_views(standing(), "pa16j", np.zeros(shape))
+
+
 # --- plots ---
 
 
@@ -177,6 +342,15 @@ def test_contact_sheet_holds_all_images_and_titles(image):
     assert [len(axes.images) for axes in figure.axes] == [1, 1, 1, 1, 1, 0]
     assert figure.axes[3].get_ylabel() == "y"
     assert pixels(figure).std() > 10
+
+
+def test_wide_images_make_low_rows(image):
+    low, high = (
+        visualize.contact_sheet([np.zeros((80, width, 3), np.uint8)] * 6, columns=2, size=3)
+        for width in (240, 80)
+    )
+    assert low.get_figwidth() == high.get_figwidth()
+    assert low.get_figheight() == pytest.approx(high.get_figheight() - 3 * 2)
 
 
 def test_plots_of_nothing_are_refused(image):

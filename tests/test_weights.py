@@ -1,12 +1,23 @@
+import hashlib
 import json
 import resource
+from dataclasses import replace
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
 from deephar import weights
-from deephar.models import ModelConfig, pose_model
+from deephar.layers import DepthSoftArgmax
+from deephar.models import (
+    VARIANTS,
+    ModelConfig,
+    ReceptionConfig,
+    build_model,
+    config_from_json,
+    pose_model,
+)
 
 CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 
@@ -121,6 +132,63 @@ def test_a_file_that_lacks_a_listed_layer_names_it(model, saved):
         weights.load(model, saved)
 
 
+def test_a_whole_model_of_keras_2_is_read(model, saved, tmp_path):
+    whole = tmp_path / "whole.h5"
+    with h5py.File(saved) as source, h5py.File(whole, "w") as target:
+        source.copy(source["/"], target, "model_weights")
+        target.create_dataset("optimizer_weights/iterations", data=3)
+    other = pose_model(CONFIG)
+    assert weights.load(other, whole) == weights.LoadReport((), (), ())
+    np.testing.assert_array_equal(outputs(other), outputs(model))
+
+
+def test_a_keras_archive_given_by_mistake_is_named(model, tmp_path):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"model\.keras: a whole model .*save_weights"):
+        weights.load(model, tmp_path / "model.keras")
+
+
+def test_keras_3_weights_of_another_network_name_a_layer_of_it(model, tmp_path):
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="fc")])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match=r"weights of another network .* lacks: block1_conv1/"):
+        weights.load(model, tmp_path / "other.weights.h5")
+
+
+def test_keras_3_weights_without_names_of_layers_are_refused(model, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path, "a") as file:
+        file.visititems(lambda _, group: group.attrs.pop("name", None) and None)
+    with pytest.raises(ValueError, match="does not tell the names of its layers"):
+        weights.load(model, path)
+
+
+def test_a_layout_of_a_later_keras_is_refused(model, tmp_path):
+    with h5py.File(tmp_path / "later.h5", "w") as file:
+        file.attrs["keras_version"] = "4.1.0"
+        file["tensors/block1_conv1"] = np.zeros((3, 3, 3, 64))
+    with pytest.raises(ValueError, match=r"neither Keras 2 nor Keras 3.*written by Keras 4\.1\.0"):
+        weights.load(model, tmp_path / "later.h5")
+
+
+@pytest.mark.parametrize(("stored", "ours"), [("inclusive", "centres"), ("centres", "inclusive")])
+def test_another_depth_grid_is_refused(tmp_path, stored, ours):
+    grids = {"inclusive": np.linspace(0, 1, 4), "centres": (np.arange(4) + 0.5) / 4}
+    with h5py.File(tmp_path / "depth.h5", "w") as file:
+        file.attrs["layer_names"] = ["zSAM"]
+        file.create_group("zSAM").attrs["weight_names"] = ["conv1d/kernel:0"]
+        file["zSAM/conv1d/kernel:0"] = grids[stored][:, None, None] * np.eye(3)
+    maps = keras.Input((4, 3))
+    for grid in (stored, ours):
+        model = keras.Model(maps, DepthSoftArgmax(grid)(maps))
+        if grid == stored:
+            assert weights.load(model, tmp_path / "depth.h5") == weights.LoadReport((), (), ())
+            continue
+        with pytest.raises(ValueError, match=f"depth_grid='{stored}', and this network's at"):
+            weights.load(model, tmp_path / "depth.h5")
+
+
 def test_other_files_are_refused(model, tmp_path):
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(ValueError, match="not an HDF5 weights file"):
@@ -195,3 +263,262 @@ def test_index_takes_only_files_that_say_what_they_are(model, tmp_path, monkeypa
     weights.save(model, CONFIG, tmp_path / "a.h5", data="nothing")
     with pytest.raises(ValueError, match="says nothing of its score"):
         weights.register("a", tmp_path / "a.h5", licence="none")
+
+
+# ------------------------------------------------------------------------- the authors' files
+
+SPNET = ModelConfig(
+    stem="residual",
+    stem_features=48,
+    image_size=128,
+    growth=16,
+    num_levels=3,
+    visibility="window_mass",
+    centred=False,
+)
+SPNET_CLIPS = replace(SPNET, image_size=64, num_frames=8, pose_features=32, appearance_features=32)
+SPNET_3D = {"skeleton": "pa17j", "dim": 3, "depth": "regression"}
+STRIDE_4 = {"stem_stride": 4, "stem_features": 32}
+RECEPTION = ReceptionConfig(image_size=64, num_blocks=2)
+AUTHORS = {
+    "spnet_pose2d": SPNET,
+    "spnet_pose3d": replace(SPNET, **SPNET_3D, image_size=96),
+    "spnet_multitask2d": replace(SPNET_CLIPS, image_size=96, actions={"penn": 15}),
+    "spnet_multitask3d": replace(SPNET_CLIPS, **SPNET_3D, **STRIDE_4, actions={"actions": 12}),
+    "spnet_multitask2d_replica": replace(
+        SPNET_CLIPS, **STRIDE_4, actions={"penn": 15}, action_pyramids=(2,), pose_replica=True
+    ),
+    "reception_pose2d_context": RECEPTION,
+    "reception_pose3d": replace(RECEPTION, skeleton="pa17j", dim=3, context_maps=0, depth_maps=8),
+    "merge2d": replace(RECEPTION, num_frames=8, actions={"penn": 15}),
+}
+"""The configs of the reference files, as their descriptions say."""
+
+
+def authors_outputs(arrays, config):
+    """What our network is to give for ``arrays["x"]``: poses of all blocks, and actions of all."""
+    values = [arrays[name] for name in sorted(arrays) if name.startswith("y")]
+    if isinstance(config, ReceptionConfig):  # a pose, then its visibility
+        count = 2 * config.num_predictions
+        poses = [np.concatenate(values[i : i + 2], -1) for i in range(0, count, 2)]
+    else:
+        count = config.num_predictions
+        poses = values[:count]
+    return np.stack(poses, -3), np.stack(values[count:], 1) if config.actions else None
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_the_config_is_told_from_the_layers(reference_network, name):
+    _, path = reference_network(name)
+    assert weights.infer_config(path, num_frames=8) == AUTHORS[name]
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_converted_files_give_the_authors_outputs(reference_network, tmp_path, name):
+    arrays, path = reference_network(name)
+    expected = AUTHORS[name]
+    frames = 8 if expected.actions else None
+    assert weights.convert(path, tmp_path / "ours.h5", num_frames=frames) == expected
+    model, config = weights.load_model(tmp_path / "ours.h5")
+    assert config == expected
+    result = model.predict(arrays["x"], verbose=0)
+    poses, actions = authors_outputs(arrays, config)
+    np.testing.assert_allclose(result["pose"], poses, atol=1e-4)
+    for head in config.actions:
+        np.testing.assert_allclose(result[f"action_{head}"], actions, atol=1e-4)
+
+
+@pytest.fixture
+def spnet_file(golden_folder, tmp_path):
+    """A copy of an SPNet's file, to be changed."""
+    path = tmp_path / "spnet.h5"
+    path.write_bytes((golden_folder / "spnet_pose2d.weights.keras2.h5").read_bytes())
+    return path
+
+
+@pytest.fixture
+def clips_file(golden_folder, tmp_path):
+    """A copy of the file of an SPNet with actions, to be changed."""
+    path = tmp_path / "clips.h5"
+    source = golden_folder / "spnet_multitask2d_replica.weights.keras2.h5"
+    path.write_bytes(source.read_bytes())
+    return path
+
+
+def test_load_model_takes_the_authors_files_as_they_are(golden, spnet_file):
+    model, config = weights.load_model(spnet_file)
+    assert config == SPNET
+    assert weights.read_facts(spnet_file) == {}
+    arrays = golden("spnet_pose2d")
+    poses, _ = authors_outputs(arrays, config)
+    result = model.predict(arrays["x"], verbose=0)["pose"]
+    np.testing.assert_allclose(result, poses, atol=1e-4)
+
+
+def test_the_config_is_told_from_a_whole_model_too(spnet_file, tmp_path):
+    with h5py.File(spnet_file) as source, h5py.File(tmp_path / "whole.h5", "w") as target:
+        source.copy(source["/"], target, "model_weights")
+    assert weights.infer_config(tmp_path / "whole.h5") == SPNET
+
+
+def test_the_config_of_the_authors_network_for_ntu_is_told(tmp_path):
+    config = ReceptionConfig(
+        skeleton="pa20j",
+        dim=3,
+        image_size=32,
+        num_blocks=1,
+        context_maps=0,
+        depth_maps=8,
+        depth_grid="centres",
+        num_frames=4,
+        actions={"ntu": 60},
+        action_version="v2",
+    )
+    path = tmp_path / "ntu.h5"
+    weights.save(build_model(config), config, path)
+    with h5py.File(path, "a") as file:  # the constants, which our files do not have
+        del file.attrs[weights.CONFIG]
+        y, x = np.meshgrid(*[np.linspace(0, 1, 4)] * 2, indexing="ij")
+        for layer, grid in [("separable_conv2d", x), ("separable_conv2d_1", y)]:
+            group = file.create_group(f"sSAM/{layer}")
+            group["depthwise_kernel:0"] = np.repeat(grid[..., None, None], 20, axis=2)
+            group["pointwise_kernel:0"] = np.eye(20)[None, None]
+        centres = (np.arange(8) + 0.5) / 8
+        file["zSAM/conv1d/kernel:0"] = centres[:, None, None] * np.eye(20)
+        for group in ("sSAM", "zSAM"):
+            names = [f"{layer}/{name}" for layer in file[group] for name in file[group][layer]]
+            file[group].attrs["weight_names"] = names
+        file.attrs["layer_names"] = [*file.attrs["layer_names"], "sSAM", "zSAM"]
+    assert weights.infer_config(path, num_frames=4) == config
+    with h5py.File(path, "a") as file:
+        group = file["PoseAR_conv2d_1/PoseAR_conv2d_1"]
+        del group["kernel:0"]
+        group["kernel:0"] = np.zeros((3, 3, 3, 112))
+    with pytest.raises(ValueError, match=r"begins with 112 channels; known are .* 8 \(v1\)"):
+        weights.infer_config(path, num_frames=4)
+
+
+def test_action_heads_and_frames_can_be_named(clips_file):
+    config = weights.infer_config(clips_file, num_frames=16, heads=["gym"])
+    assert (config.num_frames, config.actions) == (16, {"gym": 15})
+    with pytest.raises(ValueError, match=r"has 1 action heads \(15 classes\)"):
+        weights.infer_config(clips_file, num_frames=16, heads=["gym", "penn"])
+    with pytest.raises(ValueError, match=r"clips\.h5: .*convert FILE OUT\.h5 --frames N"):
+        weights.load_model(clips_file)
+    with pytest.raises(ValueError, match=r"clips\.h5: .*num_frames must be at least 4"):
+        weights.infer_config(clips_file, num_frames=2)
+
+
+def test_an_authors_file_that_lacks_a_layer_names_it(spnet_file):
+    with h5py.File(spnet_file, "a") as file:
+        names = [name for name in file.attrs["layer_names"] if name != "dp1_pb1_xy_x"]
+        del file.attrs["layer_names"], file["dp1_pb1_xy_x"]
+        file.attrs["layer_names"] = names
+    with pytest.raises(ValueError, match=r"spnet\.h5: lacks the grid .* \(dp1_pb1_xy_x\)"):
+        weights.load_model(spnet_file)
+
+
+def test_action_blocks_that_are_not_numbered_from_1_are_named(clips_file):
+    with h5py.File(clips_file, "a") as file:
+        names = [name for name in file.attrs["layer_names"] if not name.startswith("act1_")]
+        del file.attrs["layer_names"]
+        file.attrs["layer_names"] = names
+    with pytest.raises(ValueError, match=r"clips\.h5: like .* of the authors, but lacks act1"):
+        weights.infer_config(clips_file, num_frames=8)
+
+
+def test_a_joint_layout_that_is_not_known_is_refused(spnet_file):
+    with h5py.File(spnet_file, "a") as file:
+        group = file["dp1_pb1_xy_x/dp1_pb1_xy_x"]
+        grid = group["depthwise_kernel:0"][:, :, :5]
+        del group["depthwise_kernel:0"], group["pointwise_kernel:0"]
+        group["depthwise_kernel:0"] = grid
+        group["pointwise_kernel:0"] = np.eye(5)[None, None]
+    with pytest.raises(ValueError, match=r"a network of 5 joints; known are .* 16, 17, 20 joints"):
+        weights.load_model(spnet_file)
+
+
+def test_a_cut_off_file_of_the_authors_is_named(spnet_file):
+    spnet_file.write_bytes(spnet_file.read_bytes()[:-5000])
+    with pytest.raises(ValueError, match=r"spnet\.h5: not an HDF5 weights file, or cut off"):
+        weights.load_model(spnet_file)
+
+
+def test_weights_of_an_authors_network_do_not_go_into_another(model, spnet_file):
+    with pytest.raises(ValueError, match=r"spnet\.h5: weights of another network .*load_model"):
+        weights.load(model, spnet_file)
+
+
+# ------------------------------------------------------------------ the authors' files, by name
+
+
+@pytest.fixture
+def listed(tmp_path, monkeypatch):
+    """Makes an index that lists ``authors.h5`` as "authors", and gives the path where it goes."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(folder))
+
+    def make(config, **fields):
+        entry = {"file": "authors.h5", "url": "https://there/authors.h5", **fields}
+        entry["config"] = json.loads(config.to_json())
+        (folder / "index.json").write_text(json.dumps({"authors": entry}))
+        return folder / "authors.h5"
+
+    return make
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def test_a_listed_file_that_is_not_there_says_where_it_comes_from(listed):
+    path = listed(SPNET, md5="0" * 32)
+    with pytest.raises(FileNotFoundError) as error:
+        weights.load_model("authors")
+    assert "download it from https://there/authors.h5" in str(error.value)
+    assert f"put it into {path.parent} as authors.h5" in str(error.value)
+
+
+def test_a_listed_file_is_taken_by_name_and_by_path(listed, spnet_file):
+    path = listed(SPNET, md5=md5(spnet_file), score={"PCKh": 89}, facts={"subsampling": 2})
+    spnet_file.rename(path)
+    assert weights.load_model("authors")[1] == weights.load_model(path)[1] == SPNET
+    assert weights.read_facts(path) == {"score": {"PCKh": 89}, "subsampling": 2}
+
+
+def test_a_listed_file_with_another_md5_is_refused(listed, spnet_file):
+    path = listed(SPNET, md5="0" * 32)
+    spnet_file.rename(path)
+    with pytest.raises(ValueError, match=r"authors\.h5: differs .*md5 is another.*https://there"):
+        weights.load_model("authors")
+    assert weights.listed_as(path) is None
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_the_index_tells_what_the_layers_do_not(listed, clips_file, hashed):
+    config = replace(AUTHORS["spnet_multitask2d_replica"], actions={"gym": 15}, num_frames=12)
+    path = listed(config, **({"md5": md5(clips_file)} if hashed else {}))
+    # A file without a published hash is known by its name.
+    clips_file = clips_file.rename(clips_file.with_name("mine.h5" if hashed else path.name))
+    assert weights.listed_as(clips_file) == "authors"
+    assert weights.read_config(clips_file) == config
+
+
+def test_the_index_of_the_project_lists_networks_that_can_be_built():
+    for name, entry in weights.index().items():
+        config = config_from_json(json.dumps(entry["config"]))
+        assert entry["licence"], name
+        if "url" in entry:
+            assert config.image_size == 256
+            assert "github.com/dluvizon/deephar" in entry["licence"]
+        else:
+            assert weights.read_config(weights.find(name)) == config
+    assert len([entry for entry in weights.index().values() if "url" in entry]) == 6
+    mpii = weights.index()["cvpr18-mpii"]
+    assert mpii["file"] == "weights_PE_MPII_cvpr18_19-09-2017.h5"
+    assert mpii["md5"] == "d6b85ba4b8a3fc9d05c8ad73f763d999"
+    penn = config_from_json(json.dumps(weights.index()["tpami20-penn"]["config"]))
+    assert penn.pyramids_with_actions == (5, 6)
+    smaller = replace(penn, num_pyramids=2, action_pyramids=(), pose_replica=False)
+    assert smaller == VARIANTS["spnet-penn"]

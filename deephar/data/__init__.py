@@ -24,9 +24,11 @@ from deephar.data.clips import (
     pose_sequence,
 )
 from deephar.data.drawn import DrawnPenn
-from deephar.data.export import write_mpii, write_penn
+from deephar.data.export import write_h36m, write_mpii, write_ntu, write_penn
+from deephar.data.human36m import Human36M
 from deephar.data.lsp import LSP
 from deephar.data.mpii import MPII
+from deephar.data.ntu import NTU
 from deephar.data.penn import PennAction
 from deephar.data.samples import Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
@@ -47,6 +49,7 @@ from deephar.data.transforms import (
 __all__ = [
     "LSP",
     "MPII",
+    "NTU",
     "Augmentation",
     "Batches",
     "Clip",
@@ -55,6 +58,7 @@ __all__ = [
     "Crop",
     "DrawnPenn",
     "Frames",
+    "Human36M",
     "InMemory",
     "PennAction",
     "Sample",
@@ -77,7 +81,9 @@ __all__ = [
     "pose_sequence",
     "pose_target",
     "unit_depth",
+    "write_h36m",
     "write_mpii",
+    "write_ntu",
     "write_penn",
 ]
 

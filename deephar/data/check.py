@@ -4,20 +4,24 @@ Decodes every image and compares it with the annotation. Prints what is there, e
 name, and a line of verdict; the exit status is 1 if there is a problem that training or evaluation
 would stumble over. A joint a little outside of its image is normal (annotators guess): it is
 listed, but is no problem. Takes a minute or two for the whole of MPII, and about ten for the frames
-of Penn Action; its labels alone take a second.
+of Penn Action; its labels alone take a second. Of Human3.6M, it looks at every 5th frame of the
+training videos and every 64th of the test videos. The frames of NTU RGB+D take hours.
 """
 
 import argparse
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from os.path import exists
 from pathlib import Path
 
 import numpy as np
 
 from deephar.data.clips import size_differs
+from deephar.data.human36m import Human36M
 from deephar.data.lsp import LSP
 from deephar.data.mpii import MPII
+from deephar.data.ntu import NTU, SIZE
 from deephar.data.penn import ACTIONS, PennAction, action_names
 from deephar.data.transforms import load_image, touches, window_touches
 from deephar.geometry import square_window
@@ -29,11 +33,27 @@ def _penn(folder, split):
     return PennAction(folder, split, frames=False, actions=action_names(folder))
 
 
+def _ntu(folder, split):
+    # The split into persons to train on and to test on; both have all cameras.
+    frame = next(Path(folder).glob("frames/*/000001.jpg"), None)
+    size = SIZE if frame is None else _size_or_error(frame)
+    if isinstance(size, str):
+        raise ValueError(size)
+    return NTU(folder, split, frames=False, size=size)
+
+
+def _h36m(folder, split):
+    # The report lists the frames that are missing.
+    return Human36M(folder, split, frames=False)
+
+
 DATASETS = {
     "mpii": (MPII, ("train", "valid")),
     "lsp": (LSP, ("train", "test")),
     "lspet": (LSP, ("extended",)),
     "penn": (_penn, ("train", "test")),
+    "h36m": (_h36m, ("train", "test")),
+    "ntu": (_ntu, ("train", "test")),
 }
 WORKERS = 2
 
@@ -63,7 +83,7 @@ def check(dataset: str, folder: str | Path) -> list[str]:
     """Prints a report on the folder of a data set.
 
     Args:
-        dataset: ``"mpii"``, ``"lsp"``, ``"lspet"`` or ``"penn"``.
+        dataset: a key of `DATASETS`, such as ``"mpii"``.
         folder: its folder.
 
     Returns:
@@ -82,11 +102,14 @@ def check(dataset: str, folder: str | Path) -> list[str]:
             problems.append(f"{split}: {error}")
             continue
         read.append(samples)
-        report = _report_videos if isinstance(samples, PennAction) else _report_stills
+        reports = {PennAction: _report_videos, NTU: _report_videos, Human36M: _report_h36m}
+        report = reports.get(type(samples), _report_stills)
         print(f"  {split}: {report(samples, problems, notes)}, from {samples.source}")
+        if isinstance(samples, NTU):
+            _print_ntu(samples)
     if not read and not problems:
         problems.append("no split can be read")
-    if dataset == "penn" and read:
+    if dataset in ("penn", "ntu") and read:
         _print_actions(read)
         if not _has_frames(read[0]):
             print(
@@ -98,7 +121,7 @@ def check(dataset: str, folder: str | Path) -> list[str]:
     for line in problems:
         print(f"  PROBLEM: {line}")
     verdict = f"{len(problems)} problem(s)" if problems else "ok"
-    what = "videos" if dataset == "penn" else "persons"
+    what = {"penn": "videos", "ntu": "videos", "h36m": "frames"}.get(dataset, "persons")
     print(
         f"{verdict}: {sum(map(len, read))} {what}, {len(notes)} of them with joints outside of "
         "their image"
@@ -119,22 +142,47 @@ def _report_stills(dataset, problems, notes):
     return f"{len(samples)} persons in {len(images)} images"
 
 
+def _report_h36m(dataset, problems, notes):
+    """Appends the findings on one split of Human3.6M; returns what is in it."""
+    for folder, names in dataset.missing_frames().items():
+        problems.append(f"{folder} lacks {len(names)} frames, first {names[0]}")
+    decoded = 0
+    # In parts: there are 300 000 frames.
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for start in range(0, len(dataset), 1000):
+            part = range(start, min(start + 1000, len(dataset)))
+            samples = [sample for sample in map(dataset.__getitem__, part) if exists(sample.image)]
+            sizes = pool.map(_size_or_error, [sample.image for sample in samples])
+            for sample, size in zip(samples, sizes, strict=True):
+                decoded += 1
+                if isinstance(size, str):
+                    problems.append(size)
+                else:
+                    _report_sample(sample, size, problems, notes)
+    found = f"{len(dataset)} frames, {decoded} of them decoded"
+    if uneven := dataset.uneven_videos():
+        found += (
+            f", {len(uneven)} videos labelled for other frames than another camera's (first "
+            f"{' and '.join(uneven[0])})"
+        )
+    return found
+
+
 def _report_videos(dataset, problems, notes):
-    """Appends the findings on one split of Penn Action; returns what is in it."""
+    """Appends the findings on one split of videos; returns what is in it."""
     total, decoded, has_frames = 0, 0, _has_frames(dataset)
     with ThreadPoolExecutor(WORKERS) as pool:
         for index in range(len(dataset)):
             video = dataset[index]
             total += len(video.joints)
-            _report_labels(video, problems, notes)
+            _report_labels(dataset.label_file(index), video, problems, notes)
             if has_frames:
                 decoded += _report_frames(dataset, index, pool, problems)
     of_them = f"{decoded} of them decoded" if has_frames else "none at hand"
     return f"{len(dataset)} videos of {total} frames, {of_them}"
 
 
-def _report_labels(video, problems, notes):
-    who = f"labels/{video.name}.mat"
+def _report_labels(who, video, problems, notes):
     try:
         windows = [square_window(box) for box in video.boxes]
     except ValueError as error:
@@ -182,6 +230,20 @@ def _report_frames(dataset, index, pool, problems):
     return decoded
 
 
+def _print_ntu(dataset):
+    """What is special about the videos of a split of NTU RGB+D."""
+    reasons = Counter(dataset.skipped.values())
+    for reason, count in reasons.items():
+        names = [name for name, why in dataset.skipped.items() if why == reason]
+        print(f"    {count} skipped ({reason}): {', '.join(names)}")
+    several = sum(dataset.bodies(index) > 1 for index in range(len(dataset)))
+    print(f"    {several} with several bodies, one of which is used")
+    for index in range(len(dataset)):
+        problem = dataset.camera_problem(index)
+        if problem:
+            print(f"    {dataset.label_file(index)} gives no camera: {problem}")
+
+
 def _has_frames(dataset):
     return (dataset.root / "frames").is_dir()
 
@@ -189,10 +251,11 @@ def _has_frames(dataset):
 def _print_actions(datasets):
     """Table of the number of videos of each action in each split."""
     counts = [Counter(dataset[i].action for i in range(len(dataset))) for dataset in datasets]
-    print(f"  {'action':<20}" + "".join(f"{dataset.split:>8}" for dataset in datasets))
+    width = max(20, *map(len, datasets[0].actions))
+    print(f"  {'action':<{width}}" + "".join(f"{dataset.split:>8}" for dataset in datasets))
     for index, action in enumerate(datasets[0].actions):
-        print(f"  {action:<20}" + "".join(f"{count[index]:8d}" for count in counts))
-    if not set(datasets[0].actions) <= set(ACTIONS):
+        print(f"  {action:<{width}}" + "".join(f"{count[index]:8d}" for count in counts))
+    if datasets[0].name == "penn" and not set(datasets[0].actions) <= set(ACTIONS):
         print(
             "  These are not the actions of Penn Action: name them when you load the data, "
             "PennAction(..., actions=(...))."

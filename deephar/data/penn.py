@@ -4,20 +4,15 @@ W. Zhang, M. Zhu, K. Derpanis, "From Actemes to Action: A Strongly-supervised Re
 Detailed Action Understanding", ICCV 2013.
 """
 
-import contextlib
-import hashlib
-import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from deephar.data import cache, jpegs
 from deephar.data.matfile import load_mat, number
 from deephar.data.samples import Video
-from deephar.files import replacing
-from deephar.geometry import has_area
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "test")
@@ -151,9 +146,12 @@ class PennAction:
     def frame_paths(self, index: int) -> list[str]:
         """Paths of the frames of a video as they should be, whether they exist or not."""
         video = self._videos[index]
-        folder = self.root / "frames" / str(self._labels.names[video])
         count = self._labels.starts[video + 1] - self._labels.starts[video]
-        return [f"{folder}{os.sep}{name}" for name in _frame_names(count)]
+        return jpegs.frame_paths(self.root / "frames" / str(self._labels.names[video]), count)
+
+    def label_file(self, index: int) -> str:
+        """The label file of a video, relative to `root`."""
+        return f"labels/{self._labels.names[self._videos[index]]}.mat"
 
     def __repr__(self):
         frames = "" if self._with_frames else ", labels only"
@@ -173,25 +171,15 @@ class PennAction:
         for index in range(len(self)):
             missing = self.missing_frames(index)
             if missing:
-                raise FileNotFoundError(
-                    f"The frame {missing[0]} does not exist ({len(missing)} frames of this video "
-                    "are missing). Frames are numbered from 000001 without gaps, one for each row "
-                    "of the labels; `python -m deephar.data.check penn` lists all that are "
-                    f"missing. {_REMEDY}"
-                )
+                raise FileNotFoundError(jpegs.missing_message(missing, "penn", _REMEDY))
 
     def missing_frames(self, index: int) -> list[str]:
         """Paths of those frames of a video that do not exist."""
-        paths = self.frame_paths(index)
-        present = _frames_in(os.path.dirname(paths[0]))
-        return [path for path in paths if os.path.basename(path) not in present]
+        return jpegs.missing_frames(self.frame_paths(index))
 
     def surplus_frames(self, index: int) -> list[str]:
         """Paths of the frames of a video for which there are no labels, in order."""
-        paths = self.frame_paths(index)
-        folder = os.path.dirname(paths[0])
-        surplus = _frames_in(folder) - set(map(os.path.basename, paths))
-        return [os.path.join(folder, name) for name in sorted(surplus)]
+        return jpegs.surplus_frames(self.frame_paths(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,11 +223,12 @@ def read_labels(root: str | Path) -> Labels:
     paths = sorted(path for path in folder.glob("*.mat") if path.stem.isdecimal())
     if not paths:
         raise FileNotFoundError(f"{folder} holds no label files 0001.mat, .... {_REMEDY}")
-    cache, key = _cache_file(folder), _contents_key(paths)
-    labels = _load_cache(cache, key)
-    if labels is None:
-        labels = _read_files(paths)
-        _save_cache(cache, key, labels)
+    file, key = cache.cache_file("penn", folder), cache.contents_key(paths, _CACHE_VERSION)
+    cached = cache.load(file, key, list(Labels.__dataclass_fields__))
+    if cached is not None:
+        return Labels(**cached)
+    labels = _read_files(paths)
+    cache.save(file, key, vars(labels))
     return labels
 
 
@@ -268,19 +257,6 @@ def _class_indices(labels, root, actions):
                 "actions=deephar.data.penn.action_names(root)."
             )
     return np.array([position[action] for action in labels.actions])
-
-
-def _frame_names(count):
-    return [f"{number:06d}.jpg" for number in range(1, count + 1)]
-
-
-def _frames_in(folder):
-    """Names of the frames in a folder, whatever else is in there."""
-    try:
-        names = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    return {name for name in names if name.endswith(".jpg") and name[:-4].isdecimal()}
 
 
 def _read_files(paths):
@@ -366,50 +342,4 @@ def _read_boxes(path, content, count):
             f"{path}: bbox has {len(boxes)} rows, but must have one for each of the {count} "
             f"frames. {_REMEDY}"
         )
-    good = has_area(boxes)
-    if not good.any():
-        return np.full_like(boxes, np.nan)
-    known = np.flatnonzero(good)
-    nearest = known[np.abs(np.arange(count)[:, None] - known).argmin(axis=1)]
-    return boxes[nearest] - 1
-
-
-def _cache_file(folder):
-    """Where the labels of a folder are cached; None if there is no place for it."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not os.path.isabs(base):  # there is no home, or the variable is invalid (XDG says: ignore)
-        return None
-    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    return Path(base) / "deephar" / f"penn-{key}.npz"
-
-
-def _contents_key(paths):
-    """Changes whenever a label file is added, removed or changed."""
-    digest = hashlib.sha256(str(_CACHE_VERSION).encode())
-    for path in paths:
-        status = path.stat()
-        digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _load_cache(path, key):
-    """Labels from the cache; None if there are none for this key, or if they are damaged."""
-    if path is None:
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            if str(content["key"]) != key:
-                return None
-            return Labels(**{name: content[name] for name in Labels.__dataclass_fields__})
-    except Exception:  # a damaged file makes NumPy and zipfile raise all kinds of them
-        return None
-
-
-def _save_cache(path, key, labels):
-    """Writes the cache if possible: a read-only disk is no reason to fail."""
-    if path is None:
-        return
-    content = io.BytesIO()
-    np.savez(content, key=np.array(key), **vars(labels))
-    with contextlib.suppress(OSError), replacing(path) as part:
-        part.write_bytes(content.getbuffer())
+    return jpegs.fill_boxes(boxes) - 1

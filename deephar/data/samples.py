@@ -27,6 +27,7 @@ class Sample:
         joints_3d: float (joints, 3), mm in camera coordinates (x right, y down, z forward), NaN
             where unknown; None = no 3D labels.
         camera: the camera of `joints_3d`; None = no 3D labels.
+        action: name of what the person is doing, one of the data set's `actions`; None = not told.
     """
 
     image: str | np.ndarray
@@ -39,6 +40,7 @@ class Sample:
     name: str
     joints_3d: np.ndarray | None = None
     camera: Camera | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,6 +52,11 @@ from deephar.evaluation.report import (
     table_lines,
     write_results,
 )
+from deephar.evaluation.space_report import (
+    evaluate_in_space,
+    format_space,
+    write_space_results,
+)
 
 __all__ = [
     "ActionPredictions",
@@ -62,7 +67,9 @@ __all__ = [
     "box_of_poses",
     "evaluate_actions",
     "evaluate_and_report",
+    "evaluate_in_space",
     "format_actions",
+    "format_space",
     "format_table",
     "full_box",
     "predict_actions",
@@ -81,5 +88,6 @@ __all__ = [
     "table_lines",
     "write_action_results",
     "write_results",
+    "write_space_results",
     "write_videos",
 ]

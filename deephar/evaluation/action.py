@@ -556,7 +556,9 @@ class _FrameLabels:
             for sample in self.samples
         )
         self.known_head_sizes = all(sample.head_size > 0 for sample in self.samples)
-        self.known_in_space = any(sample.joints_3d is not None for sample in self.samples)
+        self.known_in_space = any(
+            sample.joints_3d is not None and sample.camera is not None for sample in self.samples
+        )
 
     def __len__(self):
         return len(self.samples)

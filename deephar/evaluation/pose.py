@@ -7,7 +7,7 @@ Two steps, so that predictions can be kept, drawn and scored by others: `predict
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -409,6 +409,8 @@ class DepthScores:
         data, source, persons, persons_in_split, views, skeleton: as in `PoseScores`.
         blocks: MPJPE, one `deephar.metrics.Score` a prediction block, relative to the root joint.
         aligned: the same after the best alignment of each person (P-MPJPE).
+        protocol: 1 if the MPJPE is the score to report, 2 if the P-MPJPE is, as the data set says.
+        actions: both of the last block, by name of the action; empty where it is not told.
     """
 
     data: str
@@ -419,11 +421,24 @@ class DepthScores:
     skeleton: str
     blocks: tuple[metrics.Score, ...]
     aligned: tuple[metrics.Score, ...]
+    protocol: int = 1
+    actions: dict[str, tuple[metrics.Score, metrics.Score]] = field(default_factory=dict)
 
     @property
     def answer(self):
-        """The `Score` to report: the last block's."""
-        return self.blocks[-1]
+        """The `Score` to report: the last block's, by the protocol."""
+        return (self.blocks if self.protocol == 1 else self.aligned)[-1]
+
+    @property
+    def measure(self):
+        """What `answer` is: "MPJPE" or "P-MPJPE"."""
+        return "MPJPE" if self.protocol == 1 else "P-MPJPE"
+
+    @property
+    def mean_of_actions(self):
+        """Mean MPJPE and mean P-MPJPE of the actions, each counted the same; NaN if not told."""
+        totals = [[score.total for score in scores] for scores in self.actions.values()]
+        return tuple(np.mean(totals, axis=0).tolist()) if totals else (float("nan"),) * 2
 
 
 ROOT = "pelvis"
@@ -445,7 +460,8 @@ def score_mpjpe(predictions, dataset):
     The predicted x and y are taken back to pixels, z to mm with the true depth of the root, and
     the camera takes the three back into space (the protocol of the paper for Human3.6M). The
     root's own error is 0 by construction and counts, as is usual: with 17 joints it lowers the
-    mean by a factor of 16/17. The interval is over what stands before ``#`` in the names.
+    mean by a factor of 16/17. The interval is over what stands before ``#`` in the names. The
+    P-MPJPE comes along, and both of each action, where `Sample.action` tells it.
 
     Args:
         predictions: `Predictions` with depth, in a skeleton that has all joints of the data set.
@@ -458,6 +474,48 @@ def score_mpjpe(predictions, dataset):
         ValueError: the network gives no depth, no person has 3D labels, the skeleton lacks a joint
             or the root, or the model gave NaN.
     """
+    found, true, _, samples = _in_space(predictions, dataset)
+    skeleton = get_skeleton(dataset.skeleton)
+    groups = np.array(_groups([sample.name for sample in samples]))
+    actions = np.array([sample.action or "" for sample in samples])
+
+    def scores(block, rows=slice(None)):
+        parts = block[rows], true[rows], skeleton, groups[rows]
+        return metrics.mpjpe(*parts), metrics.p_mpjpe(*parts)
+
+    blocks, aligned = zip(*map(scores, found), strict=True)
+    return DepthScores(
+        **{**_facts(predictions, dataset), "persons": len(true)},
+        skeleton=skeleton.name,
+        blocks=blocks,
+        aligned=aligned,
+        protocol=getattr(whole_of(dataset), "protocol", 1),
+        actions={
+            action: scores(found[-1], actions == action)
+            for action in dict.fromkeys(actions.tolist())
+            if action
+        },
+    )
+
+
+def poses_in_space(predictions, dataset):
+    """Predicted and true poses in mm, relative to the root, as `score_mpjpe` compares them.
+
+    Args:
+        predictions, dataset: see `score_mpjpe`.
+
+    Returns:
+        Predicted (P, M, J, 3) and true (M, J, 3), in the skeleton of the data set, in directions of
+        the camera; and (M,) which persons of the data set they are: those with 3D labels.
+
+    Raises:
+        ValueError: as `score_mpjpe`.
+    """
+    return _in_space(predictions, dataset)[:3]
+
+
+def _in_space(predictions, dataset):
+    """As `poses_in_space`, and the M samples, without their pictures."""
     if predictions.depth is None:
         raise ValueError("the network gives no depth (dim=2): its error in space is unknown")
     predicted, samples = _matched(predictions, dataset, dataset.skeleton)
@@ -468,20 +526,14 @@ def score_mpjpe(predictions, dataset):
     root = skeleton.index(ROOT)
     depth = convert(predictions.depth[..., None], predictions.skeleton, skeleton)[..., 0]
     true, found = [], []
-    for person in np.flatnonzero(labelled):
+    persons = np.flatnonzero(labelled)
+    for person in persons:
         sample = samples[person]
         z = depth_mm(depth[:, person]) + sample.joints_3d[root, 2]
         points = sample.camera.unproject(predicted[:, person], z)
         found.append(points - points[:, root, None])
         true.append(sample.joints_3d - sample.joints_3d[root])
-    true, found = np.stack(true), np.stack(found, axis=1)
-    groups = [group for group, has in zip(_groups(predictions.names), labelled, strict=True) if has]
-    return DepthScores(
-        **{**_facts(predictions, dataset), "persons": len(true)},
-        skeleton=skeleton.name,
-        blocks=tuple(metrics.mpjpe(block, true, skeleton, groups) for block in found),
-        aligned=tuple(metrics.p_mpjpe(block, true, skeleton, groups) for block in found),
-    )
+    return np.stack(found, axis=1), np.stack(true), persons, [samples[i] for i in persons]
 
 
 def _groups(names):

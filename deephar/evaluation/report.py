@@ -16,7 +16,14 @@ import numpy as np
 from deephar import __version__, visualize, weights
 from deephar.data.samples import Subset
 from deephar.data.transforms import crop_sample
-from deephar.evaluation.pose import in_skeleton, predict_poses, require_joints, score_mpjpe
+from deephar.evaluation.pose import (
+    depth_mm,
+    in_skeleton,
+    poses_in_space,
+    predict_poses,
+    require_joints,
+    score_mpjpe,
+)
 from deephar.files import replacing, sha256, writing_h5
 from deephar.geometry import apply_affine, warp_matrix
 from deephar.skeletons import convert, get_skeleton
@@ -37,7 +44,8 @@ def evaluate_and_report(
     """The whole evaluation of a weights file on stills: predicts, scores, prints, writes.
 
     Where the network gives depth and the data set has 3D labels, the MPJPE comes along. Writes
-    results.json, curve.png, joints.png and persons.png into `folder`.
+    results.json, curve.png, joints.png and persons.png into `folder`; with the MPJPE, also
+    poses_3d.png.
 
     Args:
         dataset: the data set.
@@ -62,8 +70,7 @@ def evaluate_and_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if save_predictions_to is not None:
-        _check_suffix(save_predictions_to)
-        _check_not_in_the_way(save_predictions_to)
+        check_predictions_path(save_predictions_to)
     dataset = limited(dataset, limit, "persons")
     has_truth = any(np.isfinite(dataset[i].joints).any() for i in range(len(dataset)))
     if not has_truth and save_predictions_to is None:
@@ -89,11 +96,11 @@ def evaluate_and_report(
         results = folder / "results.json"
         file = weights.find(weights_name)
         written.append(write_results(results, scores, config, file, command, depth))
+        scores = dataclasses.replace(scores, depth=depth)
         written += save_figures(folder, scores, predictions, dataset)
         print_table(scores)
         if depth is not None:
             print(depth_summary(depth))
-        scores = dataclasses.replace(scores, depth=depth)
     print("\nwrote", *written, sep="\n  ")
     return scores
 
@@ -192,8 +199,9 @@ def depth_summary(depth, what="persons"):
         what: what was scored, in the plural.
     """
     return (
-        f"MPJPE {depth.answer.total:.1f} mm{interval_text(depth.answer)}, aligned (P-MPJPE) "
-        f"{depth.aligned[-1].total:.1f} mm ({depth.persons} {what}, {depth.answer.count} joints, "
+        f"MPJPE {depth.blocks[-1].total:.1f} mm{interval_text(depth.blocks[-1])}, aligned "
+        f"(P-MPJPE) {depth.aligned[-1].total:.1f} mm{interval_text(depth.aligned[-1])} "
+        f"({depth.persons} {what}, {depth.answer.count} joints, "
         "the root's error of 0 included)"
     )
 
@@ -279,8 +287,8 @@ def depth_results(depth):
     return {
         "measure": "MPJPE, mm, relative to the root, its error of 0 included",
         "persons": depth.persons,
-        "total": depth.answer.total,
-        "interval": depth.answer.interval,
+        "total": depth.blocks[-1].total,
+        "interval": depth.blocks[-1].interval,
         "aligned": depth.aligned[-1].total,
         "blocks": [block.total for block in depth.blocks],
     }
@@ -359,6 +367,7 @@ def save_predictions(path, predictions, dataset):
       2 x J x N.
     - ``pred``, for LSP only: the same, 2 x J x N in MATLAB.
     - ``visibility`` (N, J): what the network gives, in [0, 1].
+    - ``depth`` (N, J), of a 3D network only: mm behind the root.
     - ``imgname`` (N): file names of the images; ``names`` (N): of the persons.
     - attributes of the file: ``dataset``, ``skeleton``, ``joints``, ``pixel_origin``.
 
@@ -391,6 +400,9 @@ def save_predictions(path, predictions, dataset):
         "imgname": [_image_name(sample) for sample in samples],
         "names": list(predictions.names),
     }
+    if predictions.depth is not None:
+        depth = convert(predictions.depth[-1, ..., None], predictions.skeleton, skeleton)
+        arrays["depth"] = depth_mm(depth[..., 0])
     if skeleton.name == "lsp14":
         arrays["pred"] = arrays["preds"]
     attributes = {
@@ -420,6 +432,16 @@ def _write_mat(path, arrays):
         savemat(part, arrays)
 
 
+def check_predictions_path(path):
+    """Checks that predictions can be saved there before they are made.
+
+    Raises:
+        ValueError: another suffix than ``.h5`` or ``.mat``, or the path of another file.
+    """
+    _check_suffix(path)
+    _check_not_in_the_way(path)
+
+
 def _check_suffix(path):
     if Path(path).suffix not in (".h5", ".mat"):
         raise ValueError(f"{path}: predictions are saved as .h5 or .mat; give such a path")
@@ -443,11 +465,12 @@ def _image_name(sample):
 # --------------------------------------------------------------------------------------- figures
 
 _SHEET_COLUMNS = 6
+_SPACE_COLUMNS = 2  # of the sheet of poses in space, whose pictures are three times as wide
 _SHEET_IMAGE = 320  # pixels
 
 
 def save_figures(folder, scores, predictions, dataset):
-    """Writes curve.png, joints.png and persons.png; needs no display.
+    """Writes curve.png, joints.png and persons.png, with 3D scores poses_3d.png; needs no display.
 
     Args:
         folder: where they go.
@@ -463,6 +486,8 @@ def save_figures(folder, scores, predictions, dataset):
         "joints.png": plot_joint_scores(scores),
         "persons.png": plot_persons(scores, predictions, dataset),
     }
+    if scores.depth is not None:
+        figures["poses_3d.png"] = plot_poses_3d(scores.depth, predictions, dataset)
     paths = []
     for name, figure in figures.items():
         paths.append(Path(folder) / name)
@@ -509,13 +534,7 @@ def plot_persons(scores, predictions, dataset):
     mean_distances = np.nanmean(np.where(np.isnan(person_scores)[:, None], 0, scores.distances), 1)
     ranked = np.lexsort((mean_distances, -person_scores))
     ranked = [person for person in ranked if np.isfinite(person_scores[person])]
-    columns = min(_SHEET_COLUMNS, max(1, len(ranked) // 3))
-    middle = (len(ranked) - columns) // 2
-    rows = {
-        "best": ranked[:columns],
-        "median": ranked[middle : middle + columns],
-        "worst": ranked[-columns:],
-    }
+    rows, columns = _best_median_worst(ranked, _SHEET_COLUMNS)
     persons = [person for row in rows.values() for person in row]
     predicted = in_skeleton(predictions, scores.skeleton)[-1]
     return visualize.contact_sheet(
@@ -526,6 +545,57 @@ def plot_persons(scores, predictions, dataset):
         title=f"{_figure_title(scores)}\npredicted pose: orange = right, blue = left; "
         "true pose: broken white lines",
     )
+
+
+def plot_poses_3d(depth, predictions, dataset):
+    """Contact sheet of the best, median and worst poses in space; returns a Matplotlib figure.
+
+    Of each person what the network sees, with poses as in `plot_persons`, and the last block's pose
+    in space from the front and from the side, over the true one in grey; above it the person's
+    MPJPE and name.
+
+    Args:
+        depth: `DepthScores`.
+        predictions: the `Predictions` they belong to.
+        dataset: the data set.
+    """
+    found, true, persons = poses_in_space(predictions, dataset)
+    found = found[-1]
+    errors = np.linalg.norm(found - true, axis=-1)
+    labelled = np.isfinite(errors)
+    counts = labelled.sum(axis=1)
+    errors = np.where(labelled, errors, 0).sum(axis=1) / np.maximum(counts, 1)
+    ranked = [row for row in np.argsort(errors, kind="stable") if counts[row]]
+    rows, columns = _best_median_worst(ranked, _SPACE_COLUMNS)
+    predicted = in_skeleton(predictions, depth.skeleton)[-1]
+    images, titles = [], []
+    for row in (row for group in rows.values() for row in group):
+        sample, name = dataset[persons[row]], predictions.names[persons[row]]
+        picture = _person_picture(sample, predicted[persons[row]])
+        views = visualize.draw_views(found[row], depth.skeleton, true[row], size=_SHEET_IMAGE)
+        images.append(np.concatenate([picture, views], axis=1))
+        titles.append(f"{errors[row]:.0f} mm   {name}")
+    return visualize.contact_sheet(
+        images,
+        titles,
+        columns=columns,
+        row_titles=list(rows),
+        title=f"{depth.data}: MPJPE {depth.blocks[-1].total:.0f} mm{_part_note(depth)}\n"
+        "predicted pose: orange = right, blue = left; true pose: broken white lines, grey in space",
+        size=5.0,
+    )
+
+
+def _best_median_worst(ranked, most):
+    """The rows of a contact sheet, and how many persons each has, at most `most`."""
+    columns = min(most, max(1, len(ranked) // 3))
+    middle = (len(ranked) - columns) // 2
+    rows = {
+        "best": ranked[:columns],
+        "median": ranked[middle : middle + columns],
+        "worst": ranked[-columns:],
+    }
+    return rows, columns
 
 
 def _person_picture(sample, predicted):
@@ -541,6 +611,11 @@ def _person_picture(sample, predicted):
 
 def _figure_title(scores):
     title = f"{scores.data}: {scores.measure}@{scores.threshold:g} {scores.answer.total:.1f}"
-    if _part_warning(scores):
-        title += f" (only {scores.persons} of {scores.persons_in_split} persons)"
-    return title
+    return title + _part_note(scores)
+
+
+def _part_note(scores):
+    """A note for a title that not all were scored; "" if they were."""
+    if not _part_warning(scores):
+        return ""
+    return f" (only {scores.persons} of {scores.persons_in_split} persons)"

@@ -1,38 +1,71 @@
-"""Networks: builders that take a frozen ``ModelConfig`` and return a ``keras.Model``."""
+"""Networks: builders that take a frozen config and return a ``keras.Model``."""
 
 from deephar.models.action import action_model
-from deephar.models.config import VARIANTS, ModelConfig
+from deephar.models.config import VARIANTS, ModelConfig, ReceptionConfig, config_from_json
 from deephar.models.multitask import (
     action_view,
+    copy_to_replica,
     frame_model,
     frame_view,
     has_pose_network,
     multitask_model,
 )
 from deephar.models.pose import pose_model
+from deephar.models.reception import reception_net
 
 __all__ = [
     "VARIANTS",
     "ModelConfig",
+    "ReceptionConfig",
     "action_model",
     "action_view",
     "build_model",
+    "config_from_json",
+    "copy_to_replica",
     "frame_model",
     "frame_view",
     "has_pose_network",
     "multitask_model",
     "pose_model",
+    "reception_net",
+    "spnet",
 ]
 
 
 def build_model(config, stem_weights=None):
     """The network that a config describes.
 
-    ``pose_model`` if it has no actions, ``action_model`` if it has no stem, and ``multitask_model``
-    otherwise. Arguments and errors are theirs.
+    ``reception_net`` of a ``ReceptionConfig``. Of a ``ModelConfig``, ``pose_model`` if it has no
+    actions, ``action_model`` if it has no stem, and ``multitask_model`` otherwise. Arguments and
+    errors are theirs.
     """
+    if isinstance(config, ReceptionConfig):
+        return reception_net(config, stem_weights)
     if not config.actions:
         return pose_model(config, stem_weights)
     if config.stem == "none":
         return action_model(config)
     return multitask_model(config, stem_weights)
+
+
+def spnet(config=VARIANTS["spnet-mpii"]):
+    """The authors' SPNet, of the residual stem; takes their Keras 2 weight files.
+
+    Their network gives a list: the poses of all blocks, then the actions of all blocks (or the two
+    in turn). Here a block is a row: of ``"pose"``, and of ``"action_<dataset>"``.
+
+    Args:
+        config: a ``ModelConfig`` with ``stem="residual"``, such as ``VARIANTS["spnet-mpii"]``,
+            ``["spnet-penn"]`` and ``["spnet-ntu"]``.
+
+    Returns:
+        What ``build_model`` gives.
+
+    Raises:
+        ValueError: the config is one of another network.
+
+    Source: Luvizon et al., TPAMI 2020, and its published code.
+    """
+    if getattr(config, "stem", None) != "residual":
+        raise ValueError(f"an SPNet has the stem 'residual'; this config is {config}")
+    return build_model(config)

@@ -2,14 +2,19 @@
 
 A clip is seen as an image whose rows are frames and whose columns are joints. Each prediction block
 of the pose network has an action block, and they hand on their features and their predictions as
-the pose blocks do. Structure and layer names follow the authors' SPNet.
+the pose blocks do, lateral connections included. Structure and layer names follow the authors'
+SPNet.
 """
 
 import keras
 from keras import layers
 
-from deephar.layers import GlobalMaxMinPooling, MaxMinPooling, UndoPooling, VisibleCoordinates
+from deephar.layers import ClipPooling, GlobalMaxMinPooling, MaxMinPooling, VisibleCoordinates
+from deephar.models.pose import level_names, pyramid_levels
 from deephar.models.units import batch_norm_relu, bottleneck_unit, conv, residual_unit
+
+_LONG_CLIP = 16
+"""From so many frames on, time is halved where the streams join."""
 
 
 def action_model(config, appearance_channels=()):
@@ -18,12 +23,12 @@ def action_model(config, appearance_channels=()):
     Input: if ``config.stem`` is ``"none"``, poses ``(batch, frames, joints, dim + 1)``, which all
     blocks look at: coordinates in the unit crop of the clip, then visibility; 0 where unknown
     (0.5 where the depth alone is).
-    Otherwise a dict: ``"pose"``, ``(batch, frames, predictions, joints, dim + 1)``, and
-    ``"appearance_1"``, ``"appearance_2"``, ..., ``(batch, frames, joints, channels)`` each, as
-    `deephar.models.frame_model` gives them for every frame.
+    Otherwise a dict: ``"pose"`` (``"action_pose"`` with a pose replica), ``(batch, frames,
+    predictions, joints, dim + 1)``, and ``"appearance_1"``, ``"appearance_2"``, ..., ``(batch,
+    frames, joints, channels)`` each, as `deephar.models.frame_model` gives them for every frame.
 
     Output: a dict with one ``"action_<dataset>"`` for each head, ``(batch, predictions, classes)``:
-    probabilities, one entry a prediction block, the last is the answer.
+    probabilities, one entry an action block, the last is the answer.
 
     Args:
         config: a ``ModelConfig`` with ``actions``.
@@ -50,15 +55,18 @@ def action_model(config, appearance_channels=()):
 
 def _inputs(config, appearance_channels):
     """Inputs of the model; poses and appearance of each block (None where there is no stream)."""
-    blocks = config.num_predictions
+    blocks = config.num_action_predictions
     joint_shape = (config.num_joints, config.dim + 1)
     if config.stem == "none":
         poses = keras.Input((None, *joint_shape), name="pose")
         return poses, [poses] * blocks, [None] * blocks
     inputs, poses, appearances = {}, [None] * blocks, [None] * blocks
     if "pose" in config.streams:
-        inputs["pose"] = keras.Input((None, blocks, *joint_shape), name="pose")
-        poses = [inputs["pose"][:, :, block] for block in range(blocks)]
+        name, first, count = "pose", first_action_block(config), config.num_predictions
+        if config.pose_replica:
+            name, first, count = "action_pose", 0, blocks
+        inputs[name] = keras.Input((None, count, *joint_shape), name=name)
+        poses = [inputs[name][:, :, first + block] for block in range(blocks)]
     if "appearance" in config.streams:
         for block, channels in enumerate(appearance_channels):
             name = f"appearance_{block + 1}"
@@ -67,25 +75,35 @@ def _inputs(config, appearance_channels):
     return inputs, poses, appearances
 
 
+def first_action_block(config):
+    """Index of the first prediction block of the pose that has an action block."""
+    return (config.pyramids_with_actions[0] - 1) * (config.num_levels - 1)
+
+
 def action_blocks(poses, appearances, config):
     """All action blocks in order.
 
     Args:
-        poses: for each prediction block ``(batch, frames, joints, dim + 1)``, or None.
-        appearances: for each prediction block ``(batch, frames, joints, channels)``, or None.
+        poses: for each action block ``(batch, frames, joints, dim + 1)``, or None.
+        appearances: for each action block ``(batch, frames, joints, channels)``, or None.
         config: a ``ModelConfig``.
 
     Returns:
         Data set name -> list of ``(batch, 1, classes)``, one for each block.
     """
     heads = {name: [] for name in config.actions}
+    lateral = [None] * config.num_levels
     x = None
-    for number, (pose, appearance) in enumerate(zip(poses, appearances, strict=True), start=1):
-        name = f"act{number}_action"
+    for index, (number, level) in enumerate(pyramid_levels(config, config.pyramids_with_actions)):
+        pyramid, unit = level_names(number, level)
         if x is not None:
-            x = residual_unit(x, 3, f"act{number}_r0")
-        x = fuse_streams(pose, appearance, x, config, name)
-        x, answers = action_prediction(x, config, name, last=number == len(poses))
+            x = residual_unit(x, 3, f"{unit}_action_r0")
+        if lateral[level] is not None:
+            x = layers.Add(name=f"{pyramid}_action_lateral{level}")([x, lateral[level]])
+        name = f"act{index + 1}_action"
+        x = fuse_streams(poses[index], appearances[index], x, config, name)
+        x, answers = action_prediction(x, config, name, last=index == len(poses) - 1)
+        lateral[level] = x
         for dataset, answer in answers.items():
             heads[dataset].append(answer)
     return heads
@@ -97,29 +115,33 @@ def fuse_streams(pose, appearance, previous, config, name):
     Args:
         pose: ``(batch, frames, joints, dim + 1)``, or None.
         appearance: ``(batch, frames, joints, channels)``, or None.
-        previous: ``(batch, frames, joints, pose_features)``, or None for the first block.
+        previous: what this function gave for the block before, or None for the first block.
         config: a ``ModelConfig``.
         name: prefix of the layer names.
 
     Returns:
-        ``(batch, frames, joints, pose_features)``.
+        ``(batch, frames / 1 or 2, joints / 2, channels)``, sizes as of `ClipPooling`, as many
+        channels as the wider stream has.
     """
     streams = []
     if pose is not None:
         streams.append(pose_stream(pose, config, name))
     if appearance is not None:
         streams.append(conv(appearance, config.appearance_features, f"{name}_v_conv0"))
-    if previous is not None:
-        streams.append(previous)
-    x = streams[0]
-    if len(streams) > 1:
-        x = layers.Concatenate(name=f"{name}_streams")(streams)
-    return bottleneck_unit(x, config.pose_features, f"{name}_r2", reduction=4)
+    width = max(stream.shape[-1] for stream in streams)
+    x = _joined(streams, f"{name}_streams")
+    x = ClipPooling(2 if config.num_frames >= _LONG_CLIP else 1, name=f"{name}_pool")(x)
+    x = _joined([x] if previous is None else [x, previous], f"{name}_fusion")
+    return bottleneck_unit(x, width, f"{name}_r2", reduction=4)
+
+
+def _joined(tensors, name):
+    return tensors[0] if len(tensors) == 1 else layers.Concatenate(name=name)(tensors)
 
 
 def pose_stream(pose, config, name):
     """Features of the motion: ``(batch, frames, joints, dim + 1)`` to ``(..., pose_features)``."""
-    x = VisibleCoordinates(name=f"{name}_p_visible")(pose)
+    x = VisibleCoordinates(config.centred, name=f"{name}_p_visible")(pose)
     width = config.pose_features
     parts = [
         conv(x, width // divisor, f"{name}_p_conv0{letter}", kernel_size)
@@ -145,20 +167,26 @@ def action_prediction(x, config, name, last):
     channels = x.shape[-1]
     y = batch_norm_relu(x, f"{name}_pred", 1)
     y = conv(y, channels, f"{name}_pred_conv1", kernel_size=3)
-    h = batch_norm_relu(y, f"{name}_pred", 2)
-    h = MaxMinPooling(name=f"{name}_pred_pool")(h)
-    answers, parts = {}, [x, y]
-    for index, (dataset, classes) in enumerate(config.actions.items()):
-        maps = conv(h, classes, f"{name}_pred_conv2h{index}", kernel_size=3)
-        answers[dataset] = _answer(maps, f"{name}_a{index}")
-        if not last:
-            maps = layers.ReLU(name=f"{name}_pred_act3h{index}")(maps)
-            maps = UndoPooling(name=f"{name}_pred_up{index}")([maps, x])
-            parts.append(conv(maps, channels, f"{name}_pred_conv3h{index}", kernel_size=3))
-    return (None if last else layers.Add(name=f"{name}_reinjection")(parts)), answers
+    h = MaxMinPooling(name=f"{name}_pred_pool")(y)
+    h = batch_norm_relu(h, f"{name}_pred", 2)
+    maps = [
+        conv(h, classes, f"{name}_pred_conv2h{index}", kernel_size=3)
+        for index, classes in enumerate(config.actions.values())
+    ]
+    answers = {
+        dataset: action_answer(maps[index], f"{name}_a{index}")
+        for index, dataset in enumerate(config.actions)
+    }
+    if last:
+        return None, answers
+    z = layers.UpSampling2D(2, name=f"{name}_pred_up")(_joined(maps, f"{name}_pred_maps"))
+    z = layers.ReLU(name=f"{name}_pred_act3")(z)
+    z = conv(z, channels, f"{name}_pred_conv3", kernel_size=3)
+    return layers.Add(name=f"{name}_reinjection")([x, y, z]), answers
 
 
-def _answer(maps, name):
+def action_answer(maps, name):
+    """Action heat maps ``(batch, h, w, classes)`` to probabilities ``(batch, 1, classes)``."""
     scores = GlobalMaxMinPooling(name=f"{name}_pool")(maps)
     scores = layers.Softmax(name=f"{name}_softmax", dtype="float32")(scores)
     return layers.Reshape((1, maps.shape[-1]), name=name, dtype="float32")(scores)

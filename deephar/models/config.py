@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from deephar.skeletons import get_skeleton
 
-STEMS = ("vgg16", "vgg16-narrow", "none")
+STEMS = ("vgg16", "vgg16-narrow", "residual", "inception", "none")
 VISIBILITIES = ("sigmoid_max", "window_mass")
+DEPTH_GRIDS = ("inclusive", "centres")
+ACTION_VERSIONS = ("v1", "v2")
 DEPTHS = ("volumetric", "regression")
 STREAMS = ("pose", "appearance")
 
@@ -18,15 +20,18 @@ class ModelConfig:
 
     Attributes:
         stem: the feature extractor; ``"vgg16"``; ``"vgg16-narrow"``, a quarter as wide and with
-            batch normalisation, to be trained from random weights; or ``"none"`` for a network of
-            the action heads alone, which takes poses in place of images.
+            batch normalisation, to be trained from random weights; ``"residual"``, that of the
+            authors' SPNet; ``"inception"``, that of their ReceptionNet; or ``"none"`` for a network
+            of the action heads alone, which takes poses in place of images.
         skeleton: name of the joint layout that is predicted.
         dim: 2 or 3, coordinates of a joint.
         depth: how z is predicted if ``dim`` is 3: ``"volumetric"``, 16 heat maps a joint (the
             paper), or ``"regression"``, a depth map weighted by the heat map (SPNet).
-        image_size: side of the square input in pixels; a multiple of 64, from 64 up.
-        stem_features: channels of the stem's output (stride 8). VGG-16 gives 1024; any other
-            number adds a 1x1 projection.
+        image_size: side of the square input in pixels; from 64 up, a multiple of 64 for VGG-16.
+        stem_features: channels of the stem's output. VGG-16 gives 1024; any other number adds a
+            1x1 projection.
+        stem_stride: pixels of the image from one position of the stem's output to the next: 8;
+            the residual stem may have 4 or 16, too.
         num_pyramids: downscaling and upscaling pyramids, in turn.
         num_levels: resolutions a pyramid passes through, the stem's included.
         growth: channels added with each level.
@@ -37,8 +42,15 @@ class ModelConfig:
         actions: classes of each action head, by data set, as ``{"penn": 15}``; empty for a network
             that predicts the pose only.
         streams: what the actions are predicted from: ``"pose"``, ``"appearance"``, or both.
-        pose_features: width of the pose stream, and of what joins the two; a multiple of 16.
-        appearance_features: width of the appearance stream.
+        pose_features: width of the pose stream; a multiple of 16.
+        appearance_features: width of the appearance stream. What joins the two has the larger
+            width of both.
+        action_pyramids: numbers of the pyramids that have action blocks, from 1, in order and
+            without a gap; empty for all.
+        pose_replica: whether the actions go by heat maps of their own, a replica of those that the
+            pose is read from, which training on actions may change.
+        centred: whether the pose stream sees coordinates from -1 to 1, so that hidden joints, which
+            are set to 0, lie in the middle. The authors' networks see them from 0 to 1.
 
     Raises:
         ValueError: a field has another type, is out of its range, or does not fit the others.
@@ -50,6 +62,7 @@ class ModelConfig:
     depth: str | None = None
     image_size: int = 256
     stem_features: int = 1024
+    stem_stride: int = 8
     num_pyramids: int = 2
     num_levels: int = 4
     growth: int = 96
@@ -60,59 +73,63 @@ class ModelConfig:
     streams: tuple = STREAMS
     pose_features: int = 160
     appearance_features: int = 160
+    action_pyramids: tuple = ()
+    pose_replica: bool = False
+    centred: bool = True
 
     def __post_init__(self):
         object.__setattr__(self, "actions", dict(self.actions))
         object.__setattr__(self, "streams", tuple(self.streams))
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, bool) or not isinstance(value, item.type):
-                kind = getattr(item.type, "__name__", str(item.type))
-                raise ValueError(f"{item.name} must be {kind}, and is {value!r}")
+        object.__setattr__(self, "action_pyramids", tuple(self.action_pyramids))
+        _check_types(self)
         get_skeleton(self.skeleton)
         self._check_depth()
-        self._check_actions()
+        self._check_streams()
+        _check_actions(self.actions, self.num_frames)
+        _check_kernel_size(self.kernel_size)
         _check_choice("stem", self.stem, STEMS)
         _check_choice("visibility", self.visibility, VISIBILITIES)
-        if self.image_size < 64 or self.image_size % 64:
-            raise ValueError(
-                f"image_size must be a multiple of 64 pixels, from 64 up, and is {self.image_size}"
-            )
-        smallest = {"stem_features": 1, "num_pyramids": 1, "num_levels": 2, "growth": 0}
-        for name, least in smallest.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, and is {getattr(self, name)}")
-        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd and positive, and is {self.kernel_size}")
-        if self.image_size % (stride := 8 * 2 ** (self.num_levels - 1)):
-            raise ValueError(
-                f"image_size must be a multiple of {stride} for num_levels={self.num_levels}, and "
-                f"is {self.image_size}; use fewer levels, or another size"
-            )
+        _check_at_least(self, stem_features=1, num_pyramids=1, num_levels=2, growth=0)
+        self._check_sizes()
 
     def _check_depth(self):
-        if self.dim not in (2, 3):
-            raise ValueError(f"dim must be 2 or 3, and is {self.dim}")
+        _check_dim(self.dim)
         if (self.depth is None) != (self.dim == 2):
             raise ValueError(f"depth={self.depth!r} does not go with dim={self.dim}")
         if self.depth is not None:
             _check_choice("depth", self.depth, DEPTHS)
 
-    def _check_actions(self):
-        for name, classes in self.actions.items():
-            if type(classes) is not int or classes < 2:
-                raise ValueError(
-                    f"actions: {name!r} must have 2 classes or more, and has {classes}"
-                )
+    def _check_sizes(self):
+        strides = (4, 8, 16) if self.stem == "residual" else (8,)
+        _check_choice("stem_stride", self.stem_stride, strides)
+        unit = 1 if self.stem == "residual" else 64
+        if self.image_size < 64 or self.image_size % unit:
+            raise ValueError(
+                f"image_size must be a multiple of 64 pixels, from 64 up, and is {self.image_size}"
+            )
+        if self.image_size % (stride := self.stem_stride * 2 ** (self.num_levels - 1)):
+            raise ValueError(
+                f"image_size must be a multiple of {stride} for num_levels={self.num_levels}, and "
+                f"is {self.image_size}; use fewer levels, or another size"
+            )
+        _check_stem_features(self)
+
+    def _check_streams(self):
         for stream in self.streams:
             _check_choice("streams", stream, STREAMS)
         if len(set(self.streams)) != len(self.streams) or not self.streams:
             raise ValueError(f"streams must name one or two streams, and is {self.streams}")
         if self.pose_features < 16 or self.pose_features % 16:
             raise ValueError(f"pose_features must be a multiple of 16, and is {self.pose_features}")
-        if self.actions and (self.num_frames is None or self.num_frames < 4):
+        pyramids = self.action_pyramids
+        if pyramids and pyramids != tuple(range(pyramids[0], pyramids[-1] + 1)):
             raise ValueError(
-                f"num_frames must be at least 4 for a network of actions, and is {self.num_frames}"
+                f"action_pyramids must be neighbours, in order, as in (5, 6), and is {pyramids}"
+            )
+        if pyramids and not 1 <= pyramids[0] <= pyramids[-1] <= self.num_pyramids:
+            raise ValueError(
+                f"action_pyramids must be from 1 to num_pyramids={self.num_pyramids}, and is "
+                f"{pyramids}"
             )
         if self.stem == "none" and (not self.actions or self.streams != ("pose",)):
             raise ValueError(
@@ -126,35 +143,215 @@ class ModelConfig:
 
     @property
     def num_predictions(self):
-        """Prediction blocks of the network; the last one gives the answer."""
+        """Prediction blocks of the pose; the last one gives the answer."""
         return self.num_pyramids * (self.num_levels - 1)
+
+    @property
+    def num_action_predictions(self):
+        """Prediction blocks of the actions: those of the pyramids that have any."""
+        return len(self.pyramids_with_actions) * (self.num_levels - 1)
+
+    @property
+    def pyramids_with_actions(self):
+        """Numbers of the pyramids that have action blocks; empty without actions."""
+        everywhere = tuple(range(1, self.num_pyramids + 1))
+        return (self.action_pyramids or everywhere) if self.actions else ()
 
     def to_json(self):
         """The config as one line of JSON, as it is stored in weight files."""
         return json.dumps(dataclasses.asdict(self))
 
-    @classmethod
-    def from_json(cls, text):
-        """The inverse of ``to_json``.
 
-        Raises:
-            ValueError: not JSON of a config, or with a field that is not known; names it.
-        """
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
-            raise ValueError(f"expected the fields of a network config, got {text}")
-        unknown = sorted(set(fields) - {field.name for field in dataclasses.fields(cls)})
-        if unknown:
+@dataclass(frozen=True, kw_only=True)
+class ReceptionConfig:
+    """Everything that decides the layers and shapes of a ReceptionNet, the CVPR 2018 network.
+
+    Attributes:
+        skeleton: name of the joint layout that is predicted.
+        dim: 2 or 3, coordinates of a joint; depth is volumetric.
+        image_size: side of the square input in pixels; a multiple of 32.
+        num_blocks: reception blocks, each with a prediction of the pose.
+        stem: as of `ModelConfig`; the authors' is ``"inception"``.
+        stem_features: channels of the stem's output, and of the blocks; a multiple of 2.
+        kernel_size: side of the depth-wise kernels of the blocks.
+        context_maps: contextual heat maps of each joint, for ``dim=2``; 0 for none.
+        depth_maps: heat maps of each joint along depth, for ``dim=3``.
+        depth_grid: where these lie between 0 and 1: ``"inclusive"``, at both ends, or
+            ``"centres"``, in the middle of as many equal parts. The authors have used both.
+        num_frames: frames of the clips it is trained on; None if it knows no actions.
+        actions: classes of its action head, by data set, as ``{"penn": 15}``; empty for a network
+            that predicts the pose only.
+        action_version: the authors' pose stream ``"v1"`` (Penn Action) or ``"v2"`` (NTU).
+
+    Raises:
+        ValueError: a field has another type, is out of its range, or does not fit the others.
+    """
+
+    skeleton: str = "pa16j"
+    dim: int = 2
+    image_size: int = 256
+    num_blocks: int = 8
+    stem: str = "inception"
+    stem_features: int = 576
+    kernel_size: int = 5
+    context_maps: int = 2
+    depth_maps: int = 16
+    depth_grid: str = "inclusive"
+    num_frames: int | None = None
+    actions: dict = field(default_factory=dict)
+    action_version: str = "v1"
+
+    def __post_init__(self):
+        object.__setattr__(self, "actions", dict(self.actions))
+        _check_types(self)
+        get_skeleton(self.skeleton)
+        _check_dim(self.dim)
+        _check_kernel_size(self.kernel_size)
+        _check_actions(self.actions, self.num_frames)
+        _check_choice("stem", self.stem, [stem for stem in STEMS if stem != "none"])
+        _check_choice("depth_grid", self.depth_grid, DEPTH_GRIDS)
+        _check_choice("action_version", self.action_version, ACTION_VERSIONS)
+        _check_at_least(
+            self, image_size=32, stem_features=2, num_blocks=1, context_maps=0, depth_maps=2
+        )
+        if self.image_size % 32:
             raise ValueError(
-                f"the config has fields that this version of deephar does not know: "
-                f"{', '.join(unknown)}; use the version that wrote it, or a newer one"
+                f"image_size must be a multiple of 32 pixels, and is {self.image_size}"
             )
-        return cls(**fields)
+        if self.stem_features % 2:
+            raise ValueError(f"stem_features must be even, and is {self.stem_features}")
+        _check_stem_features(self)
+        if self.dim == 3 and self.context_maps:
+            raise ValueError(
+                f"contextual maps are for dim=2 only: context_maps must be 0 for dim=3, and is "
+                f"{self.context_maps}"
+            )
+        if len(self.actions) > 1:
+            raise ValueError(f"a ReceptionNet has one action head, and actions is {self.actions}")
+
+    @property
+    def num_joints(self):
+        return get_skeleton(self.skeleton).num_joints
+
+    @property
+    def num_predictions(self):
+        """Poses that the network gives; of a network with actions, only the last block's."""
+        return 1 if self.actions else self.num_blocks
+
+    @property
+    def num_action_predictions(self):
+        """Answers of the action head: four of each stream, then of both merged."""
+        return 9
+
+    @property
+    def depth(self):
+        """As `ModelConfig.depth`."""
+        return "volumetric" if self.dim == 3 else None
+
+    @property
+    def stem_stride(self):
+        """As `ModelConfig.stem_stride`."""
+        return 8
+
+    @property
+    def streams(self):
+        """As `ModelConfig.streams`."""
+        return STREAMS
+
+    def to_json(self):
+        """The config as one line of JSON, as it is stored in weight files."""
+        return json.dumps({"network": "reception", **dataclasses.asdict(self)})
+
+
+def config_from_json(text):
+    """The ``ModelConfig`` or ``ReceptionConfig`` that ``to_json`` has written.
+
+    Raises:
+        ValueError: not JSON of a config, or with a field that is not known; names it.
+    """
+    fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError(f"expected the fields of a network config, got {text}")
+    network = fields.pop("network", "pyramids")
+    kinds = {"pyramids": ModelConfig, "reception": ReceptionConfig}
+    _check_choice("network", network, kinds)
+    kind = kinds[network]
+    unknown = sorted(set(fields) - {item.name for item in dataclasses.fields(kind)})
+    if unknown:
+        raise ValueError(
+            f"the config has fields that this version of deephar does not know: "
+            f"{', '.join(unknown)}; use the version that wrote it, or a newer one"
+        )
+    return kind(**fields)
+
+
+def in_space(config, depth):
+    """A config of the same network with 3D poses, its depth predicted as ``depth`` says.
+
+    Raises:
+        ValueError: the network cannot predict depth in this way.
+    """
+    if isinstance(config, ModelConfig):
+        return dataclasses.replace(config, dim=3, depth=depth)
+    if depth != "volumetric":
+        raise ValueError(f"a ReceptionNet has volumetric depth only, and depth is {depth!r}")
+    return dataclasses.replace(config, dim=3, context_maps=0)
+
+
+def _check_types(config):
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if isinstance(value, bool) != (item.type is bool) or not isinstance(value, item.type):
+            kind = getattr(item.type, "__name__", str(item.type))
+            raise ValueError(f"{item.name} must be {kind}, and is {value!r}")
+
+
+def _check_at_least(config, **smallest):
+    for name, least in smallest.items():
+        if getattr(config, name) < least:
+            raise ValueError(f"{name} must be at least {least}, and is {getattr(config, name)}")
+
+
+def _check_stem_features(config):
+    """A residual stem starts with a part of them, and halves that."""
+    unit = 2 * (config.stem_stride.bit_length() - 1)
+    if config.stem == "residual" and config.stem_features % unit:
+        raise ValueError(
+            f"stem_features must be a multiple of {unit} for a residual stem of stride "
+            f"{config.stem_stride}, and is {config.stem_features}"
+        )
+
+
+def _check_dim(dim):
+    if dim not in (2, 3):
+        raise ValueError(f"dim must be 2 or 3, and is {dim}")
+
+
+def _check_kernel_size(size):
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"kernel_size must be odd and positive, and is {size}")
+
+
+def _check_actions(actions, num_frames):
+    for name, classes in actions.items():
+        if type(classes) is not int or classes < 2:
+            raise ValueError(f"actions: {name!r} must have 2 classes or more, and has {classes}")
+    if actions and (num_frames is None or num_frames < 4):
+        raise ValueError(
+            f"num_frames must be at least 4 for a network of actions, and is {num_frames}"
+        )
 
 
 def _check_choice(field, value, choices):
     if value not in choices:
-        raise ValueError(f"{field} must be one of {', '.join(choices)}, and is {value!r}")
+        raise ValueError(f"{field} must be one of {', '.join(map(str, choices))}, and is {value!r}")
+
+
+def _spnet(**fields):
+    """The authors' SPNet: what all of theirs have in common."""
+    return ModelConfig(
+        stem="residual", stem_features=288, visibility="window_mass", centred=False, **fields
+    )
 
 
 VARIANTS = {
@@ -171,6 +368,20 @@ VARIANTS = {
         growth=16,
         pose_features=64,
         appearance_features=32,
+    ),
+    # The authors' own networks, as they trained them on these data sets.
+    "reception-mpii": ReceptionConfig(),
+    "reception-h36m": ReceptionConfig(skeleton="pa17j", dim=3, context_maps=0),
+    "spnet-mpii": _spnet(num_pyramids=8),
+    "spnet-penn": _spnet(num_frames=8, actions={"penn": 15}),
+    "spnet-ntu": _spnet(
+        skeleton="pa17j",
+        dim=3,
+        depth="regression",
+        num_frames=8,
+        actions={"ntu": 60},
+        pose_features=192,
+        appearance_features=192,
     ),
 }
 """Named configurations, for ``--variant`` of the scripts."""

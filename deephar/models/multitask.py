@@ -3,7 +3,7 @@
 import keras
 
 from deephar.layers import HeatMapPooling, TimeDistributed
-from deephar.models.action import action_model
+from deephar.models.action import action_model, first_action_block
 from deephar.models.pose import pose_pyramids, stack_predictions
 from deephar.models.stems import build_stem
 
@@ -13,7 +13,7 @@ def multitask_model(config, stem_weights=None):
 
     Input: ``(batch, frames, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with
     ``"pose"``, ``(batch, frames, predictions, joints, dim + 1)``, and one ``"action_<dataset>"``
-    for each head, ``(batch, predictions, classes)``. The last prediction is the answer.
+    for each head, ``(batch, action predictions, classes)``. The last prediction is the answer.
 
     Args:
         config: a ``ModelConfig`` with ``actions``.
@@ -27,22 +27,36 @@ def multitask_model(config, stem_weights=None):
 
     Source: Luvizon et al., CVPR 2018, figure 1; TPAMI 2020, figure 2.
     """
-    clip = keras.Input((None, config.image_size, config.image_size, 3), name="clip")
     frames = frame_model(config, stem_weights)
+    channels = [frames.output[name].shape[-1] for name in appearance_names(config)]
+    return clip_model(frames, action_model(config, channels), "multitask_model")
+
+
+def clip_model(frames, heads, name):
+    """A network for clips of its two parts, as `frame_view` and `action_view` give them.
+
+    Args:
+        frames: a model of images, whose outputs are a dict with ``"pose"``.
+        heads: a model of clips, whose inputs are called as outputs of ``frames``.
+        name: of the network.
+
+    Returns:
+        A ``keras.Model`` from ``(batch, frames, image_size, image_size, 3)`` to a dict.
+    """
+    clip = keras.Input((None, *frames.input_shape[1:]), name="clip")
     outputs = TimeDistributed(frames, name="every_frame")(clip)
-    channels = [outputs[name].shape[-1] for name in appearance_names(config)]
-    heads = action_model(config, channels)
     actions = heads({tensor.name: outputs[tensor.name] for tensor in heads.inputs})
-    return keras.Model(clip, {"pose": outputs["pose"], **actions}, name="multitask_model")
+    return keras.Model(clip, {"pose": outputs["pose"], **actions}, name=name)
 
 
 def frame_model(config, stem_weights=None):
     """The pose network with what the action heads need of each frame.
 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
-    as `deephar.models.pose_model` gives it, and, if the config has an appearance stream,
-    ``"appearance_1"``, ``"appearance_2"``, ...: for each prediction block its features pooled
-    under the heat map of each joint, ``(batch, joints, channels)``.
+    as `deephar.models.pose_model` gives it; if the config has an appearance stream,
+    ``"appearance_1"``, ``"appearance_2"``, ...: for each action block the features of its
+    resolution pooled under the heat map of each joint, ``(batch, joints, channels)``; and, if it
+    has a pose replica, ``"action_pose"``, ``(batch, action blocks, joints, dim + 1)``.
 
     Args:
         config: a ``ModelConfig``.
@@ -55,7 +69,15 @@ def frame_model(config, stem_weights=None):
     features = build_stem(image, config, stem_weights)
     blocks = pose_pyramids(features, config)
     outputs = {"pose": stack_predictions([block.pose for block in blocks])}
-    for name, block in zip(appearance_names(config), blocks, strict=False):
+    of_actions = [
+        block.replica or block
+        for block in blocks[first_action_block(config) :][: config.num_action_predictions]
+    ]
+    if config.pose_replica and "pose" in config.streams:
+        outputs["action_pose"] = stack_predictions(
+            [block.pose for block in of_actions], "action_pose"
+        )
+    for name, block in zip(appearance_names(config), of_actions, strict=False):
         outputs[name] = HeatMapPooling(name=name)([block.probabilities, block.features])
     return keras.Model(image, outputs, name="frames")
 
@@ -64,7 +86,25 @@ def appearance_names(config):
     """Names of the appearance outputs of `frame_model`, in order; empty without that stream."""
     if "appearance" not in config.streams or not config.actions:
         return []
-    return [f"appearance_{number}" for number in range(1, config.num_predictions + 1)]
+    return [f"appearance_{number}" for number in range(1, config.num_action_predictions + 1)]
+
+
+def copy_to_replica(model):
+    """Sets the replica heat maps of a network to those that its poses are read from.
+
+    For a network with ``pose_replica`` whose pose network has been trained without one.
+
+    Raises:
+        ValueError: the network has no replica.
+    """
+    frames = frame_view(model)
+    replicas = [
+        layer for layer in frames.layers if layer.name.endswith("_replica") and layer.weights
+    ]
+    if not replicas:
+        raise ValueError(f"{model.name} has no replica of its heat maps (pose_replica=True)")
+    for layer in replicas:
+        layer.set_weights(frames.get_layer(layer.name.removesuffix("_replica")).get_weights())
 
 
 def has_pose_network(model):

@@ -35,12 +35,15 @@ class Prediction(NamedTuple):
     Attributes:
         pose: ``(batch, joints, dim + 1)``: coordinates, visibility.
         probabilities: ``(batch, height, width, joints)``, heat maps that each sum to 1.
-        features: ``(batch, height, width, channels)``, what the heat maps were computed from.
+        features: ``(batch, height, width, channels)``, the image as the network saw it when it
+            first came to this resolution.
+        replica: the pose and heat maps made for the actions, another `Prediction`, or None.
     """
 
     pose: Any
     probabilities: Any
     features: Any
+    replica: Any = None
 
 
 def pose_model(config, stem_weights=None):
@@ -79,47 +82,47 @@ def pose_pyramids(features, config):
     Returns:
         A list of ``num_predictions`` ``Prediction``, in order of computation.
     """
+    x = features
     lateral = [features] + [None] * (config.num_levels - 1)
+    first = list(lateral)
     blocks = []
-    for number in range(1, config.num_pyramids + 1):
-        pyramid = _downscaling_pyramid if number % 2 else _upscaling_pyramid
-        blocks += pyramid(lateral, config, number)
-    return blocks
-
-
-def _downscaling_pyramid(lateral, config, number):
-    """From the finest level to the coarsest; replaces ``lateral`` level by level."""
-    x = lateral[0]
-    blocks = []
-    for level in range(1, config.num_levels):
-        filters = x.shape[-1] + config.growth
-        x = downscaling_unit(x, filters, config.kernel_size, f"dp{number}_du{level}")
-        x, block = _level(x, lateral, level, config, f"dp{number}")
+    for number, level in pyramid_levels(config):
+        pyramid, unit = level_names(number, level)
+        scaling_unit, growth = (
+            (downscaling_unit, config.growth) if number % 2 else (upscaling_unit, -config.growth)
+        )
+        x = scaling_unit(x, x.shape[-1] + growth, config.kernel_size, unit)
+        if first[level] is None:
+            first[level] = x
+        if lateral[level] is not None:
+            x = layers.Add(name=f"{pyramid}_lateral{level}")([x, lateral[level]])
+        replica = config.pose_replica and number in config.pyramids_with_actions
+        x, block = prediction_block(x, first[level], config, f"{pyramid}_pb{level}", replica)
         blocks.append(block)
+        lateral[level] = x
     return blocks
 
 
-def _upscaling_pyramid(lateral, config, number):
-    """From the coarsest level to the finest; replaces ``lateral`` level by level."""
-    x = lateral[-1]
-    blocks = []
-    for level in reversed(range(config.num_levels - 1)):
-        filters = x.shape[-1] - config.growth
-        x = upscaling_unit(x, filters, config.kernel_size, f"up{number}_uu{level}")
-        x, block = _level(x, lateral, level, config, f"up{number}")
-        blocks.append(block)
-    return blocks
+def pyramid_levels(config, pyramids=None):
+    """Pairs (number of the pyramid, level) in order of computation; level 0 is the finest.
+
+    Odd pyramids go down to the coarsest level, even ones up to the finest.
+    """
+    for number in pyramids or range(1, config.num_pyramids + 1):
+        levels = range(1, config.num_levels)
+        if number % 2 == 0:
+            levels = reversed(range(config.num_levels - 1))
+        for level in levels:
+            yield number, level
 
 
-def _level(x, lateral, level, config, name):
-    if lateral[level] is not None:
-        x = layers.Add(name=f"{name}_lateral{level}")([x, lateral[level]])
-    x, block = prediction_block(x, config, f"{name}_pb{level}")
-    lateral[level] = x
-    return x, block
+def level_names(number, level):
+    """Name of a pyramid, and of the unit in it that leads to a level, as the authors have them."""
+    pyramid = f"dp{number}" if number % 2 else f"up{number}"
+    return pyramid, f"{pyramid}_{pyramid[0]}u{level}"
 
 
-def prediction_block(x, config, name):
+def prediction_block(x, features, config, name, replica=False):
     """Predicts the pose from features and re-injects the prediction into them.
 
     ``X = Wr * h + Ws * d + Y + Z`` of the paper: the re-projected heat maps, the features they
@@ -127,8 +130,10 @@ def prediction_block(x, config, name):
 
     Args:
         x: ``(batch, height, width, channels)``.
+        features: ``features`` of the ``Prediction``, handed through.
         config: a ``ModelConfig``.
         name: prefix of the layer names.
+        replica: whether a second pose is predicted, for the actions.
 
     Returns:
         The features for the next block, shaped as ``x``, and the ``Prediction``.
@@ -139,12 +144,12 @@ def prediction_block(x, config, name):
     y = separable_conv(y, channels, config.kernel_size, f"{name}_conv1")
 
     h = batch_norm_relu(y, name, 2)
-    per_joint = DEPTH_MAPS if config.depth == "volumetric" else 1
-    heat_maps = conv(h, per_joint * config.num_joints, f"{name}_heatmaps_conv1")
-    depth_maps = None
-    if config.depth == "regression":
-        depth_maps = conv(h, config.num_joints, f"{name}_depthmaps_conv1")
-    pose, probabilities = pose_from_heat_maps(heat_maps, depth_maps, config, name)
+    heat_maps, depth_maps = _maps(h, config, name)
+    prediction = Prediction(*pose_from_heat_maps(heat_maps, depth_maps, config, name), features)
+    if replica:
+        maps = _maps(h, config, name, "_replica")
+        of_replica = pose_from_heat_maps(*maps, config, f"{name}_replica")
+        prediction = prediction._replace(replica=Prediction(*of_replica, features))
 
     # Besides the heat maps, as many free maps go forward.
     forward = conv(h, config.num_joints, f"{name}_heatmaps_fw_maps")
@@ -154,7 +159,17 @@ def prediction_block(x, config, name):
     if depth_maps is not None:
         reinjected.append(conv(depth_maps, channels, f"{name}_depthmaps_conv2"))
     x = layers.Add(name=f"{name}_reinjection")(reinjected)
-    return x, Prediction(pose, probabilities, y)
+    return x, prediction
+
+
+def _maps(h, config, name, suffix=""):
+    """Heat maps, and depth maps where depth is read from such (else None), of features."""
+    per_joint = DEPTH_MAPS if config.depth == "volumetric" else 1
+    heat_maps = conv(h, per_joint * config.num_joints, f"{name}_heatmaps_conv1{suffix}")
+    depth_maps = None
+    if config.depth == "regression":
+        depth_maps = conv(h, config.num_joints, f"{name}_depthmaps_conv1{suffix}")
+    return heat_maps, depth_maps
 
 
 def pose_from_heat_maps(heat_maps, depth_maps, config, name):
@@ -190,10 +205,10 @@ def pose_from_heat_maps(heat_maps, depth_maps, config, name):
     return pose, probabilities
 
 
-def stack_predictions(poses):
+def stack_predictions(poses, name="pose"):
     """List of ``(batch, joints, dim + 1)`` to ``(batch, predictions, joints, dim + 1)``."""
     rows = [
-        layers.Reshape((1, *pose.shape[1:]), name=f"pose_row{index}", dtype="float32")(pose)
+        layers.Reshape((1, *pose.shape[1:]), name=f"{name}_row{index}", dtype="float32")(pose)
         for index, pose in enumerate(poses, start=1)
     ]
-    return layers.Concatenate(axis=1, name="pose", dtype="float32")(rows)
+    return layers.Concatenate(axis=1, name=name, dtype="float32")(rows)

@@ -1,4 +1,4 @@
-"""Feature extractors: image in, feature map at stride 8 out."""
+"""Feature extractors: image in, feature map out, at stride 8 unless the config says another."""
 
 from pathlib import Path
 
@@ -6,7 +6,16 @@ import keras
 from keras import layers
 
 from deephar.layers import CaffePreprocessing
-from deephar.models.units import batch_norm, batch_norm_relu, conv
+from deephar.models.units import (
+    Numbering,
+    batch_norm,
+    batch_norm_relu,
+    bottleneck_unit,
+    conv,
+    conv_bn,
+    reception_unit,
+    relu,
+)
 
 VGG16_FEATURES = 1024
 VGG16_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -21,6 +30,10 @@ def build_stem(image, config, weights=None):
             f"the stem {config.stem!r} has no published weights; it starts from random ones: leave "
             "the stem weights out ('none')"
         )
+    if config.stem == "inception":
+        return inception_stem(image, config.stem_features)
+    if config.stem == "residual":
+        return residual_stem(image, config.stem_features, config.stem_stride)
     return narrow_stem(image, config.stem_features)
 
 
@@ -75,6 +88,67 @@ def narrow_stem(image, features):
         levels.append(x)
     x = conv(_join(*levels[-2:]), features, "stem_projection")
     return batch_norm(x, "stem_bn")
+
+
+def residual_stem(image, features, stride=8):
+    """The stem of the authors' SPNet: pre-activated bottleneck units, wider with each halving.
+
+    Args:
+        image: ``(batch, height, width, 3)``.
+        features: output channels; the first unit has ``features / log2(stride)``, and each halving
+            adds as many.
+        stride: 4, 8 or 16.
+
+    Returns:
+        ``(batch, height / stride, width / stride, features)``.
+
+    Source: the code of Luvizon et al., TPAMI 2020.
+    """
+    halvings = stride.bit_length() - 1
+    width = features // halvings
+    x = conv(image, 64, "conv1", kernel_size=7, strides=2)
+    x = bottleneck_unit(x, width, "res0")
+    for level in range(2, halvings + 1):
+        window = 3 if level == 2 else 2
+        x = layers.MaxPooling2D(window, 2, padding="same", name=f"res_pool{level - 1}")(x)
+        for unit in (2 * level - 3, 2 * level - 2):
+            x = bottleneck_unit(x, level * width, f"res{unit}")
+    return x
+
+
+def inception_stem(image, features):
+    """The stem of the authors' CVPR 2018 network, in the manner of Inception-v4.
+
+    Args:
+        image: ``(batch, height, width, 3)``.
+        features: output channels; the authors have 576.
+
+    Returns:
+        ``(batch, height / 8, width / 8, features)``.
+
+    Source: Luvizon et al., CVPR 2018, and its code.
+    """
+    names = Numbering("Stem")
+    x = relu(conv_bn(image, 32, names, 3, strides=2), names)
+    x = relu(conv_bn(x, 32, names, 3), names)
+    x = relu(conv_bn(x, 64, names, 3), names)
+
+    a = relu(conv_bn(x, 96, names, 3, strides=2), names)
+    b = layers.MaxPooling2D(3, 2, padding="same", name=names("max_pooling2d"))(x)
+    x = layers.Concatenate(name=names("concatenate"))([a, b])
+
+    a = relu(conv_bn(x, 64, names), names)
+    a = conv_bn(a, 96, names, 3)
+    b = relu(conv_bn(x, 64, names), names)
+    b = relu(conv_bn(b, 64, names, (5, 1)), names)
+    b = relu(conv_bn(b, 64, names, (1, 5)), names)
+    b = conv_bn(b, 96, names, 3)
+    x = layers.Concatenate(name=names("concatenate"))([a, b])
+
+    a = conv_bn(relu(x, names), 192, names, 3, strides=2)
+    b = layers.MaxPooling2D(2, name=names("max_pooling2d"))(x)
+    x = layers.Concatenate(name=names("concatenate"))([a, b])
+    return reception_unit(x, features, 3, "Stem_sepconv1")
 
 
 def _join(stride8, stride16):

@@ -1,8 +1,10 @@
-"""Building blocks of the pyramids: tensors and a name in, tensors out.
+"""Building blocks of the networks: tensors and a name in, tensors out.
 
-Structure and layer names follow the authors' SPNet, so that its weight files fit by name.
+Structure and layer names follow the authors' networks, so that their weight files fit by name.
 Convolutions have no bias, since batch normalisation follows them.
 """
+
+from collections import Counter
 
 from keras import layers
 
@@ -11,8 +13,10 @@ from keras import layers
 _MOMENTUM = 0.9
 
 
-def conv(x, filters, name, kernel_size=1):
-    return layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, name=name)(x)
+def conv(x, filters, name, kernel_size=1, strides=1):
+    return layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False, name=name)(
+        x
+    )
 
 
 def separable_conv(x, filters, kernel_size, name):
@@ -21,8 +25,8 @@ def separable_conv(x, filters, kernel_size, name):
     )
 
 
-def batch_norm(x, name):
-    return layers.BatchNormalization(momentum=_MOMENTUM, name=name)(x)
+def batch_norm(x, name, scale=True):
+    return layers.BatchNormalization(momentum=_MOMENTUM, scale=scale, name=name)(x)
 
 
 def batch_norm_relu(x, name, index):
@@ -82,4 +86,61 @@ def bottleneck_unit(x, filters, name, reduction=2):
         shortcut = conv(activated, filters, f"{name}_shortcut_conv")
     y = conv(activated, filters // reduction, f"{name}_conv1")
     y = conv(batch_norm_relu(y, name, 2), filters, f"{name}_conv2", kernel_size=3)
+    return layers.Add(name=f"{name}_add")([shortcut, y])
+
+
+# --------------------------------------------------------------------- the network of CVPR 2018
+
+
+class Numbering:
+    """Names for the layers of one part of a network: ``part_conv2d_1``, ``part_conv2d_2``, ...
+
+    The authors left most of these layers without a name, so their weight files know them only by
+    the order in which they were built; this counts them in the same order.
+
+    Args:
+        part: prefix of the names.
+    """
+
+    def __init__(self, part):
+        self._part = part
+        self._counts = Counter()
+
+    def __call__(self, kind):
+        """The next name of a layer of this kind, as ``"conv2d"``."""
+        self._counts[kind] += 1
+        return f"{self._part}_{kind}_{self._counts[kind]}"
+
+
+def relu(x, names):
+    return layers.ReLU(name=names("relu"))(x)
+
+
+def conv_bn(x, filters, names, kernel_size=1, strides=1):
+    """Convolution and batch normalisation, named by a `Numbering`."""
+    x = conv(x, filters, names("conv2d"), kernel_size, strides)
+    return batch_norm(x, names("batch_normalization"), scale=False)
+
+
+def reception_unit(x, filters, kernel_size, name):
+    """Separable residual unit of the CVPR 2018 network: ReLU first, batch normalisation last.
+
+    Args:
+        x: ``(batch, height, width, channels)``.
+        filters: output channels; a number other than ``channels`` adds a 1x1 convolution to the
+            shortcut.
+        kernel_size: side of the depth-wise kernel.
+        name: prefix of the layer names.
+
+    Returns:
+        ``(batch, height, width, filters)``.
+    """
+    shortcut = x
+    if x.shape[-1] != filters:
+        shortcut = layers.ReLU(name=f"{name}_shortcut_act")(x)
+        shortcut = conv(shortcut, filters, f"{name}_shortcut_conv")
+        shortcut = batch_norm(shortcut, f"{name}_shortcut", scale=False)
+    y = layers.ReLU(name=f"{name}_act")(x)
+    y = separable_conv(y, filters, kernel_size, f"{name}_conv")
+    y = batch_norm(y, name, scale=False)
     return layers.Add(name=f"{name}_add")([shortcut, y])

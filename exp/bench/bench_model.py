@@ -3,11 +3,12 @@
     python exp/bench/bench_model.py
 
 Both wrap the same network and take the same clip of 8 frames: forward pass and training step, in
-turn, medians over several rounds, and the nodes of their TensorFlow graphs. Measured are the two
-light variants, and the pose pyramids of the larger one alone. The last line, ``ratio``, is the
-smaller speed-up of `vgg16-light-64`, the variant that learns from clips on a CPU. `vgg16-light`
-gains less on a CPU, since the convolutions of the full VGG-16 keep all cores busy with a single
-frame. Takes three minutes on two cores.
+turn, medians over several rounds, and the nodes of their graphs. Runs on TensorFlow, or on JAX
+(``KERAS_BACKEND=jax``) on a machine that has no TensorFlow. Measured are the two light variants,
+and the pose pyramids of the larger one alone. The last line, ``ratio``, is the smaller speed-up of
+the last variant: `vgg16-light-64`, the one that learns from clips on a CPU, if `--variants` names
+no others. `vgg16-light` gains less on a CPU, since the convolutions of the full VGG-16 keep all
+cores busy with a single frame. Takes three minutes on two cores.
 """
 
 import argparse
@@ -17,7 +18,6 @@ from functools import partial
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from deephar.layers import TimeDistributed
 from deephar.losses import PoseLoss
@@ -30,26 +30,25 @@ def main(argv=None):
     """Measures, prints the table and the ratio."""
     args = _parse(argv)
     ratios = {}
-    for variant in ("vgg16-light", "vgg16-light-64"):
+    for variant in args.variants:
         network = pose_model(replace(VARIANTS[variant], image_size=args.image_size))
         image, pose = network.input, network.output["pose"]  # Keras's layer takes one output only
         if variant == "vgg16-light":
             pyramids = keras.Model(network.get_layer("stem_bn").output, pose)
             _compare(f"{variant}, pyramids", pyramids, args)
         ratios[variant] = _compare(variant, keras.Model(image, pose), args)
-    print(f"ratio: {min(ratios['vgg16-light-64']):.1f}")
+    print(f"ratio: {min(ratios[args.variants[-1]]):.1f}")
 
 
 def _compare(title, network, args):
     """Prints the table of one network; returns the speed-ups of forward pass and training step."""
-    clip = tf.random.uniform((args.batch, args.frames, *network.input_shape[1:]), -1, 1, seed=0)
-    target = tf.random.uniform((args.batch, args.frames, *network.output_shape[2:]), seed=1)
+    clip = keras.random.uniform((args.batch, args.frames, *network.input_shape[1:]), -1, 1, seed=0)
+    target = keras.random.uniform((args.batch, args.frames, *network.output_shape[2:]), seed=1)
     models, forward, rows = {}, {}, {"graph nodes": {}, "first training step, s": {}}
     for name, wrapper in WRAPPERS.items():
         models[name] = model = _clip_model(wrapper, network, args.frames)
         # The network itself: `model.predict` would add the same milliseconds of Keras to both.
-        forward[name] = tf.function(model).get_concrete_function(clip)
-        rows["graph nodes"][name] = _graph_nodes(forward[name])
+        forward[name], rows["graph nodes"][name] = _compiled(model, clip)
         start = time.perf_counter()
         model.train_on_batch(clip, target)
         rows["first training step, s"][name] = time.perf_counter() - start
@@ -77,9 +76,34 @@ def _clip_model(wrapper, network, frames):
     return model
 
 
-def _graph_nodes(function):
+def _compiled(model, clip):
+    """The compiled forward pass of a model, and how many nodes its graph has."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        # Copies, since a training step gives up the arrays that it replaces.
+        variables = [variable.value.copy() for variable in model.trainable_variables]
+        others = [variable.value.copy() for variable in model.non_trainable_variables]
+
+        def call(variables, others, clip):
+            return model.stateless_call(variables, others, clip)[0]
+
+        jitted = jax.jit(call)
+        nodes = _equations(jax.make_jaxpr(call)(variables, others, clip).jaxpr)
+        return lambda clip: jax.block_until_ready(jitted(variables, others, clip)), nodes
+    import tensorflow as tf
+
+    function = tf.function(model).get_concrete_function(clip)
     graph = function.graph.as_graph_def()
-    return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+    of_functions = sum(len(function.node_def) for function in graph.library.function)
+    return lambda clip: keras.ops.convert_to_numpy(function(clip)), len(graph.node) + of_functions
+
+
+def _equations(jaxpr):
+    """Equations of a program of JAX, those of the functions that it calls included."""
+    inner = [value for equation in jaxpr.eqns for value in equation.params.values()]
+    programs = [getattr(value, "jaxpr", None) for value in inner]
+    return len(jaxpr.eqns) + sum(_equations(program) for program in programs if program)
 
 
 def _alternate(calls, rounds):
@@ -96,6 +120,9 @@ def _alternate(calls, rounds):
 
 def _parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--variants", nargs="+", default=["vgg16-light", "vgg16-light-64"], choices=VARIANTS
+    )
     parser.add_argument("--batch", type=int, default=1, help="clips (%(default)s)")
     parser.add_argument("--frames", type=int, default=8, help="frames a clip (%(default)s)")
     parser.add_argument("--image-size", type=int, default=64, help="pixels (%(default)s)")

@@ -1,6 +1,7 @@
 """From crops to image pixels and on to scores, with a network that reads coloured dots."""
 
 import dataclasses
+from functools import partialmethod
 
 import cv2
 import numpy as np
@@ -400,6 +401,50 @@ def test_mpjpe_takes_depth_and_labels_in_space(golden):
     without = Listed(dataclasses.replace(s, joints_3d=None) for s in dataset)
     with pytest.raises(ValueError, match="none of the 10 persons has 3D labels"):
         score_mpjpe(predictions, without)
+
+
+def test_mpjpe_is_that_of_the_published_code_with_its_single_step_back(golden, monkeypatch):
+    dataset, predictions, reference = h36m(golden)
+    monkeypatch.setattr(Camera, "unproject", partialmethod(Camera.unproject, iterations=1))
+    totals = [block.total for block in score_mpjpe(predictions, dataset).blocks]
+    np.testing.assert_allclose(totals, reference["h36m_scores_mm"], atol=1e-6)
+
+
+def test_errors_of_each_action_are_those_of_its_persons(golden):
+    dataset, predictions, reference = h36m(golden)
+    assert score_mpjpe(predictions, dataset).actions == {}
+    assert np.isnan(score_mpjpe(predictions, dataset).mean_of_actions).all()
+    numbers = reference["h36m_action"].ravel()
+    told = Listed(
+        dataclasses.replace(sample, action=f"a{number}")
+        for sample, number in zip(dataset, numbers, strict=True)
+    )
+    scores = score_mpjpe(predictions, told)
+    assert list(scores.actions) == [f"a{number}" for number in dict.fromkeys(numbers.tolist())]
+    for number in set(numbers.tolist()):
+        rows = np.flatnonzero(numbers == number)
+        part = dataclasses.replace(
+            predictions,
+            joints=predictions.joints[:, rows],
+            visibility=predictions.visibility[:, rows],
+            names=tuple(predictions.names[row] for row in rows),
+            depth=predictions.depth[:, rows],
+        )
+        alone = score_mpjpe(part, Listed(dataset[row] for row in rows))
+        mpjpe, p_mpjpe = scores.actions[f"a{number}"]
+        assert mpjpe.total == pytest.approx(alone.blocks[-1].total)
+        assert p_mpjpe.total == pytest.approx(alone.aligned[-1].total)
+    totals = [[score.total for score in pair] for pair in scores.actions.values()]
+    np.testing.assert_allclose(scores.mean_of_actions, np.mean(totals, axis=0))
+
+
+def test_the_protocol_of_the_data_set_decides_which_error_is_reported(golden):
+    dataset, predictions, _ = h36m(golden)
+    scores = score_mpjpe(predictions, dataset)
+    assert (scores.measure, scores.answer) == ("MPJPE", scores.blocks[-1])
+    dataset.protocol = 2
+    scores = score_mpjpe(predictions, dataset)
+    assert (scores.measure, scores.answer) == ("P-MPJPE", scores.aligned[-1])
 
 
 def test_pckh_of_any_skeleton_is_that_of_mpii(config, dots, reader):

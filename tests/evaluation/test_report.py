@@ -1,5 +1,6 @@
 """The table, results.json, saved predictions and figures of an evaluation."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from deephar.camera import Camera
 from deephar.data import Subset
 from deephar.evaluation import (
     Predictions,
@@ -19,9 +21,12 @@ from deephar.evaluation import (
     save_predictions,
     score_lsp,
     score_mpii,
+    score_mpjpe,
     write_results,
 )
+from deephar.evaluation.report import plot_poses_3d
 from deephar.skeletons import convert
+from deephar.visualize import draw_views
 
 FIGURES = ["curve.png", "joints.png", "persons.png"]
 
@@ -242,6 +247,61 @@ def test_figures_of_few_persons(dots, jittered, tmp_path, count):
     predictions = jittered(dataset, "lsp14", blocks=1)
     scores = score_lsp(predictions, dataset)
     assert len(save_figures(tmp_path, scores, predictions, dataset)) == 3
+
+
+def in_space(dataset, predictions):
+    """The data set with 3D labels, of all persons but the second, and predictions with depth.
+
+    The predicted depths are exact for the first person and ever worse from one to the next.
+    """
+    count, z = len(dataset), np.linspace(3700, 4300, 16)
+    for number in range(count):
+        if number != 1:
+            side = dataset[number].side
+            camera = Camera(focal=(3 * side, 3 * side), center=dataset[number].center)
+            points = camera.unproject(dataset[number].joints, z)
+            dataset = dataset.changed(number, joints_3d=points, camera=camera)
+    depth = np.tile(0.5 + (z - z[6]) / 2000, (1, count, 1))  # joint 6 is the pelvis
+    depth[:, :, 8:] += 0.02 * np.arange(count)[:, None]
+    joints = np.stack([sample.joints for sample in dataset])[None]
+    return dataset, dataclasses.replace(predictions, joints=joints, depth=depth)
+
+
+def test_poses_in_space_are_shown_from_best_to_worst(dots, jittered):
+    dataset = dots(8)
+    dataset, predictions = in_space(dataset, jittered(dataset, "mpii16", blocks=1))
+    depth = score_mpjpe(predictions, dataset)
+    figure = plot_poses_3d(depth, predictions, dataset)
+    names = ["0", "2", "3", "4", "6", "7"]  # the 2nd has no 3D labels; the 6th is not shown
+    titles = [axes.get_title().split() for axes in figure.axes]
+    assert [title[2] for title in titles] == [f"dots{name}.png#1" for name in names]
+    errors = [float(title[0]) for title in titles]
+    assert errors[0] == 0
+    assert errors == sorted(errors)
+    # Half of the joints are 280 mm too deep, and so further from the axis of the camera.
+    assert 7 * 40 / 2 <= errors[-1] < 7 * 40 / 2 * 1.2
+    pictures = [axes.images[0].get_array() for axes in figure.axes]
+    assert {picture.shape for picture in pictures} == {(320, 960, 3)}
+    # The last person is drawn with that depth, beside the true pose.
+    true = dataset[7].joints_3d
+    wrong = true.copy()
+    wrong[8:] *= 1 + 280 / true[8:, 2:]
+    expected = draw_views(wrong, "mpii16", true, size=320)
+    assert np.abs(pictures[-1][:, 320:].astype(int) - expected).mean() < 0.1
+    assert f"MPJPE {depth.answer.total:.0f} mm (only 7 of 8 persons)" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_sheet_of_poses_in_space_is_written_where_they_are_scored(
+    dots, jittered, tmp_path, count
+):
+    dataset = dots(count)
+    dataset, predictions = in_space(dataset, jittered(dataset, "mpii16", blocks=1))
+    scores = score_mpii(predictions, dataset)
+    scores = dataclasses.replace(scores, depth=score_mpjpe(predictions, dataset))
+    paths = save_figures(tmp_path, scores, predictions, dataset)
+    assert sorted(path.name for path in paths) == sorted([*FIGURES, "poses_3d.png"])
+    assert cv2.imread(str(tmp_path / "poses_3d.png")).std() > 10
 
 
 def test_persons_without_a_scored_joint_are_left_out_of_the_sheet(dots, jittered, tmp_path):

@@ -180,3 +180,4 @@ def test_stills_with_3d_labels_are_scored_in_space(tmp_path, capsys):
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["data"]["name"] == "synthetic test"
     assert results["depth"]["persons"] == 4
+    assert (tmp_path / "out" / "poses_3d.png").exists()

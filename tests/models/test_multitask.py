@@ -12,6 +12,7 @@ from deephar.models import (
     action_model,
     action_view,
     build_model,
+    config_from_json,
     frame_view,
     multitask_model,
     pose_model,
@@ -186,7 +187,7 @@ def test_config_refuses_what_cannot_be_built(fields, message):
 
 
 def test_config_with_actions_survives_json():
-    assert ModelConfig.from_json(TINY.to_json()) == TINY
+    assert config_from_json(TINY.to_json()) == TINY
 
 
 def test_action_network_needs_actions():

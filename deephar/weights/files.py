@@ -1,16 +1,9 @@
-"""Weight files: ``.h5`` in and out, and the index of the weights that come with the project.
-
-A file written here has the layout that Keras 2 gave its ``.h5`` weights (one group a layer, found
-by name), so ``model.load_weights`` of Keras reads it too. On top it carries the network's config
-and facts such as the score, as attributes of the root. Read are these files, Keras 2 files, and
-the ``.weights.h5`` files of Keras 3.
-"""
+"""Weights and what they tell about themselves, from a model into a file and back."""
 
 import contextlib
 import hashlib
 import itertools
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +11,9 @@ import h5py
 import numpy as np
 from keras.ops import convert_to_numpy
 
-from deephar.files import replacing, sha256, writing_h5
+from deephar import keras2
+from deephar.files import writing_h5
+from deephar.layers import DepthSoftArgmax
 
 CONFIG = "deephar_config"
 FACTS = "deephar_facts"
@@ -50,7 +45,7 @@ def save(model, config, path, dtype="float32", **facts):
 
     Args:
         model: the ``keras.Model``.
-        config: its ``ModelConfig``.
+        config: its ``ModelConfig`` or ``ReceptionConfig``.
         path: file to write, ending in ``.h5``.
         dtype: type on disk, ``"float32"`` or ``"float16"`` (half the size).
         **facts: anything JSON can hold, e.g. ``score=81.2, data="MPII train"``.
@@ -94,7 +89,8 @@ def load(model, path, partial=False):
 
     Args:
         model: the ``keras.Model``.
-        path: a file of this project, of Keras 2 (``.h5``), or of Keras 3 (``.weights.h5``).
+        path: a file of this project, of Keras 2 (``.h5``, the authors' among them), or of Keras 3
+            (``.weights.h5``).
         partial: load what fits even if the rest does not.
 
     Returns:
@@ -105,9 +101,9 @@ def load(model, path, partial=False):
         ValueError: not a weights file, or not of this model; names the first layer that does not
             fit. The model is then unchanged.
     """
-    with _open(path) as file:
-        stored = _stored_weights(file, path)
-        matches, report = _match(model, stored)
+    with opened(path) as file:
+        _check_depth_grid(model, file, path)
+        matches, report = _match(model, stored_weights(file, path))
         _require_fit(report, path, partial)
         # All is read before any is assigned, so that a damaged file leaves the model as it was.
         values = [(variable, _values(dataset, path)) for variable, dataset in matches]
@@ -129,8 +125,8 @@ def load_part(model, path):
     Raises:
         FileNotFoundError, ValueError: as ``load``.
     """
-    with _open(path) as file:
-        _, report = _match(model, _stored_weights(file, path))
+    with opened(path) as file:
+        _, report = _match(model, stored_weights(file, path))
     _require_fit(LoadReport(report.missing, (), report.mismatched), path, partial=False)
     return load(model, path, partial=True)
 
@@ -143,153 +139,50 @@ def digest(model):
     return result.hexdigest()
 
 
-def load_model(name):
-    """Builds the network that a weights file describes, with its weights.
-
-    Args:
-        name: a name in ``weights/index.json``, or the path of an ``.h5`` file saved by ``save``.
-
-    Returns:
-        The ``keras.Model`` and its ``ModelConfig``.
-
-    Raises:
-        FileNotFoundError: neither a known name nor a file.
-        ValueError: the file is damaged, or has no config inside.
-    """
-    from deephar.models import build_model
-
-    path = find(name)
-    config = read_config(path)
-    model = build_model(config)
-    load(model, path)
-    return model, config
-
-
-def read_config(path):
-    """The ``ModelConfig`` inside a weights file.
+def stored_config(path):
+    """The config inside a weights file; None if there is none, as in a file of another origin.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: damaged, or without a (known) config.
+        ValueError: damaged, or with a config that is not known.
     """
-    from deephar.models import ModelConfig
+    from deephar.models import config_from_json
 
-    with _open(path) as file:
+    with opened(path) as file:
         if CONFIG not in file.attrs:
-            raise ValueError(
-                f"{path}: holds no network config, so it was not saved by deephar.weights.save; "
-                "build the model yourself and call deephar.weights.load(model, path)"
-            )
+            return None
         if file.attrs.get(FORMAT) != _FORMAT:
             raise ValueError(
                 f"{path}: weights of format {file.attrs.get(FORMAT, 'unknown')}, this version of "
                 f"deephar reads format {_FORMAT}; use the version that wrote it"
             )
         try:
-            return ModelConfig.from_json(file.attrs[CONFIG])
+            return config_from_json(file.attrs[CONFIG])
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
 
-def read_facts(path):
+def stored_facts(path):
     """The facts given to ``save``, as a dict; empty for a file of another origin."""
-    with _open(path) as file:
+    with opened(path) as file:
         return json.loads(file.attrs.get(FACTS, "{}"))
 
 
-# ---------------------------------------------------------------------------------- the index
-
-
-def weights_folder():
-    """The folder of the shipped weights: ``$DEEPHAR_WEIGHTS``, ``./weights``, or the project's."""
-    if "DEEPHAR_WEIGHTS" in os.environ:
-        return Path(os.environ["DEEPHAR_WEIGHTS"])
-    here = Path("weights")
-    return here if (here / "index.json").is_file() else Path(__file__).parents[1] / "weights"
-
-
-def index():
-    """The shipped weights: name -> dict of file, sha256, config, data, score and licence.
-
-    Raises:
-        ValueError: ``index.json`` is damaged.
-    """
-    path = weights_folder() / "index.json"
-    if not path.is_file():
-        return {}
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        _ = [(entry["file"], entry["sha256"]) for entry in entries.values()]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path}: not a list of weights in JSON ({error}); restore it") from error
-    return entries
-
-
-def register(name, path, licence):
-    """Adds a file of the weights folder to the index.
-
-    Args:
-        name: what users will call it, e.g. ``"vgg16-mpii"``.
-        path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
-        licence: a sentence on the terms of use, since they follow those of the training data.
-
-    Raises:
-        ValueError: the file lies elsewhere, or lacks these facts.
-    """
-    path = Path(path)
-    folder = weights_folder()
-    if path.resolve().parent != folder.resolve():
-        raise ValueError(
-            f"{path}: only files in {folder} can be listed in its index; move it there"
-        )
-    facts = read_facts(path)
-    lacking = [fact for fact in ("data", "score") if fact not in facts]
-    if lacking:
-        raise ValueError(f"{path}: says nothing of its {' and '.join(lacking)}; save it with them")
-    entry = {
-        "file": path.name,
-        "sha256": sha256(path),
-        "config": json.loads(read_config(path).to_json()),
-        "data": facts["data"],
-        "score": facts["score"],
-        "licence": licence,
-    }
-    text = json.dumps({**index(), name: entry}, indent=2, sort_keys=True) + "\n"
-    with replacing(folder / "index.json") as part:
-        part.write_text(text, encoding="utf-8")
-
-
-def find(name):
-    """The path of a weights file given by name or path; a listed file's content is checked.
-
-    Raises:
-        FileNotFoundError: neither a known name nor a file.
-        ValueError: the listed file has other content.
-    """
-    if str(name) in (entries := index()):
-        path = weights_folder() / entries[str(name)]["file"]
-        if path.is_file() and sha256(path) != entries[str(name)]["sha256"]:
-            raise ValueError(
-                f"{path}: differs from the file that {path.parent / 'index.json'} lists as "
-                f"{name!r} (its sha256 is another); fetch it again, or give its path instead"
-            )
-        return path
-    if not Path(name).is_file():
-        known = ", ".join(sorted(entries)) or "none"
-        raise FileNotFoundError(
-            f"{name}: no such weights file, and no name in {weights_folder() / 'index.json'} "
-            f"(known names: {known})"
-        )
-    return Path(name)
-
-
-# ----------------------------------------------------------------------------------- internals
+# ------------------------------------------------------------------------------------- layouts
 
 
 @contextlib.contextmanager
-def _open(path):
+def opened(path):
+    """Context manager that gives the ``h5py.File``; what cannot be read raises `ValueError`."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such weights file")
+    with open(path, "rb") as file:
+        is_archive = file.read(4) == b"PK\3\4"
+    if is_archive:
+        raise ValueError(
+            f"{path}: a whole model (.keras) or another archive, not a weights file; open it with "
+            "keras.models.load_model, and write its weights with save_weights('NAME.weights.h5')"
+        )
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -313,54 +206,73 @@ def _values(dataset, path):
     return value
 
 
-def _weighted_layers(model):
-    """Layers that hold weights themselves, those of nested models and wrapped layers included."""
+def _layers(model):
+    """All layers, those of nested models and wrapped layers in place of these."""
     for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _weighted_layers(layer)
-        elif hasattr(layer, "layer"):
-            inner = layer.layer
-            yield from _weighted_layers(inner) if hasattr(inner, "layers") else [inner]
-        elif layer.weights:
-            yield layer
+        inner = getattr(layer, "layer", layer)
+        yield from _layers(inner) if hasattr(inner, "layers") else [inner]
 
 
-def _stored_weights(file, path):
-    """Layer name -> its datasets: a dict by weight name, or a list in Keras 3's order."""
+def _weighted_layers(model):
+    return (layer for layer in _layers(model) if layer.weights)
+
+
+def _check_depth_grid(model, file, path):
+    """The grid is a constant of the network, so no weight would tell that it is another one."""
+    root = keras2_root(file)
+    grid = keras2.depth_grid(root) if root is not None else None
+    for layer in _layers(model):
+        if grid is not None and isinstance(layer, DepthSoftArgmax) and layer.grid != grid:
+            raise ValueError(
+                f"{path}: weights of a network whose depth maps lie at depth_grid={grid!r}, and "
+                f"this network's at {layer.grid!r}; let deephar.weights.load_model build it"
+            )
+
+
+def keras2_root(file):
+    """The group of a file that has the layout of Keras 2; None if the file has another layout."""
     root = file.get("model_weights", file)  # the former in a whole model of Keras 2
-    if "layer_names" in root.attrs:
-        return _named_weights(root, path)
-    stored = {}
+    return root if keras2.is_keras2(root) else None
+
+
+def stored_weights(file, path):
+    """Layer name -> its datasets: a dict by weight name, or a list in the order of the layer.
+
+    Args:
+        file: of `opened`.
+        path: its path, for messages.
+
+    Raises:
+        ValueError: a layout that is not known, or one that does not tell the layers' names.
+    """
+    if (root := keras2_root(file)) is not None:
+        return keras2.layer_weights(root, path)
+    stored, nameless = {}, []
 
     def collect(name, group):
         if name.split("/")[-1] == "vars" and not name.startswith("optimizer") and len(group):
             stored[group.attrs.get("name", name)] = [group[str(i)] for i in range(len(group))]
+            if "name" not in group.attrs:
+                nameless.append(name)
 
     file.visititems(collect)
     if not stored:
-        raise ValueError(f"{path}: an HDF5 file, but neither Keras 2 nor Keras 3 weights")
+        version = file.attrs.get("keras_version")
+        origin = f" (written by Keras {version})" if version else ""
+        raise ValueError(
+            f"{path}: an HDF5 file, but neither Keras 2 nor Keras 3 weights as this version of "
+            f"deephar knows them{origin}"
+        )
+    if nameless:
+        raise ValueError(
+            f"{path}: does not tell the names of its layers ({nameless[0]}), as files of early "
+            "versions of Keras 3; load it into its model with the Keras that wrote it, and save "
+            "the weights again with a newer one"
+        )
     return stored
 
 
-def _named_weights(root, path):
-    stored = {}
-    for group_name in root.attrs["layer_names"]:
-        group = root.get(_text(group_name))
-        if group is None:
-            raise ValueError(f"{path}: damaged, layer {_text(group_name)} is listed but absent")
-        for weight_name in map(_text, group.attrs.get("weight_names", ())):
-            if weight_name not in group:
-                raise ValueError(f"{path}: damaged, weight {weight_name} is listed but absent")
-            if "/" not in weight_name:  # Keras 1, as in old ImageNet files: known by the order
-                stored.setdefault(_text(group_name), []).append(group[weight_name])
-                continue
-            *_, layer, weight = weight_name.split("/")
-            stored.setdefault(layer, {})[weight.split(":")[0]] = group[weight_name]
-    return stored
-
-
-def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
+# ----------------------------------------------------------------------------------- internals
 
 
 def _match(model, stored):
@@ -400,5 +312,5 @@ def _require_fit(report, path, partial):
     raise ValueError(
         f"{path}: weights of another network ({len(report.mismatched)} weights of another shape, "
         f"{len(report.missing)} missing, {len(report.unexpected)} unexpected; {first}); "
-        "build the network from the config inside the file with deephar.weights.load_model"
+        "deephar.weights.load_model builds the network that the file is of"
     )

@@ -1,0 +1,531 @@
+"""Human3.6M: actors filmed in a studio by four cameras, with the positions of 32 joints in space.
+
+C. Ionescu, D. Papava, V. Olaru, C. Sminchisescu, "Human3.6M: Large Scale Datasets and Predictive
+Methods for 3D Human Sensing in Natural Environments", TPAMI 2014.
+"""
+
+import json
+import os
+import pickle
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from deephar.camera import Camera
+from deephar.data.matfile import load_mat, structures
+from deephar.data.samples import Sample
+from deephar.skeletons import convert, get_skeleton
+
+SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
+"""Numbers of the subjects of each split; those of the others are not public."""
+EVERY = {"train": 5, "test": 64}
+"""Which frames of a video are taken: 10 of the 50 a second to train on; one in 64 to test."""
+PROTOCOLS = (1, 2)
+ACTIONS = (
+    "Directions",
+    "Discussion",
+    "Eating",
+    "Greeting",
+    "Phoning",
+    "Posing",
+    "Purchases",
+    "Sitting",
+    "SittingDown",
+    "Smoking",
+    "Photo",
+    "Waiting",
+    "Walking",
+    "WalkDog",
+    "WalkTogether",
+)
+ANNOTATIONS = "annotations.mat"
+POSITIONS = "data_3d_h36m.npz"
+CAMERAS = ("camera-parameters.json", "cameras.h5")
+
+# What the window shows in the plane of the pelvis, mm across and down. The authors of the network
+# take 2.25 times the size of the picture in pixels (1000 x 1002) for this.
+WINDOW = 2.25 * np.array([1000.0, 1002.0])
+
+# In some releases, and for S1, the videos of two actions have other names.
+_OTHER_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
+_SEQUENCES = {"train": "sequences_tr", "test": "sequences_val"}
+_POINTS = get_skeleton("h36m32").num_joints
+_REMEDY = "See datasets/Human3.6M/README.md for how to get the data and how to lay it out."
+
+
+class Human36M:
+    """Frames of one split of Human3.6M as `Sample` objects with 17 joints in space (``"pa17j"``).
+
+    Trained on are S1, S5, S6, S7 and S8, tested on S9 and S11, all actions and all four cameras.
+    The annotation is the first of these that exists:
+
+    1. ``annotations.mat``: the form of the authors of the network, with the cameras inside. The
+       frames are ``images/a02_s01_e01_c01/00001.jpg`` (or in ``images.new``).
+    2. ``data_3d_h36m.npz``: the form of VideoPose3D (D. Pavllo et al., CVPR 2019), with
+       ``camera-parameters.json`` or ``cameras.h5``. The frames are
+       ``images/S1/Directions 1.54138969/000001.jpg``, the folders named like the videos.
+
+    Frames are numbered from 1, in the order of the video. Joints in pixels are those in space seen
+    through the lens with its distortion. Nothing is known about which joints are hidden. The window
+    to crop is centred at the pelvis and shows about 2.25 m there (the authors' rule).
+
+    Both usual protocols have these frames; the score of protocol 1 is the MPJPE (pelvises laid
+    together), that of protocol 2 the P-MPJPE (after a Procrustes alignment). Evaluations report
+    both; `protocol` says which is *the* score.
+
+    Args:
+        root: folder with ``images`` and the annotation.
+        split: ``"train"`` or ``"test"``.
+        protocol: 1 or 2.
+        every: takes frames 1, 1 + every, 1 + 2 every, ... of each video; by default every 5th to
+            train and every 64th to test, as the authors do.
+        frames: False does not look whether the frames exist.
+
+    Attributes:
+        root, split, protocol, every: as given.
+        actions: names of the 15 actions; each `Sample.action` is one of them.
+        source: annotation that was read, its form, and the subjects in it.
+
+    Raises:
+        FileNotFoundError: the folder, the annotation, the cameras, or frames are missing; names
+            the first frame, and says how many.
+        ValueError: unknown split or protocol; an annotation or cameras that are damaged, of
+            another form, or do not go together.
+    """
+
+    name = "h36m"
+    skeleton = "pa17j"
+    actions = ACTIONS
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        protocol: int = 1,
+        every: int | None = None,
+        frames: bool = True,
+    ):
+        if split not in SPLITS:
+            raise ValueError(f"Human3.6M has the splits {', '.join(SPLITS)}, not {split!r}.")
+        if protocol not in PROTOCOLS:
+            raise ValueError(
+                f"Human3.6M has the protocols 1 (MPJPE) and 2 (P-MPJPE), not {protocol!r}."
+            )
+        self.root = Path(root)
+        self.split = split
+        self.protocol = protocol
+        self.every = EVERY[split] if every is None else every
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1, and is {every}.")
+        path, read, form = _find_annotation(self.root)
+        sequences = [
+            taken for sequence in read(path, split) if (taken := sequence.every(self.every))
+        ]
+        if not sequences:
+            raise ValueError(f"{path} holds no frame of the split {split!r}. {_REMEDY}")
+        for sequence in sequences:
+            sequence.check(path)
+        self._sequences = sequences
+        self._starts = np.cumsum([0, *(len(sequence.numbers) for sequence in sequences)])
+        subjects = sorted({sequence.subject for sequence in sequences})
+        self.source = (
+            f"{path.name} ({form}: {', '.join(f'S{subject}' for subject in subjects)}), one frame "
+            f"in {self.every}"
+        )
+        if frames:
+            self._check_frames()
+
+    def __len__(self):
+        return int(self._starts[-1])
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self!r} has no frame {index}.")
+        index = int(index) % len(self)
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        sequence, frame = self._sequences[which], index - self._starts[which]
+        camera = sequence.camera
+        joints_3d = camera.to_camera(sequence.points[frame])
+        center, side = person_window(camera, joints_3d[_PELVIS])
+        return Sample(
+            image=sequence.path(frame),
+            joints=camera.project(joints_3d),
+            visible=np.full(len(joints_3d), np.nan),
+            skeleton=self.skeleton,
+            center=center,
+            side=side,
+            head_size=float("nan"),
+            name=f"{sequence.name}/{sequence.numbers[frame]:06d}",
+            joints_3d=joints_3d,
+            camera=camera,
+            action=sequence.action,
+        )
+
+    def __repr__(self):
+        return (
+            f"Human36M({str(self.root)!r}, split={self.split!r}, protocol={self.protocol}): "
+            f"{len(self)} frames of {len(self._sequences)} videos from {self.source}"
+        )
+
+    def missing_frames(self) -> dict[str, list[str]]:
+        """Names of the frame files that do not exist, by folder, in the order of the videos."""
+        found = {sequence.folder: sequence.missing() for sequence in self._sequences}
+        return {folder: missing for folder, missing in found.items() if missing}
+
+    def uneven_videos(self) -> list[tuple[str, str]]:
+        """Pairs of videos of one performance, by two cameras, that are labelled for other frames.
+
+        That is possible in the form of the authors only, and no mistake as such.
+        """
+        first, pairs = {}, []
+        for sequence in self._sequences:
+            other = first.setdefault(sequence.name.split("#")[0], sequence)
+            if not np.array_equal(other.numbers, sequence.numbers):
+                pairs.append((other.name, sequence.name))
+        return pairs
+
+    def _check_frames(self):
+        """A file that is missing is better found now than after hours of training."""
+        missing = self.missing_frames()
+        if missing:
+            folder, names = next(iter(missing.items()))
+            total = sum(map(len, missing.values()))
+            raise FileNotFoundError(
+                f"The frame {os.path.join(folder, names[0])} does not exist; {total} of the "
+                f"{len(self)} frames are missing, in {len(missing)} of {len(self._sequences)} "
+                f"folders. `python -m deephar.data.check h36m {self.root}` lists them. {_REMEDY}"
+            )
+
+
+_PELVIS = get_skeleton(Human36M.skeleton).index("pelvis")
+
+
+def person_window(camera: Camera, pelvis: np.ndarray) -> tuple[np.ndarray, float]:
+    """The square window to crop: its centre (2,) and its side, pixels.
+
+    The authors' own centre lies one pixel lower, by what is probably an oversight.
+
+    Args:
+        camera: the camera.
+        pelvis: (3,), mm in camera coordinates.
+    """
+    return camera.project(pelvis), float((WINDOW * camera.focal).max() / pelvis[2])
+
+
+@dataclass(frozen=True, eq=False)
+class _Sequence:
+    """Frames of one video.
+
+    Attributes:
+        name: unique; what stands before ``#`` is common to the cameras of one performance.
+        subject: its number.
+        action: one of `ACTIONS`.
+        camera: that of the video.
+        folder: where the frames are.
+        digits: of the numbers in their file names.
+        numbers: int (F,), of the frames, from 1.
+        points: float32 (F, 17, 3), mm in the world.
+    """
+
+    name: str
+    subject: int
+    action: str
+    camera: Camera
+    folder: str
+    digits: int
+    numbers: np.ndarray
+    points: np.ndarray
+
+    def every(self, step):
+        """Its frames 1, 1 + step, ...; None if it has none of them."""
+        keep = (self.numbers - 1) % step == 0
+        if not keep.any():
+            return None
+        parts = {"numbers": self.numbers[keep], "points": self.points[keep]}
+        return _Sequence(**{**vars(self), **parts})
+
+    def check(self, path):
+        """Raises ValueError if the camera cannot have seen the person."""
+        depth = self.camera.to_camera(self.points[:, _PELVIS])[:, 2]
+        seen = depth > 0  # NaN is not
+        if not seen.all():
+            raise ValueError(
+                f"{path}: in {self.name}, frame {self.numbers[np.argmin(seen)]}, the pelvis has no "
+                f"position, or is behind the camera: are the cameras those of this data set? "
+                f"{_REMEDY}"
+            )
+
+    def path(self, frame):
+        return os.path.join(self.folder, self._file(self.numbers[frame]))
+
+    def missing(self):
+        """Names of the frame files that do not exist."""
+        try:
+            present = set(os.listdir(self.folder))
+        except (FileNotFoundError, NotADirectoryError):
+            present = set()
+        return [name for name in map(self._file, self.numbers) if name not in present]
+
+    def _file(self, number):
+        return f"{number:0{self.digits}d}.jpg"
+
+
+def _find_annotation(root):
+    """Path of the annotation, the function that reads it, and the name of its form."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder. {_REMEDY}")
+    if (root / ANNOTATIONS).is_file():
+        return root / ANNOTATIONS, _read_authors, "form of the network's authors"
+    if (root / POSITIONS).is_file():
+        return root / POSITIONS, _read_npz, "form of VideoPose3D"
+    raise FileNotFoundError(
+        f"{root} holds no annotation of Human3.6M; expected {ANNOTATIONS} or {POSITIONS}. {_REMEDY}"
+    )
+
+
+def _joints(points):
+    return convert(points, "h36m32", Human36M.skeleton).astype(np.float32)
+
+
+# ----------------------------------------------------------------------- the form of VideoPose3D
+
+
+def _read_npz(path, split):
+    positions = _read_positions(path)
+    cameras, cameras_path = read_cameras(path.parent)
+    for subject in SPLITS[split]:
+        actions = positions.get(subject, {})
+        seen_by = {name: camera for (who, name), camera in cameras.items() if who == subject}
+        if actions and not seen_by:
+            raise ValueError(f"{cameras_path} has no camera of S{subject}. {_REMEDY}")
+        for action, points in actions.items():
+            points = 1000 * _joints(points)
+            for name, camera in seen_by.items():
+                yield _Sequence(
+                    name=f"S{subject}/{action}#{name}",
+                    subject=subject,
+                    action=_action_of(path, action),
+                    camera=camera,
+                    folder=_video_folder(path.parent / "images" / f"S{subject}", action, name),
+                    digits=6,
+                    numbers=np.arange(1, len(points) + 1),
+                    points=points,
+                )
+
+
+def _action_of(path, name):
+    """``"Directions 1"`` to ``"Directions"``."""
+    action = name.split(" ")[0]
+    action = _OTHER_NAMES.get(action, action)
+    if action not in ACTIONS:
+        raise ValueError(
+            f"{path} has the action {name!r}; Human3.6M has {', '.join(ACTIONS)}. {_REMEDY}"
+        )
+    return action
+
+
+def _video_folder(folder, action, camera):
+    """Folder of the frames of a video, under the name it has or, if there is none, should have."""
+    names = [action]
+    for other, usual in _OTHER_NAMES.items():
+        usually = action.replace(other, usual)
+        names += [usually, usually.replace(usual, other)]
+    folders = [folder / f"{name}.{camera}" for name in dict.fromkeys(names)]
+    return str(next((found for found in folders if found.is_dir()), folders[0]))
+
+
+def _read_positions(path):
+    """Positions (F, 32, 3) in metres, by number of the subject and name of the action."""
+    try:
+        positions = _unpickled(path, "positions_3d")
+        positions = {
+            int(subject.removeprefix("S")): {
+                str(action): np.asarray(points, np.float32) for action, points in actions.items()
+            }
+            for subject, actions in positions.items()
+        }
+    except Exception as error:  # a damaged file makes zipfile and pickle raise all kinds of them
+        raise ValueError(
+            f"{path} is not VideoPose3D's file of positions: expected `positions_3d`, a dict from "
+            f"subject (S1) to action (Directions 1) to an array ({error}). {_REMEDY}"
+        ) from error
+    for subject, actions in positions.items():
+        for action, points in actions.items():
+            _check_points(f"{path}: S{subject}, {action}", points)
+    return positions
+
+
+def _check_points(what, points):
+    if points.ndim != 3 or points.shape[1:] != (_POINTS, 3):
+        raise ValueError(
+            f"{what} has the shape {points.shape}; expected (frames, {_POINTS}, 3), all points as "
+            f"recorded. {_REMEDY}"
+        )
+    if not (np.abs(points) < 100).all():
+        raise ValueError(
+            f"{what} has positions up to {np.abs(points).max():.0f}; expected metres. {_REMEDY}"
+        )
+
+
+def _unpickled(path, name):
+    """An object in an .npz file. It is pickled; nothing but arrays and plain types is unpacked."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(file)
+        else:
+            header = np.lib.format.read_array_header_2_0(file)
+        if not header[2].hasobject:
+            raise ValueError(f"an array of {header[2]}")
+        return _ArraysOnly(file).load().item()
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Refuses whatever could run code of the file's author."""
+
+    def find_class(self, module, name):
+        harmless = ("_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar")
+        numpy = module.split(".")[0] == "numpy" and name in harmless
+        if not numpy and (module, name) != ("_codecs", "encode"):
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong into it")
+        return super().find_class(module, name)
+
+
+def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]:
+    """The cameras of all subjects, from the first of these files that exists:
+
+    1. ``camera-parameters.json``: ``intrinsics`` (camera -> ``calibration_matrix``, ``distortion``
+       k1, k2, p1, p2, k3) and ``extrinsics`` (subject -> camera -> ``R``, ``t``), with ``x = R X +
+       t`` (github.com/karfly/human36m-camera-parameters).
+    2. ``cameras.h5``: groups ``subject1/camera1`` with ``R`` (transposed), ``T``, ``f``, ``c``,
+       ``k``, ``p``, ``Name``, with ``x = R (X - T)`` (J. Martinez et al., ICCV 2017).
+
+    Without the distortion, the lens is taken to have none. ``p`` is for y first, then for x, as in
+    Human3.6M's own code.
+
+    Args:
+        root: the folder.
+
+    Returns:
+        Camera by number of the subject and name (such as ``(1, "54138969")``), and the path.
+
+    Raises:
+        FileNotFoundError: there is neither file.
+        ValueError: it is damaged, or of another form.
+    """
+    for name, read in zip(CAMERAS, (_read_json_cameras, _read_h5_cameras), strict=True):
+        path = Path(root) / name
+        if not path.is_file():
+            continue
+        try:
+            cameras = read(path)
+        except Exception as error:  # of JSON, HDF5, or of what is in it
+            raise ValueError(
+                f"{path} does not have the form of a camera file ({type(error).__name__}: {error})."
+                f" {_REMEDY}"
+            ) from error
+        return cameras, path
+    raise FileNotFoundError(
+        f"{root} holds no camera file ({' or '.join(CAMERAS)}), and {POSITIONS} does not tell "
+        f"where the cameras were. {_REMEDY}"
+    )
+
+
+def _read_json_cameras(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    cameras = {}
+    for subject, of_subject in content["extrinsics"].items():
+        for name, place in of_subject.items():
+            inside = content["intrinsics"][name]
+            matrix = np.array(inside["calibration_matrix"], float)
+            k1, k2, p1, p2, k3 = inside.get("distortion") or np.zeros(5)
+            rotation = np.array(place["R"], float)
+            cameras[int(subject.removeprefix("S")), name] = Camera(
+                focal=matrix[[0, 1], [0, 1]],
+                center=matrix[:2, 2],
+                rotation=rotation,
+                translation=-rotation.T @ np.ravel(place["t"]),
+                radial=(k1, k2, k3),
+                tangential=(p2, p1),
+            )
+    return cameras
+
+
+def _read_h5_cameras(path):
+    cameras = {}
+    with h5py.File(path, "r") as file:
+        for subject, group in file.items():
+            for values in group.values():
+                name = "".join(map(chr, np.ravel(values["Name"]).astype(int)))
+                cameras[int(subject.removeprefix("subject")), name] = Camera(
+                    focal=np.ravel(values["f"]),
+                    center=np.ravel(values["c"]),
+                    rotation=values["R"][()].T,
+                    translation=np.ravel(values["T"]),
+                    radial=np.ravel(values["k"]) if "k" in values else np.zeros(3),
+                    tangential=np.ravel(values["p"])[::-1] if "p" in values else np.zeros(2),
+                )
+    return cameras
+
+
+# ------------------------------------------------------------ the form of the network's authors
+
+
+def _read_authors(path, split):
+    images = path.parent / "images.new"
+    if not images.is_dir():
+        images = path.parent / "images"
+    variable = _SEQUENCES[split]
+    for sequence in structures(load_mat(path, (variable,), _REMEDY)[variable]):
+        try:
+            name = str(sequence.name)
+            frames = structures(sequence.frames)
+            numbers = np.array([int(frame.f) for frame in frames])
+            points = np.stack([np.asarray(frame.pose3d, float)[:3].T for frame in frames])
+            camera = _authors_camera(sequence.camera_parameters)
+        except (AttributeError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"{path}: an element of {variable} does not have the form expected: name, frames "
+                f"(f, pose3d), camera_parameters (R, T, f, c, p, k) ({error}). {_REMEDY}"
+            ) from error
+        parts = re.fullmatch(r"a(\d\d)_s(\d\d)_e\d\d_(c\d\d)", name)
+        if parts is None or not 0 <= int(parts[1]) - 2 < len(ACTIONS):
+            raise ValueError(
+                f"{path}: a sequence is called {name!r}; expected action (a02 to a16), subject, "
+                f"repetition and camera, as in a02_s01_e01_c01. {_REMEDY}"
+            )
+        if points.shape[1:] != (_POINTS, 3):
+            raise ValueError(
+                f"{path}: {name} has poses of the shape {points.shape[:0:-1]}; expected "
+                f"(3, {_POINTS}). {_REMEDY}"
+            )
+        yield _Sequence(
+            name=f"{name.removesuffix('_' + parts[3])}#{parts[3]}",
+            subject=int(parts[2]),
+            action=ACTIONS[int(parts[1]) - 2],
+            camera=camera,
+            folder=str(images / name),
+            digits=5,
+            numbers=numbers,
+            points=_joints(points),
+        )
+
+
+def _authors_camera(values):
+    """The authors list the tangential coefficients as `Camera` does; k and p may be missing."""
+    lens = {}
+    for field, key in (("radial", "k"), ("tangential", "p")):
+        numbers = np.ravel(getattr(values, key, ()))
+        if len(numbers):
+            lens[field] = numbers
+    return Camera(
+        focal=np.ravel(values.f),
+        center=np.ravel(values.c),
+        rotation=values.R,
+        translation=np.ravel(values.T),
+        **lens,
+    )

@@ -1,0 +1,57 @@
+"""Frames of a video as JPEG files in a folder of their own: ``000001.jpg``, ``000002.jpg``, ...."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from deephar.geometry import has_area
+
+
+def frame_paths(folder: str | os.PathLike, count: int) -> list[str]:
+    """Paths of the frames of a video as they should be, whether they exist or not."""
+    return [f"{folder}{os.sep}{number:06d}.jpg" for number in range(1, count + 1)]
+
+
+def missing_frames(paths: Sequence[str]) -> list[str]:
+    """Those of the paths of a video, from `frame_paths`, that do not exist."""
+    present = _frames_in(os.path.dirname(paths[0]))
+    return [path for path in paths if os.path.basename(path) not in present]
+
+
+def surplus_frames(paths: Sequence[str]) -> list[str]:
+    """Paths of the frames in the folder of a video that are not among `paths`, in order."""
+    folder = os.path.dirname(paths[0])
+    surplus = _frames_in(folder) - set(map(os.path.basename, paths))
+    return [os.path.join(folder, name) for name in sorted(surplus)]
+
+
+def missing_message(missing: Sequence[str], dataset: str, remedy: str) -> str:
+    """The error for frames of a video that do not exist."""
+    return (
+        f"The frame {missing[0]} does not exist ({len(missing)} frames of this video are missing). "
+        "Frames are numbered from 000001 without gaps, one for each row of the labels; "
+        f"`python -m deephar.data.check {dataset}` lists all that are missing. {remedy}"
+    )
+
+
+def fill_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) where those without an area give way to that of the nearest frame with one.
+
+    NaN throughout if none has an area.
+    """
+    good = has_area(boxes)
+    if not good.any():
+        return np.full_like(boxes, np.nan)
+    known = np.flatnonzero(good)
+    nearest = known[np.abs(np.arange(len(boxes))[:, None] - known).argmin(axis=1)]
+    return boxes[nearest]
+
+
+def _frames_in(folder):
+    """Names of the frames in a folder, whatever else is in there."""
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    return {name for name in names if name.endswith(".jpg") and name[:-4].isdecimal()}

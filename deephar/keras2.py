@@ -1,0 +1,243 @@
+"""Weight files in the layout of Keras 2: which layer of our networks each stored array is for.
+
+Such a file has one group a layer of the outermost model. The authors' networks of CVPR 2018 are
+made of nested models, whose layers share their model's group; most of these layers had no name but
+a number, which went on counting through all that was built in the process.
+"""
+
+import itertools
+import re
+
+import numpy as np
+
+_PART = re.compile(r"(?:td_)?(Stem|rBlock\d+|SepConv\d+|RegMap\d+|fReMap\d+|PoseAR|GuidedVisAR)")
+_INNER = re.compile(r"(?:td_)?Model1")
+"""What the authors' action model holds between the first reception block and the last heat maps."""
+
+_CONSTANT = re.compile(r"(?:td_)?(?:([sc]SAM)|(zSAM)|(Agg))|.+_xy2?_([xy])")
+_UNNAMED = re.compile(r"(conv2d|separable_conv2d|batch_normalization|conv1d|dense)((?:_\d+)*)")
+_UNIT = re.compile(r"(sepconv(?:1|_l1|_l[23]_[123])(?:_shortcut)?(?:_conv)?)((?:_\d+)*)")
+_MERGE = ("merge_pose", "merge_visual")
+"""The two layers without a name that the authors' action model has outside of nested models."""
+
+
+def is_keras2(root):
+    """Whether an HDF5 group has the layout of Keras 2."""
+    return bool({"layer_names", "layer_names0"} & set(root.attrs))
+
+
+def layer_weights(root, path):
+    """The stored arrays, by layers of our networks.
+
+    Layers of the authors' nested models get the model's name as prefix (``rBlock1_sepconv_l1``),
+    and those without a name a number in order of construction (``Stem_conv2d_1``). Constant layers,
+    which are no weights here, are left out after a check of what they hold.
+
+    Args:
+        root: the open HDF5 group for which `is_keras2` holds.
+        path: of the file, for messages.
+
+    Returns:
+        A dict: layer name -> dict of weight name -> ``h5py.Dataset``; or, for layers in the older
+        layout of Keras 1, which is known by its order only, layer name -> list of datasets.
+
+    Raises:
+        ValueError: the file lacks what it lists, or a constant layer holds other values than the
+            ones that our layers compute with.
+    """
+    stored, merge = {}, {}
+    for group, layers in _groups(root, path):
+        if _CONSTANT.fullmatch(group):
+            _check_constant(group, layers, path)
+        elif _INNER.fullmatch(group):
+            stored.update(_inner_layers(layers))
+        elif match := _PART.fullmatch(group):
+            stored.update(_part_layers(match[1], layers))
+        elif len(layers) > 1 or not re.fullmatch(rf"{re.escape(group)}(_\d+)?", *layers):
+            stored.update(layers)
+        else:  # one layer of the group's own name, which TensorFlow 1 may have numbered
+            flat = merge if _kind(group)[0] == "separable_conv2d" else stored
+            flat[group] = next(iter(layers.values()))
+    in_order = sorted(merge, key=_numbers)
+    names = _MERGE if len(merge) == len(_MERGE) else in_order
+    return {**stored, **{name: merge[group] for name, group in zip(names, in_order, strict=True)}}
+
+
+def depth_grid(root):
+    """Where the depth maps of a volumetric network lie, as its constant layer ``zSAM`` says.
+
+    Args:
+        root: the open HDF5 group for which `is_keras2` holds.
+
+    Returns:
+        ``"inclusive"`` or ``"centres"``, see `deephar.layers.DepthSoftArgmax`; None if the network
+        has no such layer.
+
+    Raises:
+        ValueError: the layer holds another grid, or the file lacks what it lists.
+    """
+    path = root.file.filename
+    for group, layers in _groups(root, path):
+        if (match := _CONSTANT.fullmatch(group)) and match[2]:
+            return _checked_depth_grid(group, layers, path)
+    return None
+
+
+# ---------------------------------------------------------------------------------- the layout
+
+
+def _groups(root, path):
+    """Pairs of a group's name and its layers: dict of layer name -> weights, as `layer_weights`."""
+    for group_name in _names(root, "layer_names"):
+        group = root.get(group_name)
+        if group is None:
+            raise ValueError(f"{path}: damaged, layer {group_name} is listed but absent")
+        layers = {}
+        for weight_name in _names(group, "weight_names"):
+            if weight_name not in group:
+                raise ValueError(f"{path}: damaged, weight {weight_name} is listed but absent")
+            if "/" not in weight_name:  # Keras 1, as in old ImageNet files: known by the order
+                layers.setdefault(group_name, []).append(group[weight_name])
+                continue
+            *_, layer, weight = weight_name.split("/")
+            layers.setdefault(layer, {})[weight.split(":")[0]] = group[weight_name]
+        if layers:
+            yield group_name, layers
+
+
+def _names(group, attribute):
+    """The names in an attribute, which Keras splits into numbered ones where it grows too long."""
+    if attribute in group.attrs:
+        values = group.attrs[attribute]
+    else:
+        chunks = (f"{attribute}{number}" for number in itertools.count())
+        present = itertools.takewhile(group.attrs.__contains__, chunks)
+        values = itertools.chain.from_iterable(group.attrs[chunk] for chunk in present)
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+# ------------------------------------------------------------------------------ nested models
+
+
+def _kind(layer):
+    """A layer's name without the numbers that Keras or TensorFlow gave it, and these numbers.
+
+    TensorFlow 1 made names unique: ``sepconv_l1_conv_1`` is the second ``sepconv_l1_conv``.
+    """
+    match = _UNNAMED.fullmatch(layer) or _UNIT.fullmatch(layer)
+    if match is None:
+        return layer, ()
+    return match[1], tuple(int(number) for number in match[2].split("_")[1:])
+
+
+def _numbers(layer):
+    return _kind(layer)[1]
+
+
+def _by_kind(layers):
+    """Kind of layer -> the weights of all such layers, in order of construction."""
+    kinds = {}
+    for layer in sorted(layers, key=_numbers):
+        kinds.setdefault(_kind(layer)[0], []).append(layers[layer])
+    return kinds
+
+
+def _part_layers(part, layers):
+    """The layers of one nested model."""
+    named = {}
+    for kind, found in _by_kind(layers).items():
+        for number, weights in enumerate(found, start=1):
+            numbered = _UNNAMED.fullmatch(kind) or number > 1
+            named[f"{part}_{kind}_{number}" if numbered else f"{part}_{kind}"] = weights
+    return named
+
+
+def _inner_layers(layers):
+    """The layers of all nested models between the first reception block and the last heat maps."""
+    order = {
+        "separable_conv2d": ("SepConv",),
+        "conv2d": ("RegMap", "fReMap", "rBlock"),
+        "batch_normalization": ("SepConv", "fReMap", "rBlock"),
+    }
+    parts = {}
+    for kind, found in _by_kind(layers).items():
+        cycle = order.get(kind, ("rBlock",))
+        for index, weights in enumerate(found):
+            block, place = divmod(index, len(cycle))
+            # The first reception block is not in here.
+            part = f"{cycle[place]}{block + (2 if cycle[place] == 'rBlock' else 1)}"
+            parts.setdefault(part, {})[kind] = weights
+    return {
+        name: weights
+        for part, layers in parts.items()
+        for name, weights in _part_layers(part, layers).items()
+    }
+
+
+# ----------------------------------------------------------------------------- constant layers
+
+
+def _check_constant(group, layers, path):
+    both_axes, depth, aggregation, one_axis = _CONSTANT.fullmatch(group).groups()
+    weights = [layers[layer] for layer in sorted(layers, key=_numbers)]
+    if depth:
+        _checked_depth_grid(group, layers, path)
+    elif aggregation:
+        _require(len(weights) == 1 and _sums_blocks(weights[0]), group, path, "sums of blocks")
+    else:
+        axes = "xy" if both_axes else one_axis
+        holds = len(weights) == len(axes) and all(map(_is_soft_argmax, weights, axes))
+        _require(holds, group, path, "a soft-argmax grid from 0 to 1 inclusive")
+
+
+def _checked_depth_grid(group, layers, path):
+    kernel = _array(next(iter(layers.values())), "kernel", 3)
+    depth, joints, _ = kernel.shape
+    grids = {
+        "inclusive": np.linspace(0, 1, depth),
+        "centres": (np.arange(depth) + 0.5) / max(depth, 1),
+    }
+    fitting = [
+        name for name, grid in grids.items() if _equal(kernel, grid[:, None, None] * np.eye(joints))
+    ]
+    _require(fitting, group, path, "a depth grid from 0 to 1 inclusive, or of centres")
+    return fitting[0]
+
+
+def _is_soft_argmax(weights, axis):
+    grid = _array(weights, "depthwise_kernel", 4)
+    identity = _array(weights, "pointwise_kernel", 4)
+    height, width, joints, _ = grid.shape
+    x, y = np.meshgrid(_unit_grid(width), _unit_grid(height))
+    expected = (x if axis == "x" else y)[..., None, None]
+    return _equal(grid, np.broadcast_to(expected, (height, width, joints, 1))) and _equal(
+        identity, np.eye(joints)[None, None]
+    )
+
+
+def _sums_blocks(weights):
+    kernel = _array(weights, "kernel", 2)
+    contexts, joints = kernel.shape
+    return joints > 0 and _equal(kernel, np.repeat(np.eye(joints), contexts // joints, axis=0))
+
+
+def _unit_grid(size):
+    return np.linspace(0, 1, size) if size > 1 else np.full(1, 0.5)
+
+
+def _array(weights, name, dims):
+    """A weight as an array; empty if it is absent or has other dimensions."""
+    value = weights[name][()] if isinstance(weights, dict) and name in weights else None
+    return value if np.ndim(value) == dims else np.empty((0,) * dims)
+
+
+def _equal(actual, expected):
+    return actual.size > 0 and actual.shape == expected.shape and np.allclose(actual, expected)
+
+
+def _require(holds, group, path, expected):
+    if not holds:
+        raise ValueError(
+            f"{path}: the constant layer {group} does not hold {expected}, which is what deephar "
+            "computes with in its place; a network with other constants cannot be read"
+        )

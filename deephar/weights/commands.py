@@ -1,0 +1,137 @@
+"""What a weights file is, in words; and its conversion into one of our own."""
+
+import textwrap
+from pathlib import Path
+
+from deephar.weights.files import (
+    CONFIG,
+    keras2_root,
+    load,
+    opened,
+    save,
+    stored_config,
+    stored_weights,
+)
+from deephar.weights.infer import infer_config, infer_fields
+from deephar.weights.registry import find, hints, listed_as, read_facts
+
+
+def describe(name):
+    """What a weights file is.
+
+    Args:
+        name: a name in the index, or a path.
+
+    Returns:
+        Lines of text: its layout, its name in the index, its network, its facts, its size, and a
+        line for each part of the network.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``find``; or the file is not a weights file.
+    """
+    path = find(name)
+    with opened(path) as file:
+        layout = _layout(file)
+        sizes = {
+            layer: [dataset.size for dataset in _datasets(weights)]
+            for layer, weights in stored_weights(file, path).items()
+        }
+        constants = _constants(file, sizes)
+    lines = [str(path), f"  layout      {layout}", f"  listed as   {listed_as(path) or '-'}"]
+    lines += _wrapped("network", _network(path))
+    lines += [line for fact in read_facts(path).items() for line in _wrapped(*fact)]
+    arrays, parameters = _totals(sizes.values())
+    and_constants = f", and {constants:,} constants" if constants else ""
+    lines.append(f"  size        {parameters:,} parameters in {arrays} arrays{and_constants}")
+    parts = {}
+    for layer, layer_sizes in sizes.items():
+        parts.setdefault(layer.split("/")[-1].split("_")[0], []).append(layer_sizes)
+    for part, part_sizes in parts.items():
+        arrays, parameters = _totals(part_sizes)
+        lines.append(f"    {part:12}{parameters:>12,} in {arrays}")
+    return lines
+
+
+def convert(name, out, num_frames=None, heads=()):
+    """Writes the weights of a file of another origin as one of our own, with the config inside.
+
+    Args:
+        name: a name in the index, or a path.
+        out: the ``.h5`` file to write.
+        num_frames: frames of the network's clips; by default, what the index says of the file.
+        heads: names of its action heads; by default, what the index says, or as ``infer_config``.
+
+    Returns:
+        The config.
+
+    Raises:
+        FileNotFoundError, ValueError: the file cannot be used, does not tell its network, or has
+            its config inside already.
+        OSError: the file could not be written.
+    """
+    from deephar.models import build_model
+
+    path = find(name)
+    if stored_config(path) is not None:
+        raise ValueError(f"{path}: has its config inside already, so there is nothing to convert")
+    if Path(out).exists() and Path(out).samefile(path):
+        raise ValueError(f"{out}: is the file to convert; give another name to write")
+    known = hints(path)
+    frames = known["num_frames"] if num_frames is None else num_frames
+    config = infer_config(path, frames, heads or known["heads"])
+    if num_frames is not None and not config.actions:
+        raise ValueError(f"{path}: predicts poses of single images, so it has no number of frames")
+    model = build_model(config)
+    load(model, path)
+    save(model, config, out, **{"source": path.name, **read_facts(path)})
+    return config
+
+
+def _layout(file):
+    if CONFIG in file.attrs:
+        return "deephar (that of Keras 2, with the network's config)"
+    root = keras2_root(file)
+    if root is None:
+        return "Keras 3 (.weights.h5)"
+    whole = ", a whole model" if root != file else ""
+    return f"Keras {root.attrs.get('keras_version', '1 or 2')} (.h5{whole})"
+
+
+def _network(path):
+    if (config := stored_config(path)) is not None:
+        return f"{config} (inside the file)"
+    known = hints(path)
+    try:
+        kind, fields = infer_fields(path, known["heads"])
+    except ValueError as error:
+        return f"not known: {str(error).removeprefix(f'{path}: ')}"
+    if fields["actions"]:
+        fields["num_frames"] = known["num_frames"] or "?"
+    text = ", ".join(f"{field}={value!r}" for field, value in fields.items())
+    frames = "; frames of a clip are not told" if fields.get("num_frames") == "?" else ""
+    return f"{kind.__name__}({text}) (told from its layers{frames})"
+
+
+def _constants(file, sizes):
+    """Number of stored values that are no weights here, such as the grids of the soft-argmax."""
+    root = keras2_root(file)
+    if root is None:
+        return 0
+    total = []
+    root.visititems(lambda name, item: total.append(getattr(item, "size", 0)))
+    return sum(total) - _totals(sizes.values())[1]
+
+
+def _datasets(weights):
+    return weights.values() if isinstance(weights, dict) else weights
+
+
+def _totals(sizes):
+    arrays = [size for layer in sizes for size in layer]
+    return len(arrays), sum(arrays)
+
+
+def _wrapped(label, value):
+    return textwrap.wrap(
+        str(value), 100, initial_indent=f"  {label:12}", subsequent_indent=" " * 14
+    )

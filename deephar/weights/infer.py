@@ -1,0 +1,206 @@
+"""The config of a network of the authors, from the layers in its weights file."""
+
+import re
+
+from deephar import keras2
+from deephar.weights.files import keras2_root, opened
+
+SKELETONS = {16: "pa16j", 17: "pa17j", 20: "pa20j"}
+"""The authors' joint layouts, by number of joints."""
+
+HEADS = {15: "penn", 60: "ntu"}
+"""Data sets of actions, by number of classes."""
+
+
+def infer_config(path, num_frames=None, heads=()):
+    """The config of a network of the authors, from the layers in its weights file.
+
+    What no layer tells is taken as in the networks that they have released: max pooling between
+    resolutions, and a stride of 8 before the first reception block.
+
+    Args:
+        path: a file of Keras 2 of an SPNet or a ReceptionNet, with or without actions.
+        num_frames: frames of the clips that the network takes, which no layer tells; None for a
+            network of poses only.
+        heads: names of the action heads, in order; by default ``"penn"`` for 15 classes, ``"ntu"``
+            for 60, and ``"actions"`` for others.
+
+    Returns:
+        The ``ModelConfig`` or ``ReceptionConfig``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged, or not of a network of the authors; or its number of frames is wanted.
+    """
+    kind, fields = infer_fields(path, heads)
+    if fields["actions"] and num_frames is None:
+        raise ValueError(
+            f"{path}: a network of actions, and its layers do not tell how many frames its clips "
+            "have; say so once, with: python -m deephar.weights convert FILE OUT.h5 --frames N"
+        )
+    try:
+        return kind(**fields, num_frames=num_frames if fields["actions"] else None)
+    except ValueError as error:
+        raise ValueError(f"{path}: a network that cannot be built here: {error}") from error
+
+
+def infer_fields(path, heads=()):
+    """What ``infer_config`` makes a config of: its class, and all fields but ``num_frames``."""
+    from deephar.models import ModelConfig, ReceptionConfig
+
+    with opened(path) as file:
+        root = keras2_root(file)
+        layers = keras2.layer_weights(root, path) if root is not None else {}
+        if "rBlock1_sepconv_l1_conv" in layers:
+            kind, fields = ReceptionConfig, _reception_fields(_Shapes(layers, path), root)
+        elif "res0_conv2" in layers and "dp1_pb1_conv1" in layers:
+            kind, fields = ModelConfig, _spnet_fields(_Shapes(layers, path), root)
+        else:
+            raise ValueError(
+                f"{path}: holds no network config, and its layers are not those of a network of "
+                "the authors, of which it could be told; build the model yourself and call "
+                "deephar.weights.load(model, path)"
+            )
+    fields["actions"] = _named_heads(fields["actions"], heads, path)
+    return kind, fields
+
+
+class _Shapes:
+    """Shapes of the weights, by layer; what is absent raises a ValueError that names it."""
+
+    def __init__(self, layers, path):
+        self._layers = layers
+        self.path = path
+
+    def __call__(self, layer, weight="kernel"):
+        weights = self._layers.get(layer, {})
+        if not isinstance(weights, dict) or weight not in weights:
+            raise ValueError(f"{self.path}: like a network of the authors, but lacks {layer}")
+        return weights[weight].shape
+
+    def __contains__(self, layer):
+        return layer in self._layers
+
+    def count(self, pattern):
+        """The largest number that a pattern finds in the layers' names; 0 if it finds none."""
+        found = (re.match(pattern, layer) for layer in self._layers)
+        return max((int(match[1]) for match in found if match), default=0)
+
+    def grid(self, root, group):
+        """Height, width and joints of the constant layer of a soft-argmax."""
+        grid = None
+        if group in root:  # the first that is found ends the visit
+            grid = root[group].visititems(
+                lambda name, item: item.shape[:3] if name.endswith("depthwise_kernel:0") else None
+            )
+        if grid is None:
+            raise ValueError(
+                f"{self.path}: lacks the grid of the soft-argmax ({group}), which tells the size "
+                "of the images; so it was not saved by the authors' code"
+            )
+        return grid
+
+    def skeleton(self, joints):
+        if joints not in SKELETONS:
+            raise ValueError(
+                f"{self.path}: a network of {joints} joints; known are the authors' layouts of "
+                f"{', '.join(map(str, SKELETONS))} joints"
+            )
+        return SKELETONS[joints]
+
+    def action_version(self):
+        # A draft of v2 left the layers of 12, 24 and 36 channels out.
+        versions, width = {8: "v1", 12: "v2"}, self("PoseAR_conv2d_1")[-1]
+        if width not in versions:
+            raise ValueError(
+                f"{self.path}: its pose stream for actions begins with {width} channels; known are "
+                "the authors' versions of 8 (v1) and 12 (v2)"
+            )
+        return versions[width]
+
+    def require_square(self, height, width):
+        if height != width:
+            raise ValueError(
+                f"{self.path}: a network of images that are not square (heat maps of {height} x "
+                f"{width})"
+            )
+
+
+def _reception_fields(shapes, root):
+    height, width, joints = shapes.grid(root, "sSAM")
+    shapes.require_square(height, width)
+    maps = shapes("RegMap1_conv2d_1")[-1] // joints
+    grid = keras2.depth_grid(root)
+    in_space = {"dim": 3, "context_maps": 0, "depth_maps": maps, "depth_grid": grid}
+    fields = {
+        "skeleton": shapes.skeleton(joints),
+        "image_size": 8 * height,
+        "num_blocks": shapes.count(r"rBlock(\d+)_"),
+        "kernel_size": shapes("rBlock1_sepconv_l1_conv", "depthwise_kernel")[0],
+        **({"dim": 2, "context_maps": maps - 1} if grid is None else in_space),
+        "actions": [],
+    }
+    if "merge_pose" in shapes:
+        fields["actions"] = [shapes("merge_pose", "depthwise_kernel")[2]]
+        fields["action_version"] = shapes.action_version()
+    return fields
+
+
+def _spnet_fields(shapes, root):
+    # The first block of predictions is one level below the stem's output.
+    height, width, joints = shapes.grid(root, "dp1_pb1_xy_x")
+    shapes.require_square(height, width)
+    # res0 to res2 reach stride 4, each two more the double of it.
+    stride = 4 * 2 ** ((shapes.count(r"res(\d+)_") - 2) // 2)
+    kernel_size, _, stem_features, _ = shapes("dp1_du1_r0_conv1", "depthwise_kernel")
+    in_space = "dp1_pb1_depthmaps_conv1" in shapes
+    fields = {
+        "stem": "residual",
+        "stem_stride": stride,
+        "stem_features": stem_features,
+        "skeleton": shapes.skeleton(joints),
+        "image_size": 2 * stride * height,
+        "dim": 3 if in_space else 2,
+        "depth": "regression" if in_space else None,
+        "num_pyramids": shapes.count(r"(?:dp|up)(\d+)_pb"),
+        "num_levels": 1 + shapes.count(r"dp1_pb(\d+)_"),
+        "growth": shapes("res0_conv2")[-1],
+        "kernel_size": kernel_size,
+        "visibility": "window_mass",
+        "centred": False,
+        "actions": [],
+    }
+    if shapes.count(r"act(\d+)_action_"):
+        fields.update(_spnet_action_fields(shapes, fields))
+    return fields
+
+
+def _spnet_action_fields(shapes, fields):
+    num_heads = 1 + shapes.count(r"act1_action_pred_conv2h(\d+)")
+    blocks = shapes.count(r"act(\d+)_action_")
+    pyramids = fields["num_pyramids"]
+    with_actions = blocks // (fields["num_levels"] - 1)
+    replica = shapes.count(r"(?:dp|up)(\d+)_pb\d+_heatmaps_conv1_replica")
+    # Between action blocks, so that with two levels a single pyramid with actions has none.
+    last = max(shapes.count(r"(?:dp|up)(\d+)_[du]u\d+_action_r0"), replica)
+    if with_actions != pyramids and not last:
+        raise ValueError(f"{shapes.path}: its layers do not tell which pyramid has the actions")
+    return {
+        "actions": [shapes(f"act1_action_pred_conv2h{head}")[-1] for head in range(num_heads)],
+        "pose_features": 4 * shapes("act1_action_p_conv0c")[-1],
+        "appearance_features": shapes("act1_action_v_conv0")[-1],
+        "pose_replica": bool(replica),
+        "action_pyramids": ()
+        if with_actions == pyramids
+        else tuple(range(last - with_actions + 1, last + 1)),
+    }
+
+
+def _named_heads(classes, heads, path):
+    heads = tuple(heads) or tuple(HEADS.get(count, "actions") for count in classes)
+    if len(heads) != len(classes) or len(set(heads)) != len(heads):
+        raise ValueError(
+            f"{path}: has {len(classes)} action heads ({', '.join(map(str, classes)) or 'no'} "
+            f"classes); give as many different names for them, not {', '.join(heads)}"
+        )
+    return dict(zip(heads, classes, strict=True))

@@ -1,0 +1,213 @@
+"""The weights that have a name: those that come with the project, and the authors' files."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from deephar.files import replacing, sha256
+from deephar.weights.files import load, stored_config, stored_facts
+from deephar.weights.infer import infer_config
+
+
+def weights_folder():
+    """The folder of the listed weights: ``$DEEPHAR_WEIGHTS``, ``./weights``, or the project's."""
+    if "DEEPHAR_WEIGHTS" in os.environ:
+        return Path(os.environ["DEEPHAR_WEIGHTS"])
+    here = Path("weights")
+    return here if (here / "index.json").is_file() else Path(__file__).parents[2] / "weights"
+
+
+def index():
+    """The listed weights, by name.
+
+    Returns:
+        Name -> dict of ``file``, its ``sha256`` or published ``md5``, ``config``, ``data``,
+        ``score`` and ``licence``. Files of others, which are to be fetched, have their ``url``,
+        and may lack a hash.
+
+    Raises:
+        ValueError: ``index.json`` is damaged.
+    """
+    path = weights_folder() / "index.json"
+    if not path.is_file():
+        return {}
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        for name, entry in entries.items():
+            _ = entry["file"], entry["config"]
+            if not {"sha256", "md5", "url"} & set(entry):
+                raise ValueError(f"{name} has neither sha256 nor md5 nor url")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path}: not a list of weights in JSON ({error}); restore it") from error
+    return entries
+
+
+def register(name, path, licence):
+    """Adds a file of the weights folder to the index.
+
+    Args:
+        name: what users will call it, e.g. ``"vgg16-mpii"``.
+        path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
+        licence: a sentence on the terms of use, since they follow those of the training data.
+
+    Raises:
+        ValueError: the file lies elsewhere, or lacks these facts.
+    """
+    path = Path(path)
+    folder = weights_folder()
+    if path.resolve().parent != folder.resolve():
+        raise ValueError(
+            f"{path}: only files in {folder} can be listed in its index; move it there"
+        )
+    facts = read_facts(path)
+    lacking = [fact for fact in ("data", "score") if fact not in facts]
+    if lacking:
+        raise ValueError(f"{path}: says nothing of its {' and '.join(lacking)}; save it with them")
+    entry = {
+        "file": path.name,
+        "sha256": sha256(path),
+        "config": json.loads(read_config(path).to_json()),
+        "data": facts["data"],
+        "score": facts["score"],
+        "licence": licence,
+    }
+    text = json.dumps({**index(), name: entry}, indent=2, sort_keys=True) + "\n"
+    with replacing(folder / "index.json") as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def find(name):
+    """The path of a weights file given by name or path; a listed file's content is checked.
+
+    Raises:
+        FileNotFoundError: neither a known name nor a file; or a listed file that is to be fetched
+            first, the message says from where.
+        ValueError: the listed file has other content.
+    """
+    entries = index()
+    if str(name) in entries:
+        return _listed_file(str(name), entries[str(name)])
+    if not Path(name).is_file():
+        known = ", ".join(sorted(entries)) or "none"
+        raise FileNotFoundError(
+            f"{name}: no such weights file, and no name in {weights_folder() / 'index.json'} "
+            f"(known names: {known})"
+        )
+    return Path(name)
+
+
+def _listed_file(name, entry):
+    path = weights_folder() / entry["file"]
+    source = f"download it from {entry['url']}" if "url" in entry else "fetch the project again"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{name}: its file is not there; {source} and put it into {path.parent} as {path.name}"
+        )
+    for kind in _hashes(entry):
+        if _digest(path, kind) != entry[kind]:
+            raise ValueError(
+                f"{path}: differs from the file that {path.parent / 'index.json'} lists as "
+                f"{name!r} (its {kind} is another); {source}, or give its path instead"
+            )
+    return path
+
+
+def listed_as(path):
+    """The name under which the index lists a file, wherever it lies.
+
+    Args:
+        path: of the file. It is known by its content; where no hash is published, by its name.
+
+    Returns:
+        The name, or None.
+    """
+    digests = {}
+    for name, entry in index().items():
+        kinds = _hashes(entry)
+        for kind in set(kinds) - set(digests):
+            digests[kind] = _digest(path, kind)
+        if all(digests[kind] == entry[kind] for kind in kinds) and (
+            kinds or entry["file"] == Path(path).name
+        ):
+            return name
+    return None
+
+
+def _hashes(entry):
+    return [kind for kind in ("sha256", "md5") if kind in entry]
+
+
+def _digest(path, kind):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+# ------------------------------------------------------------------------------- whole networks
+
+
+def load_model(name):
+    """Builds the network that a weights file describes, with its weights.
+
+    Args:
+        name: a name in ``weights/index.json``, or the path of an ``.h5`` file that ``save`` has
+            written, or of one of the authors.
+
+    Returns:
+        The ``keras.Model`` and its ``ModelConfig`` or ``ReceptionConfig``.
+
+    Raises:
+        FileNotFoundError: neither a known name nor a file.
+        ValueError: the file is damaged, or does not tell its network.
+    """
+    from deephar.models import build_model
+
+    path = find(name)
+    config = read_config(path)
+    model = build_model(config)
+    load(model, path)
+    return model, config
+
+
+def read_config(path):
+    """The config of the network of a weights file.
+
+    It is the one inside the file. Without one, it is told from the layers if they are those of a
+    network of the authors; what they cannot tell is taken from the index, if it lists the file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Its ``ModelConfig`` or ``ReceptionConfig``.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged, or without a (known) config, or one that its layers do not tell.
+    """
+    if (config := stored_config(path)) is not None:
+        return config
+    return infer_config(path, **hints(path))
+
+
+def hints(path):
+    """What the index knows of a file and its layers do not tell: arguments of ``infer_config``."""
+    name = listed_as(path)
+    config = index()[name]["config"] if name else {}
+    return {"num_frames": config.get("num_frames"), "heads": tuple(config.get("actions", ()))}
+
+
+def read_facts(path):
+    """What is known of a weights file, as a dict.
+
+    The facts given to ``save``; for a file of another origin, those of the index if it lists it.
+    """
+    if facts := stored_facts(path):
+        return facts
+    if stored_config(path) is not None or (name := listed_as(path)) is None:
+        return {}
+    entry = index()[name]
+    return {
+        **entry.get("facts", {}),
+        **{fact: entry[fact] for fact in ("data", "score", "licence") if fact in entry},
+    }
