@@ -206,16 +206,18 @@ def evaluate_network(args, dataset, score, command):
     Args:
         args: of a parser with ``add_evaluation_arguments``.
         dataset: the data set.
-        score: ``score_mpii`` or ``score_lsp``.
+        score: ``score_mpii`` or ``score_lsp``; None for errors in space, in mm.
         command: the command line as a list, kept in results.json.
     """
-    from deephar.evaluation import evaluate_and_report
+    from deephar.evaluation import evaluate_and_report, evaluate_in_space
 
-    evaluate_and_report(
+    evaluate = evaluate_in_space
+    if score is not None:
+        evaluate = functools.partial(evaluate_and_report, score=score)
+    evaluate(
         dataset,
-        score,
-        args.weights,
-        args.out,
+        weights_name=args.weights,
+        folder=args.out,
         multi_crop=args.multi_crop,
         batch_size=args.batch_size,
         limit=args.limit,

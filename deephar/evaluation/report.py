@@ -209,10 +209,11 @@ def depth_summary(depth, what="persons"):
 def _title(scores):
     crops = "single crop" if scores.views == 1 else f"multi crop ({scores.views} views a person)"
     title = f"{scores.data}, {crops}, {scores.measure}@{scores.threshold:g} in percent"
-    return f"{title}\n{warning}" if (warning := _part_warning(scores)) else title
+    return f"{title}\n{warning}" if (warning := person_warning(scores)) else title
 
 
-def _part_warning(scores):
+def person_warning(scores):
+    """Says that `PoseScores` or `DepthScores` are of a part of the split; else an empty string."""
     return part_warning(scores.persons, scores.persons_in_split, "persons")
 
 
@@ -268,16 +269,21 @@ def write_results(path, scores, config, weights_file, command="", depth=None):
             "reported": "the last prediction block",
             "interval": "95 %, bootstrap over persons",
         },
-        "data": {
-            "name": scores.data,
-            "source": scores.source or None,
-            "persons": scores.persons,
-            "persons_in_split": scores.persons_in_split,
-            "warning": _part_warning(scores) or None,
-        },
+        "data": data_results(scores),
         **origin(config, weights_file, command),
     }
     return write_json(path, results)
+
+
+def data_results(scores):
+    """What `PoseScores` or `DepthScores` are of, for a results.json."""
+    return {
+        "name": scores.data,
+        "source": scores.source or None,
+        "persons": scores.persons,
+        "persons_in_split": scores.persons_in_split,
+        "warning": person_warning(scores) or None,
+    }
 
 
 def depth_results(depth):
@@ -305,7 +311,7 @@ def write_json(path, value):
 def origin(config, weights_file, command):
     """What results rest on, as a dict: network, weights, command line, date, versions."""
     return {
-        "config": dataclasses.asdict(config),
+        "config": json.loads(config.to_json()),
         "weights": {"file": Path(weights_file).name, "sha256": sha256(weights_file)},
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -616,6 +622,6 @@ def _figure_title(scores):
 
 def _part_note(scores):
     """A note for a title that not all were scored; "" if they were."""
-    if not _part_warning(scores):
+    if not person_warning(scores):
         return ""
     return f" (only {scores.persons} of {scores.persons_in_split} persons)"

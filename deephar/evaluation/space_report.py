@@ -7,11 +7,12 @@ from deephar import weights
 from deephar.evaluation.pose import predict_poses, require_joints, score_mpjpe
 from deephar.evaluation.report import (
     check_predictions_path,
+    data_results,
     depth_summary,
     limited,
     origin,
-    part_warning,
     percent,
+    person_warning,
     plot_poses_3d,
     save_predictions,
     table_lines,
@@ -91,7 +92,7 @@ def format_space(scores):
     """
     crops = "single crop" if scores.views == 1 else f"multi crop ({scores.views} views a person)"
     lines = [f"{scores.data}, {crops}, mm, protocol {scores.protocol} ({scores.measure})"]
-    if warning := _part_warning(scores):
+    if warning := person_warning(scores):
         lines.append(warning)
     rows = []
     blocks = zip(scores.blocks, scores.aligned, strict=True)
@@ -155,13 +156,7 @@ def write_space_results(path, scores, config, weights_file, command=""):
             "reported": "the last prediction block, over all persons",
             "interval": "95 %, bootstrap over what stands before # in the names",
         },
-        "data": {
-            "name": scores.data,
-            "source": scores.source or None,
-            "persons": scores.persons,
-            "persons_in_split": scores.persons_in_split,
-            "warning": _part_warning(scores) or None,
-        },
+        "data": data_results(scores),
         **origin(config, weights_file, command),
     }
     return write_json(path, results)
@@ -174,7 +169,3 @@ def _total(score):
 def _persons(score):
     """Number of persons that a score rests on."""
     return int(score.counts.max())
-
-
-def _part_warning(scores):
-    return part_warning(scores.persons, scores.persons_in_split, "persons")

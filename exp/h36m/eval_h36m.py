@@ -12,12 +12,10 @@ MPJPE of 55.1 mm, and of 53.2 mm with several crops and their mirror images.
 """
 
 import argparse
-import shlex
 import sys
 
 from deephar import cli
 from deephar.data import Human36M
-from deephar.evaluation import evaluate_in_space
 
 
 @cli.reporting_errors
@@ -35,16 +33,8 @@ def main(argv=None):
     )
     cli.add_evaluation_arguments(parser, out="runs/eval_h36m")
     args = parser.parse_args(argv)
-    evaluate_in_space(
-        Human36M(args.data, args.split, args.protocol, args.every),
-        args.weights,
-        args.out,
-        multi_crop=args.multi_crop,
-        batch_size=args.batch_size,
-        limit=args.limit,
-        save_predictions_to=args.save_predictions,
-        command=shlex.join(["python", "exp/h36m/eval_h36m.py", *argv]),
-    )
+    dataset = Human36M(args.data, args.split, args.protocol, args.every)
+    cli.evaluate_network(args, dataset, None, ["exp/h36m/eval_h36m.py", *argv])
 
 
 if __name__ == "__main__":
