@@ -8,12 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from deephar.models.config import VARIANTS, in_space
+from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
 from deephar.runs import read_settings
 from deephar.training import SCHEDULES, PoseTraining, train_pose
-
-IN_SPACE = "pa17j"
-"""Joint layout of networks that are trained on stills in space: that of Human3.6M."""
 
 
 def reporting_errors(main):
@@ -36,11 +33,10 @@ def reporting_errors(main):
     return wrapped
 
 
-def add_pose_training_arguments(parser):
-    """Adds the arguments that ``train_pose_network`` reads."""
+def add_pose_training_arguments(parser, depth=None, skeletons=()):
+    """Adds the arguments that ``train_pose_network`` reads; see ``add_network_arguments``."""
     default = PoseTraining()
-    network = parser.add_argument_group("network")
-    network.add_argument("--variant", default="vgg16", choices=VARIANTS, help="(%(default)s)")
+    network = add_network_arguments(parser, depth, skeletons, with_depth=depth is not None)
     network.add_argument("--weights", help="start from this .h5 file, or name, and its network")
 
     training = parser.add_argument_group("training")
@@ -59,9 +55,90 @@ def add_pose_training_arguments(parser):
     add_common_training_arguments(network, training)
 
 
+def add_network_arguments(parser, depth=None, skeletons=(), with_depth=True):
+    """Adds a group of arguments on what network to build, and returns it.
+
+    Args:
+        parser: the parser.
+        depth: how networks that were made for 2D poses are to predict depth by default; None for
+            data without it.
+        skeletons: names of the joint layouts to choose from, the default first; empty for that of
+            the variant.
+        with_depth: whether the data may have depth, so that there is something to choose.
+    """
+    network = parser.add_argument_group("network")
+    network.add_argument("--variant", choices=VARIANTS, help="(vgg16)")
+    if with_depth:
+        help_text = f"predict 3D poses, in this way ({depth or 'as the variant'})"
+        network.add_argument("--depth", choices=DEPTHS, help=help_text)
+    if skeletons:
+        network.add_argument(
+            "--skeleton", choices=skeletons, help=f"joints to predict ({skeletons[0]})"
+        )
+    parser.set_defaults(default_depth=depth, default_skeleton=next(iter(skeletons), None))
+    return network
+
+
+def pose_config(args, start):
+    """Config of the pose network to train: of the weights to start from, or of a variant.
+
+    Args:
+        args: of a parser with ``add_network_arguments``.
+        start: name or path of weights, ``args.weights`` or those of an earlier stage; None for the
+            variant.
+
+    Raises:
+        FileNotFoundError, ValueError: no such weights, or the arguments do not fit the network.
+    """
+    from deephar import weights
+
+    given = [name for name in ("variant", "depth", "skeleton") if getattr(args, name, None)]
+    if args.weights and given:
+        raise ValueError(
+            f"--{given[0]} does not go with --weights, whose network it is that is trained"
+        )
+    if start:
+        config = weights.read_config(weights.find(start))
+        if config.stem == "none":
+            raise ValueError(f"{start}: a network of labelled poses; give one that sees images")
+    else:
+        config = _in_space(args, VARIANTS[args.variant or "vgg16"])
+        if skeleton := getattr(args, "skeleton", None) or args.default_skeleton:
+            config = replace(config, skeleton=skeleton)
+    config = replace(config, actions={})
+    return config if args.image_size is None else replace(config, image_size=args.image_size)
+
+
+def _in_space(args, config):
+    """The variant, with depth where it is asked for, or where the data have it."""
+    depth = getattr(args, "depth", None)
+    if depth is None and config.dim == 2:
+        # The depth of a ReceptionNet is of one kind.
+        volumetric = args.default_depth and isinstance(config, ReceptionConfig)
+        depth = "volumetric" if volumetric else args.default_depth
+    return config if depth is None else in_space(config, depth)
+
+
+def require_depth_labels(config, datasets):
+    """Refuses to train a network of 3D poses where nothing would teach it depth.
+
+    Args:
+        config: the network's config.
+        datasets: data sets of stills or videos.
+
+    Raises:
+        ValueError: no data set has 3D labels.
+    """
+    if config.dim == 3 and all(dataset[0].joints_3d is None for dataset in datasets):
+        raise ValueError(
+            "a network of 3D poses needs data with 3D labels to learn depth from, and there are "
+            "none here; take a 2D variant"
+        )
+
+
 def add_common_training_arguments(network, training):
     """Adds to two groups of arguments what training on stills and on videos have in common."""
-    network.add_argument("--image-size", type=int, help="pixels, a multiple of 64 (the variant's)")
+    network.add_argument("--image-size", type=int, help="of crops, in pixels (the variant's)")
     network.add_argument(
         "--stem-weights",
         default="imagenet",
@@ -132,15 +209,20 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     from deephar import weights
     from deephar.data import Augmentation, Batches, hold_out
     from deephar.evaluation.report import limited
-    from deephar.models import build_model
+    from deephar.models import build_model, config_from_json
 
     if args.mixed_precision:
         # Not float16: the features of VGG-16 exceed its range.
         keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(args.seed)
     start = weights.find(args.weights) if args.weights and not args.resume else None
-    config = _config(args, start)
+    if args.resume:
+        config = config_from_json(json.dumps(read_settings(args.out)["model"]))
+    else:
+        config = pose_config(args, start)
     datasets = dict(datasets)
+    if not start:
+        require_depth_labels(config, datasets.values())
     first = next(iter(datasets))
     datasets[first], validation = hold_out(datasets[first], args.validation)
     validation = limited(validation, validation_limit, "persons", spread=True)
@@ -159,7 +241,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     stem_is_random = args.stem_weights == "none" or start or args.resume
     model = build_model(config, None if stem_is_random else args.stem_weights)
     if start:
-        weights.load(model, start)
+        weights.load_part(model, start)
     settings = PoseTraining(
         epochs=args.epochs,
         learning_rate=args.learning_rate,
@@ -170,22 +252,6 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     print(f"{config}\n{batches}, validation on {validation}")
     train_pose(model, config, batches, validation, score, args.out, settings, args.resume)
     print(f"wrote {args.out}: best.h5, last.h5, log.csv")
-
-
-def _config(args, start):
-    """The network's config: the resumed run's, that of the weights to start from, or a variant."""
-    from deephar import weights
-    from deephar.models import config_from_json
-
-    if args.resume:
-        config = config_from_json(json.dumps(read_settings(args.out)["model"]))
-    elif start:
-        config = weights.read_config(start)
-    else:
-        config = replace(VARIANTS[args.variant], actions={}, num_frames=None)
-        if getattr(args, "depth", None):
-            config = replace(in_space(config, args.depth), skeleton=IN_SPACE)
-    return config if args.image_size is None else replace(config, image_size=args.image_size)
 
 
 def add_evaluation_arguments(parser, out):

@@ -12,11 +12,14 @@ from pathlib import Path
 from deephar.cli import (
     SYNTHETIC,
     add_common_training_arguments,
+    add_network_arguments,
     open_videos,
     parse_folder,
     parse_subsampling,
+    pose_config,
+    require_depth_labels,
 )
-from deephar.models.config import DEPTHS, STREAMS, VARIANTS, ModelConfig, in_space
+from deephar.models.config import STREAMS, ModelConfig
 from deephar.runs import check_free
 from deephar.training import ActionTraining, PoseTraining, train_action, train_pose
 
@@ -45,28 +48,9 @@ _VALIDATION_FRAMES = 3  # of each video, to validate the pose with
 
 
 def add_stages_arguments(parser, depth=None, skeletons=()):
-    """Adds the arguments that ``train_stages`` reads.
-
-    Args:
-        parser: the parser.
-        depth: how a new network predicts depth where the arguments do not say; None for 2D poses.
-        skeletons: joint layouts to choose from for a new network, the default first; none if it is
-            that of the variant.
-    """
-    network = parser.add_argument_group("network")
-    parser.set_defaults(default_depth=depth, default_skeleton=None)
-    if skeletons:
-        parser.set_defaults(default_skeleton=skeletons[0])
-        network.add_argument(
-            "--skeleton", choices=skeletons, help=f"joints to predict ({skeletons[0]})"
-        )
-    network.add_argument("--variant", choices=VARIANTS, help="(vgg16)")
-    network.add_argument(
-        "--depth",
-        choices=DEPTHS,
-        help="predict 3D poses, in this way" + (f" ({depth})" if depth else ""),
-    )
-    network.add_argument("--frames", type=int, help=f"of a clip ({_FRAMES})")
+    """Adds the arguments that ``train_stages`` reads; see ``deephar.cli.add_network_arguments``."""
+    network = add_network_arguments(parser, depth, skeletons)
+    network.add_argument("--frames", type=int, help=f"of a clip (the network's own, or {_FRAMES})")
     network.add_argument(
         "--subsampling",
         type=parse_subsampling,
@@ -134,7 +118,7 @@ def open_training_videos(args):
     frames = args.poses == "predicted"
     if getattr(args, "protocol", None):
         # Poses are scored in the layout of the network.
-        config = _network(args, args.weights) if frames else _LABELS_NETWORK
+        config = pose_config(args, args.weights) if frames else _LABELS_NETWORK
         train = open_videos(
             args.data, "train", frames, protocol=args.protocol, skeleton=config.skeleton
         )
@@ -199,8 +183,12 @@ def train_stages(args, train, validation, head, stills=None, augmentation=None):
     for stage in () if args.resume else stages:
         check_free(Path(args.out) / stage)
     if "action" in stages:
-        start = _LABELS_NETWORK if args.poses == "labels" else _network(args, args.weights)
+        start = _LABELS_NETWORK if args.poses == "labels" else pose_config(args, args.weights)
         _with_actions(args, start, data)
+    if "pose" in stages and not args.weights:
+        require_depth_labels(pose_config(args, None), [train, *data.stills.values()])
+    if args.weights:
+        _check_protocol(args)
     if args.resume and not any((Path(args.out) / stage / "state.h5").exists() for stage in stages):
         print(f"{args.out}: nothing to resume, starting anew")
     best = args.weights
@@ -242,10 +230,18 @@ def _check(args):
             f"--stages {','.join(stages)} starts from weights: give --weights, such as "
             f"{Path(args.out) / before / 'best.h5'}"
         )
-    given = [name for name in ("variant", "depth", "skeleton") if getattr(args, name, None)]
-    if args.weights and given:
+
+
+def _check_protocol(args):
+    """Weights of another protocol have seen videos that this one tests on."""
+    from deephar import weights
+
+    theirs = weights.read_facts(weights.find(args.weights)).get("protocol")
+    ours = getattr(args, "protocol", None)
+    if theirs and ours and theirs != ours:
         raise ValueError(
-            f"--{given[0]} does not go with --weights, whose network it is that is trained"
+            f"{args.weights}: these weights were trained by the protocol {theirs}: they know "
+            f"videos that {ours} tests on; give --protocol {theirs}, or other weights"
         )
 
 
@@ -278,7 +274,7 @@ def _pose_stage(args, data, start, out, resume):
     from deephar.data import Batches
     from deephar.models import build_model
 
-    config = _network(args, start)
+    config = pose_config(args, start)
     frames = _setting(args, "batch", "pose", _BATCH)
     batches = Batches(
         {data.head: _frames(data.train), **data.stills},
@@ -305,7 +301,7 @@ def _pose_stage(args, data, start, out, resume):
     known = data.validation[0].head_sizes is not None
     score = evaluation.score_pckh if known else evaluation.score_penn
     print(f"{config}\n{batches}, validation on {held_out}", flush=True)
-    train_pose(model, config, batches, held_out, score, out, training, resume)
+    train_pose(model, config, batches, held_out, score, out, training, resume, _protocol_fact(args))
 
 
 def _action_stage(args, data, start, out, resume):
@@ -313,9 +309,9 @@ def _action_stage(args, data, start, out, resume):
     from deephar import weights
     from deephar.models import action_view, build_model
 
-    config = _with_actions(args, _network(args, start), data)
+    config = _with_actions(args, pose_config(args, start), data)
     model = build_model(config)
-    _load_pose_network(model, weights.find(start))
+    load_pose_network(model, weights.find(start))
     training = ActionTraining(
         epochs=_setting(args, "epochs", "action", _EPOCHS),
         learning_rate=_RATES["action"],
@@ -329,17 +325,28 @@ def _action_stage(args, data, start, out, resume):
         run(model, _clips(args, config, data, "action"))
 
 
-def _load_pose_network(model, path):
-    """Pose weights into a clip network; a replica of its heat maps starts as their copy."""
+def load_pose_network(model, path):
+    """Loads pose weights into a clip network; a replica that they do not have starts as a copy.
+
+    Args:
+        model: a clip network, see ``deephar.models.frame_view``.
+        path: a weights file of its pose network, or of the whole.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``deephar.weights.load_part``.
+    """
     import keras
 
     from deephar import weights
     from deephar.models import copy_to_replica, frame_view
 
     frames = frame_view(model)
+    trained = weights.read_config(path)
+    if "action_pose" not in frames.output or (trained.actions and trained.pose_replica):
+        weights.load_part(frames, path)
+        return
     weights.load_part(keras.Model(frames.input, frames.output["pose"]), path)
-    if "action_pose" in frames.output:
-        copy_to_replica(model)
+    copy_to_replica(model)
 
 
 def _finetune_stage(args, data, start, out, resume):
@@ -409,22 +416,9 @@ def _labels_stage(args, data, start, out, resume):
 # ------------------------------------------------------------------------------- what they share
 
 
-def _network(args, start):
-    """Config of the network to start from, or of the variant, as the arguments change it."""
-    from deephar import weights
-
-    if start:
-        config = weights.read_config(weights.find(start))
-        if config.stem == "none":
-            raise ValueError(f"{start}: a network of labelled poses; give one that sees images")
-    else:
-        config = VARIANTS[args.variant or "vgg16"]
-        if depth := args.depth or args.default_depth:
-            config = in_space(config, depth)
-        if skeleton := getattr(args, "skeleton", None) or args.default_skeleton:
-            config = replace(config, skeleton=skeleton)
-    config = replace(config, actions={}, num_frames=None)
-    return config if args.image_size is None else replace(config, image_size=args.image_size)
+def _protocol_fact(args):
+    """The protocol by which videos are split, where a data set has several, for weight files."""
+    return {"protocol": args.protocol} if getattr(args, "protocol", None) else {}
 
 
 def _with_actions(args, config, data):
@@ -435,7 +429,7 @@ def _with_actions(args, config, data):
     return replace(
         config,
         actions={data.head: len(data.train.actions)},
-        num_frames=args.frames or _FRAMES,
+        num_frames=args.frames or config.num_frames or _FRAMES,
     )
 
 
@@ -505,9 +499,11 @@ def _train(args, config, data, model, batches, out, training, resume, score=None
         )
         return {"accuracy": score_actions(predictions, data.validation).answer.total}
 
-    facts = {"actions": {data.head: list(data.train.actions)}, "subsampling": subsampling}
-    if getattr(args, "protocol", None):
-        facts["protocol"] = args.protocol
+    facts = {
+        "actions": {data.head: list(data.train.actions)},
+        "subsampling": subsampling,
+        **_protocol_fact(args),
+    }
     print(f"{config}\n{batches}, validation on {data.validation}", flush=True)
     score = score or score_clips
     train_action(

@@ -61,18 +61,21 @@ def _check_schedule(training, schedules):
         raise ValueError(f"learning_rate must be positive, and is {training.learning_rate}")
 
 
-def train_pose(model, config, batches, validation, score, out, training=None, resume=False):
+def train_pose(
+    model, config, batches, validation, score, out, training=None, resume=False, facts=None
+):
     """Stage 1: RMSprop, elastic-net loss, a validation score after each epoch.
 
     Args:
-        model: a network of ``deephar.models.pose_model``.
-        config: its ``ModelConfig``.
+        model: a network of ``deephar.models.pose_model`` or ``reception_net``.
+        config: its config.
         batches: a ``deephar.data.Batches`` of training samples.
         validation: a data set to score after each epoch; its best score decides ``best.h5``.
         score: a function of ``deephar.evaluation`` such as ``score_mpii``.
         out: the run folder.
         training: a ``PoseTraining``; its defaults if None.
         resume: go on with the run in ``out``.
+        facts: a dict of what the weight files are to tell besides, see ``deephar.weights.save``.
 
     Returns:
         The log: a list of dicts, one an epoch.
@@ -96,18 +99,28 @@ def train_pose(model, config, batches, validation, score, out, training=None, re
         scores = score(predictions, validation)
         return {scores.measure.lower(): scores.answer.total}
 
-    def save(path, **facts):
-        weights.save(model, config, path, **facts)
+    def save(path, **of_run):
+        weights.save(model, config, path, **of_run, **(facts or {}))
 
     return fit_run(model, batches, out, settings, validate, save, resume)
 
 
 def freeze_stem(model, blocks):
-    """Keeps the weights of the first ``blocks`` (0 to 5) of the VGG-16 stem as they are."""
-    frozen = tuple(f"block{number}_" for number in range(1, blocks + 1))
-    for layer in model.layers:
-        if frozen and layer.name.startswith(frozen):
-            layer.trainable = False
+    """Keeps the weights of the first ``blocks`` (0 to 5) of the VGG-16 stem as they are.
+
+    Raises:
+        ValueError: the network has another stem.
+    """
+    if not blocks:
+        return
+    names = tuple(f"block{number}_" for number in range(1, blocks + 1))
+    frozen = [layer for layer in model.layers if layer.name.startswith(names)]
+    if not frozen:
+        raise ValueError(
+            f"freeze_stem={blocks} keeps blocks of a VGG-16 stem; this network has another one"
+        )
+    for layer in frozen:
+        layer.trainable = False
 
 
 def _compile_pose(model, training, steps):

@@ -1,8 +1,14 @@
-import argparse
+"""What the scripts share: their arguments, and errors as one line."""
 
+import argparse
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from deephar import cli
+from deephar import cli, weights
+from deephar.models import VARIANTS, ModelConfig, ReceptionConfig, build_model
 
 
 def test_mistakes_and_interrupts_become_a_line_and_a_status(capsys):
@@ -25,3 +31,57 @@ def test_shares_are_read_and_explained():
     assert cli.parse_shares("mpii=16,lsp=8") == {"mpii": 16, "lsp": 8}
     with pytest.raises(argparse.ArgumentTypeError, match="mpii=16,lsp=8"):
         cli.parse_shares("mpii:16")
+
+
+def network_of(*arguments, depth=None, skeletons=()):
+    """The config that the arguments of a training script ask for."""
+    parser = argparse.ArgumentParser()
+    cli.add_pose_training_arguments(parser, depth, skeletons)
+    args = parser.parse_args(["--out", "out", *arguments])
+    return cli.pose_config(args, args.weights)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_gives_a_pose_network(variant):
+    config = network_of("--variant", variant)
+    assert config == replace(VARIANTS[variant], actions={})
+    assert network_of("--variant", variant, "--image-size", "64").image_size == 64
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_learns_depth_where_data_have_it(variant):
+    ours = VARIANTS[variant]
+    config = network_of("--variant", variant, depth="regression", skeletons=("pa20j",))
+    assert (config.dim, config.skeleton, config.actions) == (3, "pa20j", {})
+    fixed = ours.depth or ("volumetric" if isinstance(ours, ReceptionConfig) else None)
+    assert config.depth == (fixed or "regression")
+    config = network_of("--variant", variant, "--depth", "volumetric", depth="regression")
+    assert (config.dim, config.depth) == (3, "volumetric")
+
+
+def test_weights_bring_their_network_without_its_actions(tmp_path):
+    config = ModelConfig(
+        stem="vgg16-narrow",
+        image_size=64,
+        stem_features=16,
+        growth=8,
+        num_levels=2,
+        num_frames=4,
+        actions={"penn": 15},
+    )
+    path = tmp_path / "w.h5"
+    weights.save(build_model(config), config, path)
+    assert network_of("--weights", str(path)) == replace(config, actions={})
+    with pytest.raises(ValueError, match="--variant does not go with --weights"):
+        network_of("--weights", str(path), "--variant", "vgg16")
+    with pytest.raises(ValueError, match="one that sees images"):
+        network_of("--weights", "penn-pose-stream")
+
+
+def test_depth_is_learned_from_labels_only():
+    config = network_of("--variant", "reception-h36m")
+    flat, deep = [SimpleNamespace(joints_3d=None)], [SimpleNamespace(joints_3d=np.zeros((17, 3)))]
+    with pytest.raises(ValueError, match="data with 3D labels"):
+        cli.require_depth_labels(config, [flat, flat])
+    cli.require_depth_labels(config, [flat, deep])
+    cli.require_depth_labels(network_of(), [flat])

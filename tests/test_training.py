@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -61,6 +62,21 @@ def stored(path):
             lambda name, item: arrays.update({name: item[()]}) if hasattr(item, "shape") else None
         )
     return arrays
+
+
+def test_there_are_blocks_to_freeze_in_a_vgg_stem_only():
+    model = pose_model(TINY)
+    freeze_stem(model, 2)
+    assert [layer.name for layer in model.layers if not layer.trainable and layer.weights] == [
+        "block1_conv1",
+        "block1_conv2",
+        "block2_conv1",
+        "block2_conv2",
+    ]
+    other = pose_model(replace(TINY, stem="residual", stem_features=12))
+    freeze_stem(other, 0)
+    with pytest.raises(ValueError, match="keeps blocks of a VGG-16 stem"):
+        freeze_stem(other, 1)
 
 
 def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):

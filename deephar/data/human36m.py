@@ -122,13 +122,17 @@ class Human36M:
         if self.every < 1:
             raise ValueError(f"every must be at least 1, and is {every}.")
         path, read, form = _find_annotation(self.root)
-        sequences = [
-            taken for sequence in read(path, split) if (taken := sequence.every(self.every))
-        ]
+        found = list(read(path, split))
+        sequences = [taken for sequence in found if (taken := sequence.every(self.every))]
         if not sequences:
             raise ValueError(f"{path} holds no frame of the split {split!r}. {_REMEDY}")
         for sequence in sequences:
             sequence.check(path)
+        if foreign := {sequence.subject for sequence in sequences} - set(SPLITS[split]):
+            raise ValueError(
+                f"{path} has S{min(foreign)} among the videos of the split {split!r}, which is of "
+                f"S{', S'.join(map(str, SPLITS[split]))}. {_REMEDY}"
+            )
         self._sequences = sequences
         self._starts = np.cumsum([0, *(len(sequence.numbers) for sequence in sequences)])
         subjects = sorted({sequence.subject for sequence in sequences})
@@ -136,6 +140,8 @@ class Human36M:
             f"{path.name} ({form}: {', '.join(f'S{subject}' for subject in subjects)}), one frame "
             f"in {self.every}"
         )
+        if len(sequences) < len(found):
+            self.source += f"; {len(found) - len(sequences)} videos have no such frame"
         if frames:
             self._check_frames()
 

@@ -45,6 +45,7 @@ from deephar.evaluation.pose import (
     PoseScores,
     Predictions,
     facts_of,
+    in_space,
     pose_in_image,
     predictions_from,
     require_joints,
@@ -556,9 +557,7 @@ class _FrameLabels:
             for sample in self.samples
         )
         self.known_head_sizes = all(sample.head_size > 0 for sample in self.samples)
-        self.known_in_space = any(
-            sample.joints_3d is not None and sample.camera is not None for sample in self.samples
-        )
+        self.known_in_space = any(map(in_space, self.samples))
 
     def __len__(self):
         return len(self.samples)

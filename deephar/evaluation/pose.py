@@ -514,14 +514,25 @@ def poses_in_space(predictions, dataset):
     return _in_space(predictions, dataset)[:3]
 
 
+def in_space(sample):
+    """Whether a `Sample` has 3D labels, of any joint, and the camera that they are seen by."""
+    return (
+        sample.joints_3d is not None
+        and sample.camera is not None
+        and bool(np.isfinite(sample.joints_3d).any())
+    )
+
+
 def _in_space(predictions, dataset):
     """As `poses_in_space`, and the M samples, without their pictures."""
     if predictions.depth is None:
         raise ValueError("the network gives no depth (dim=2): its error in space is unknown")
     predicted, samples = _matched(predictions, dataset, dataset.skeleton)
-    labelled = [sample.joints_3d is not None and sample.camera is not None for sample in samples]
+    labelled = list(map(in_space, samples))
     if not any(labelled):
-        raise ValueError(f"none of the {len(samples)} persons has 3D labels: MPJPE takes them")
+        raise ValueError(
+            f"none of the {len(samples)} persons has 3D labels and a camera: MPJPE takes them"
+        )
     skeleton = get_skeleton(dataset.skeleton)
     root = skeleton.index(ROOT)
     depth = convert(predictions.depth[..., None], predictions.skeleton, skeleton)[..., 0]

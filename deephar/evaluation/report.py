@@ -19,6 +19,7 @@ from deephar.data.transforms import crop_sample
 from deephar.evaluation.pose import (
     depth_mm,
     in_skeleton,
+    in_space,
     poses_in_space,
     predict_poses,
     require_joints,
@@ -106,7 +107,7 @@ def evaluate_and_report(
 
 
 def _has_space(dataset):
-    return any(dataset[i].joints_3d is not None for i in range(len(dataset)))
+    return any(in_space(dataset[i]) for i in range(len(dataset)))
 
 
 def limited(dataset, limit, what, spread=False):

@@ -48,7 +48,7 @@ class ModelConfig:
         action_pyramids: numbers of the pyramids that have action blocks, from 1, in order and
             without a gap; empty for all.
         pose_replica: whether the actions go by heat maps of their own, a replica of those that the
-            pose is read from, which training on actions may change.
+            pose is read from, which fine-tuning on actions may change.
         centred: whether the pose stream sees coordinates from -1 to 1, so that hidden joints, which
             are set to 0, lie in the middle. The authors' networks see them from 0 to 1.
 
@@ -241,7 +241,7 @@ class ReceptionConfig:
     @property
     def num_action_predictions(self):
         """Answers of the action head: four of each stream, then of both merged."""
-        return 9
+        return 9 if self.actions else 0
 
     @property
     def depth(self):

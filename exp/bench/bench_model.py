@@ -21,7 +21,7 @@ import numpy as np
 
 from deephar.layers import TimeDistributed
 from deephar.losses import PoseLoss
-from deephar.models import VARIANTS, pose_model
+from deephar.models import VARIANTS, build_model
 
 WRAPPERS = {"folded": TimeDistributed, "keras": keras.layers.TimeDistributed}
 
@@ -31,7 +31,8 @@ def main(argv=None):
     args = _parse(argv)
     ratios = {}
     for variant in args.variants:
-        network = pose_model(replace(VARIANTS[variant], image_size=args.image_size))
+        config = replace(VARIANTS[variant], actions={}, image_size=args.image_size)
+        network = build_model(config)
         image, pose = network.input, network.output["pose"]  # Keras's layer takes one output only
         if variant == "vgg16-light":
             pyramids = keras.Model(network.get_layer("stem_bn").output, pose)

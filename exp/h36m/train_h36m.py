@@ -17,7 +17,6 @@ import sys
 from deephar import cli
 from deephar.data import MPII, Human36M
 from deephar.evaluation import score_mpjpe
-from deephar.models.config import DEPTHS
 
 SHARES = {"h36m": 16, "mpii": 16}
 VALIDATION = 2000
@@ -37,17 +36,11 @@ def main(argv=None):
         help="measure to pick the best epoch by: 1 (MPJPE) or 2 (P-MPJPE) (%(default)s)",
     )
     parser.add_argument(
-        "--depth",
-        choices=DEPTHS,
-        default="volumetric",
-        help="how it is predicted (%(default)s; with --weights, as theirs)",
-    )
-    parser.add_argument(
         "--shares",
         type=cli.parse_shares,
         help="persons of each data set in a batch (h36m=16,mpii=16, of those given)",
     )
-    cli.add_pose_training_arguments(parser)
+    cli.add_pose_training_arguments(parser, depth="volumetric", skeletons=("pa17j",))
     args = parser.parse_args(argv)
 
     datasets = {"h36m": Human36M(args.data, "train", args.protocol, args.every)}

@@ -4,7 +4,8 @@
 
 Prints accuracy and top-5 accuracy of every prediction block (the last is the answer), the accuracy
 of each action, and the scores of the poses along the way: PCK, and MPJPE in mm of a network of 3D
-poses, where the camera is known. Writes results.json, videos.csv, confusion.png, actions.png and
+poses. The data set says nothing of its cameras, so for this the camera of each video is fitted to
+its labels. Writes results.json, videos.csv, confusion.png, actions.png and
 videos.png. `--clips multi --mirror` is the multi-clip protocol. The videos are those that the
 weights' training left out: by persons (cross-subject) or by camera (cross-view).
 

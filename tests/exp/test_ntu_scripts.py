@@ -150,6 +150,18 @@ def test_mistakes_in_training_are_one_line(folder, tmp_path, capsys, change, mes
     assert not (tmp_path / "out").exists()
 
 
+def test_weights_of_the_other_protocol_are_not_trained_further(folder, trained, capsys, run):
+    """They have seen persons that cross-subject tests on."""
+    out = trained.parent / "other"
+    for stage, stages in (("pose", "action"), ("action", "finetune")):
+        start = trained / stage / "best.h5"
+        assert weights.read_facts(start)["protocol"] == "cross-view"
+        arguments = ["--data", folder, "--weights", start, "--stages", stages, "--out", out]
+        assert run(TRAIN, *arguments, *QUICK) == 2
+        assert "trained by the protocol cross-view" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_stage_2_starts_from_pose_weights_in_their_skeleton(folder, tmp_path, capsys, run):
     config = ModelConfig(**SMALL, skeleton="pa20j", dim=3, depth="volumetric")
     start = ["--weights", save(tmp_path / "pose.h5", config), "--stages", "action"]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from deephar import weights
 from deephar.data import Synthetic, write_penn
 from deephar.data.penn import ACTIONS
-from deephar.models import frame_view
+from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
+from deephar.stages import load_pose_network
 
 NETWORK = "--variant vgg16-light-64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3".split()
@@ -157,3 +159,52 @@ def test_arguments_without_sense_are_refused(folder, tmp_path, capsys, arguments
     with contextlib.suppress(SystemExit):  # of argparse, with status 2
         assert run(SCRIPT, "--data", folder, "--out", tmp_path, *QUICK, *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+AUTHORS = {
+    "spnet": ModelConfig(
+        stem="residual",
+        stem_features=12,
+        image_size=64,
+        growth=8,
+        num_levels=2,
+        num_pyramids=1,
+        visibility="window_mass",
+        num_frames=4,
+        pose_features=16,
+        appearance_features=16,
+        pose_replica=True,
+        centred=False,
+    ),
+    "reception": ReceptionConfig(image_size=64, stem_features=16, num_blocks=2),
+}
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_the_authors_networks_learn_actions_on_pose_weights(folder, tmp_path, run, name):
+    pose = build_model(AUTHORS[name])
+    weights.save(pose, AUTHORS[name], tmp_path / "pose.h5")
+    out = tmp_path / "run"
+    arguments = ["--data", folder, "--weights", tmp_path / "pose.h5", "--out", out, *QUICK]
+    assert run(SCRIPT, *arguments, "--stages", "action,finetune") == 0
+    action, config = weights.load_model(out / "action" / "best.h5")
+    assert (config.num_frames, config.actions) == (4, {"penn": 15})
+    actual = by_name(frame_view(action))
+    for weight, value in by_name(pose).items():
+        np.testing.assert_array_equal(actual[weight], value)
+        replica = weight.replace("_conv1/", "_conv1_replica/")
+        np.testing.assert_array_equal(actual.get(replica, value), value)
+    tuned, _ = weights.load_model(out / "finetune" / "best.h5")
+    tuned = by_name(frame_view(tuned))
+    assert any(not np.array_equal(tuned[weight], value) for weight, value in actual.items())
+
+
+def test_a_trained_replica_is_kept(tmp_path):
+    config = replace(AUTHORS["spnet"], actions={"penn": 15})
+    trained, model = build_model(config), build_model(config)
+    weights.save(trained, config, tmp_path / "trained.h5")
+    load_pose_network(model, tmp_path / "trained.h5")
+    kept = by_name(frame_view(model))
+    assert any("_replica" in name for name in kept)
+    for name, value in by_name(frame_view(trained)).items():
+        np.testing.assert_array_equal(kept[name], value)
