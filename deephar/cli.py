@@ -152,7 +152,7 @@ def add_common_training_arguments(network, training):
         metavar="N",
         help="keep the first N of the 5 VGG-16 blocks as they are (%(default)s)",
     )
-    training.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    training.add_argument("--seed", type=parse_seed, default=0, help="(%(default)s)")
     training.add_argument(
         "--mixed-precision", action="store_true", help="compute in bfloat16, for GPUs"
     )
@@ -161,11 +161,11 @@ def add_common_training_arguments(network, training):
     )
     training.add_argument(
         "--validation",
-        type=float,
+        type=parse_share,
         default=0.1,
         metavar="SHARE",
-        help="share of the training images, or videos, held out to pick the best epoch "
-        "(%(default)s)",
+        help="share of the training images, videos, performances or persons held out "
+        "to pick the best epoch, between 0 and 1 (%(default)s)",
     )
 
 
@@ -174,6 +174,26 @@ def parse_folder(text):
     if not text or Path(text).is_file():
         raise argparse.ArgumentTypeError(f"expected a folder, got {text!r}")
     return text
+
+
+def parse_share(text):
+    """A number between 0 and 1, neither of which it is."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
+    return share
+
+
+def parse_seed(text):
+    """A seed that all sources of random numbers take."""
+    if not (text.isdecimal() and int(text) < 2**32):
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^32 - 1, got {text!r}"
+        )
+    return int(text)
 
 
 def parse_shares(text):

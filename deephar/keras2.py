@@ -226,9 +226,9 @@ def _unit_grid(size):
 
 
 def _array(weights, name, dims):
-    """A weight as an array; empty if it is absent or has other dimensions."""
+    """A weight as an array; empty if it is absent, has other dimensions, or holds no numbers."""
     value = weights[name][()] if isinstance(weights, dict) and name in weights else None
-    return value if np.ndim(value) == dims else np.empty((0,) * dims)
+    return value if np.ndim(value) == dims and value.dtype.kind in "fiu" else np.empty((0,) * dims)
 
 
 def _equal(actual, expected):

@@ -34,7 +34,14 @@ from deephar.data.clips import WHOLE, clip_indices
 from deephar.data.transforms import DEPTH_RANGE, crop_image, load_image, normalize, touches
 from deephar.evaluation.action import trained_subsampling
 from deephar.evaluation.boxes import box_in_frames
-from deephar.evaluation.inference import actions_of, call_network, for_stills, poses_of, stacked
+from deephar.evaluation.inference import (
+    actions_of,
+    call_network,
+    for_stills,
+    poses_of,
+    require_images,
+    stacked,
+)
 from deephar.evaluation.pose import BOX_MARGIN, depth_mm, pose_in_image
 from deephar.files import replacing
 from deephar.geometry import crop_affine, square_window
@@ -167,11 +174,7 @@ class Predictor:
         name = _default_weights() if weights is None else weights
         path = weight_files.find(name)
         self.config = weight_files.read_config(path)
-        if self.config.stem == "none":
-            raise ValueError(
-                f"{path}: these weights tell actions from labelled poses and cannot see images; "
-                "use weights of a network with a stem"
-            )
+        require_images(self.config, path)
         self._head = _checked_head(path, self.config.actions, head)
         self._facts = weight_files.read_facts(path)
         self.actions = _action_names(path, self._facts, self.config.actions, self._head)
@@ -344,9 +347,11 @@ def _default_weights():
             return name
     path = weight_files.weights_folder() / "index.json"
     known = ", ".join(sorted(entries)) or "none yet"
+    lost = f"; {missing}" if (missing := weight_files.missing_index()) else ""
     raise FileNotFoundError(
         f"{path} names no default weights (entries: {known}): say which weights to use, by a name "
-        'or the path of a weights file, as in Predictor("runs/mpii/best.h5")'
+        "or the path of a weights file, as in --weights runs/mpii/best.h5 (in Python: "
+        f'Predictor("runs/mpii/best.h5")){lost}'
     )
 
 
@@ -354,7 +359,10 @@ def _checked_head(path, heads, head):
     """Name of the head to ask; None of a network that predicts poses only."""
     known = ", ".join(heads)
     if head is None and len(heads) > 1:
-        raise ValueError(f"{path}: has several heads for actions ({known}); say which, as head=...")
+        raise ValueError(
+            f"{path}: has several heads for actions ({known}); say which, with --head NAME (in "
+            "Python: head=NAME)"
+        )
     if head is not None and head not in heads:
         raise ValueError(f"{path}: has no head {head!r} for actions (known: {known or 'none'})")
     return head or next(iter(heads), None)
@@ -471,9 +479,17 @@ def _upright(image):
     """Pixels of a picture; of a file, turned as the EXIF data say."""
     if not isinstance(image, np.ndarray | str | os.PathLike):
         raise ValueError(f"expected a picture as an array or the path of a file, got {image!r}")
-    pixels = load_image(image)  # says what is wrong with a damaged file
     if isinstance(image, np.ndarray):
-        return pixels
+        return load_image(image)
+    try:
+        pixels = load_image(image)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{image}: no such picture") from None
+    except ValueError as error:  # which speaks of data sets
+        raise ValueError(
+            f"{image}: cannot be read as a picture (no JPEG, PNG or another form that OpenCV "
+            "reads, cut off, or not allowed to be read); save or fetch it again"
+        ) from error
     with open(image, "rb") as file:
         turned = b"Exif\0\0" in file.read(1 << 16)
     if turned:

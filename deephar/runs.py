@@ -18,6 +18,7 @@ import h5py
 import keras
 import numpy as np
 
+from deephar.data.samples import names_of
 from deephar.files import replacing, writing_h5
 
 # Validation scores of which the lowest is the best.
@@ -209,7 +210,7 @@ def run_settings(model, config, training, batches, validation, **more):
 def _items(dataset):
     """How many items a data set has, and digests of their names and of some of their labels."""
     count = len(dataset)
-    names = "\n".join(dataset[index].name for index in range(count))
+    names = "\n".join(names_of(dataset))
     items = {"items": count, "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
     some = [dataset[index] for index in sorted({0, count // 2, count - 1})]
     if all(hasattr(item, "joints") for item in some):  # not of cached features

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from deephar import weights
-from deephar.evaluation.pose import predict_poses
+from deephar.evaluation.pose import predict_poses, whole_of
 from deephar.losses import ActionLoss, PoseLoss
 from deephar.models import frame_view, has_pose_network
 from deephar.runs import fit_run, run_settings, validation_score
@@ -85,7 +85,10 @@ def train_pose(
             ``deephar.runs.fit_run``.
     """
     training = training or PoseTraining()
-    settings = run_settings(model, config, training, batches, validation)
+    # A protocol decides the measure, so scores of another one would not compare.
+    protocol = getattr(whole_of(validation), "protocol", None)
+    more = {} if protocol is None else {"protocol": protocol}
+    settings = run_settings(model, config, training, batches, validation, **more)
     freeze_stem(model, training.freeze_stem)
     _compile_pose(model, training, steps=training.epochs * len(batches))
 

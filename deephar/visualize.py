@@ -6,6 +6,8 @@ objects (never pyplot, which keeps global state): save them with ``figure.savefi
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import cv2
 import numpy as np
 
@@ -221,7 +223,7 @@ def draw_views(joints, skeleton, true=None, *, size=256, span=2200, stacked=Fals
             any known joint the views are empty.
         skeleton: the name of the joint layout, or a `Skeleton`.
         true: optional (J, 3), another pose, drawn in grey below it, the roots laid together.
-        size: height and width of a view in pixels.
+        size: height and width of a view in pixels, a whole number from 1 up.
         span: mm that a view shows at least in height and width; more if a pose needs it.
         stacked: whether the side view is below the other, rather than at its right.
         metric: whether `joints` are mm in x and y as well. If not, no grid is drawn, and the
@@ -231,8 +233,10 @@ def draw_views(joints, skeleton, true=None, *, size=256, span=2200, stacked=Fals
         uint8 (size, 2 size, 3), RGB; stacked: (2 size, size, 3).
 
     Raises:
-        ValueError: the joints are of another form, for instance 2D.
+        ValueError: the joints are of another form, for instance 2D; or `size` is no such number.
     """
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+        raise ValueError(f"the size of a view must be a whole number of pixels, got {size!r}")
     skeleton = get_skeleton(skeleton)
     poses = [
         _checked_space(pose, skeleton) for pose in ([joints] if true is None else [joints, true])

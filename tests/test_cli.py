@@ -27,6 +27,24 @@ def test_mistakes_and_interrupts_become_a_line_and_a_status(capsys):
         failing(TypeError("bug"))
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        *(("--validation", value, "between 0 and 1") for value in ("0", "1", "-0.1", "nan", "x")),
+        *(("--seed", value, "whole number from 0") for value in ("-1", "0.5", str(2**32))),
+    ],
+)
+def test_numbers_that_no_training_takes_are_refused_at_once(capsys, option, value, message):
+    parser = argparse.ArgumentParser()
+    cli.add_pose_training_arguments(parser)
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--out", "out", option, value])
+    assert f"argument {option}: expected a" in (printed := capsys.readouterr().err)
+    assert message in printed
+    args = parser.parse_args(["--out", "out", "--validation", "0.25", "--seed", "7"])
+    assert (args.validation, args.seed) == (0.25, 7)
+
+
 def test_shares_are_read_and_explained():
     assert cli.parse_shares("mpii=16,lsp=8") == {"mpii": 16, "lsp": 8}
     with pytest.raises(argparse.ArgumentTypeError, match="mpii=16,lsp=8"):

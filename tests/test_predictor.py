@@ -275,11 +275,12 @@ def test_bad_boxes_are_explained(blobs, box, message):
 
 def test_bad_pictures_are_explained(blobs, tmp_path):
     predictor = blobs(POSES)
-    with pytest.raises(FileNotFoundError, match=r"gone\.jpg"):
+    with pytest.raises(FileNotFoundError, match=r"^gone\.jpg: no such picture$"):
         predictor("gone.jpg")
     (tmp_path / "text.jpg").write_text("no picture")
-    with pytest.raises(ValueError, match=r"text\.jpg"):
+    with pytest.raises(ValueError, match=r"text\.jpg: cannot be read as a picture") as error:
         predictor(tmp_path / "text.jpg")
+    assert "README" not in str(error.value)
     with pytest.raises(ValueError, match="float64"):
         predictor(np.zeros((9, 9, 3)))
 
@@ -492,7 +493,8 @@ def test_names_of_the_actions_travel_with_the_weights(blobs):
 
 def test_of_several_heads_one_has_to_be_named(blobs):
     config = ModelConfig(**SMALL, num_frames=4, actions={"penn": 15, "dots": 3})
-    with pytest.raises(ValueError, match=r"several heads for actions \(penn, dots\)"):
+    message = r"several heads for actions \(penn, dots\); say which, with --head NAME"
+    with pytest.raises(ValueError, match=message):
         blobs(config)
     assert len(blobs(config, "dots").actions) == 3
     with pytest.raises(ValueError, match=r"no head 'x' for actions \(known: penn, dots\)"):
@@ -507,8 +509,12 @@ def test_weights_that_take_poses_are_refused(blobs):
 
 def test_default_weights_are_those_that_the_index_names(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"no default weights \(entries: none yet\)"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no default weights \(entries: none yet\)"
+    ) as error:
         Predictor()
+    assert "--weights runs/mpii/best.h5" in str(error.value)
+    assert "copy weights/index.json of the project" in str(error.value)
     keras.utils.set_random_seed(0)
     weights.save(build_model(POSES), POSES, tmp_path / "a.h5", data="none", score=0)
     weights.register("small", tmp_path / "a.h5", licence="MIT")

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import os
 import resource
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from deephar import weights
-from deephar.data import MPII, Batches, ClipBatches, SequenceBatches, Subset, Synthetic
+from deephar.data import MPII, Batches, ClipBatches, Frames, SequenceBatches, Subset, Synthetic
 from deephar.evaluation import predict_poses, score_mpii
 from deephar.models import (
     VARIANTS,
@@ -386,6 +387,18 @@ def test_data_sets_of_the_same_names_are_told_apart_by_their_labels(tmp_path):
     for other in ({"image_size": 128}, {"views": "front"}, {"seed": 1}):
         changed = Synthetic("train", videos=3, **{"image_size": 64, **other})
         assert _items(changed) != _items(first)
+
+
+def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
+    frames = Frames(Synthetic("train", videos=2, image_size=64, frames=5))
+    names = "\n".join(frames[index].name for index in range(10))
+    built, build = [], Frames.__getitem__
+    monkeypatch.setattr(
+        Frames, "__getitem__", lambda self, index: built.append(index) or build(self, index)
+    )
+    # Runs of before go on.
+    assert _items(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
+    assert built == [0, 5, 9]
 
 
 CLIPS = ModelConfig(

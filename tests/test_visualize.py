@@ -309,6 +309,17 @@ def test_poses_of_another_form_have_no_views(shape, message):
         visualize.draw_views(standing(), "pa16j", np.zeros(shape))
 
 
+@pytest.mark.parametrize("size", [0, -5, 2.5, 256.0, "256", None, True])
+def test_views_of_no_size_are_refused(size):
+    with pytest.raises(ValueError, match=f"whole number of pixels, got {size!r}"):
+        visualize.draw_views(standing(), "pa16j", size=size)
+
+
+def test_small_views_are_drawn():
+    assert visualize.draw_views(standing(), "pa16j", size=1).shape == (1, 2, 3)
+    assert visualize.draw_views(standing(), "pa16j", size=np.int64(9)).shape == (9, 18, 3)
+
+
 # --- plots ---
 
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import resource
+import shlex
 from dataclasses import replace
 
 import h5py
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from deephar import weights
+from deephar.data import ntu
 from deephar.layers import DepthSoftArgmax
 from deephar.models import (
     VARIANTS,
@@ -18,6 +20,7 @@ from deephar.models import (
     config_from_json,
     pose_model,
 )
+from deephar.weights.__main__ import main
 
 CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 
@@ -214,6 +217,57 @@ def test_files_of_another_format_or_with_values_that_are_not_finite_are_refused(
         weights.load(model, saved)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[1, 2]", r"its facts are damaged \(expected a dict, got \[1, 2\]"),
+        ("{", r"its facts are damaged \(Expecting property name"),
+        (3, "its facts are damaged"),
+        ('{"actions": ["a"]}', "its facts are damaged .*lists of names by head"),
+        ('{"actions": {"a": 3}}', "its facts are damaged .*lists of names by head"),
+    ],
+)
+def test_damaged_facts_name_the_file(saved, value, message):
+    with h5py.File(saved, "a") as file:
+        file.attrs[weights.FACTS] = value
+    with pytest.raises(ValueError, match=rf"model\.h5: {message}"):
+        weights.read_facts(saved)
+    with pytest.raises(ValueError, match=rf"model\.h5: {message}"):
+        weights.describe(saved)
+
+
+@pytest.mark.parametrize("value", ["{", "", 3, '{"actions": null}', '{"network": []}'])
+def test_a_damaged_config_names_the_file(saved, value):
+    with h5py.File(saved, "a") as file:
+        file.attrs[weights.CONFIG] = value
+    for read in (weights.read_config, weights.load_model, weights.describe):
+        with pytest.raises(ValueError, match=r"model\.h5: its config is damaged \("):
+            read(saved)
+
+
+def test_text_in_place_of_a_weight_is_named(model, saved, spnet_file):
+    bias = "block3_conv1/block3_conv1/bias:0"
+    with h5py.File(saved, "a") as file:
+        shape = file[bias].shape
+        del file[bias]
+        file[bias] = np.full(shape, b"text")
+    for read in (lambda path: weights.load(model, path), weights.describe):
+        with pytest.raises(ValueError, match=r"model\.h5: damaged, /block3\S*bias:0 holds no numb"):
+            read(saved)
+    with h5py.File(saved, "a") as file:
+        del file[bias]
+        file.create_group(bias)
+    with pytest.raises(ValueError, match=r"model\.h5: damaged, /block3\S*bias:0 holds no numbers"):
+        weights.load(model, saved)
+    with h5py.File(spnet_file, "a") as file:
+        group = file["dp1_pb1_xy_x/dp1_pb1_xy_x"]
+        shape = group["depthwise_kernel:0"].shape
+        del group["depthwise_kernel:0"]
+        group["depthwise_kernel:0"] = np.full(shape, b"text")
+    with pytest.raises(ValueError, match=r"spnet\.h5: the constant layer dp1_pb1_xy_x does not"):
+        weights.load_model(spnet_file)
+
+
 def test_files_of_others_have_no_config(model, tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     with pytest.raises(ValueError, match="holds no network config"):
@@ -256,6 +310,41 @@ def test_a_damaged_index_is_named(tmp_path, monkeypatch):
     (tmp_path / "index.json").write_text('{"small": {}}')
     with pytest.raises(ValueError, match=r"index\.json: not a list of weights"):
         weights.load_model("small")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"config": None},
+        {"config": []},
+        {"file": None},
+        {"facts": []},
+        {"facts": {"actions": ["walk"]}},
+    ],
+)
+def test_an_entry_of_another_form_is_named(tmp_path, monkeypatch, fields):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    entry = {"file": "a.h5", "url": "https://there", "config": {}, **fields}
+    (tmp_path / "index.json").write_text(json.dumps({"small": entry}))
+    with pytest.raises(ValueError, match=r"index\.json: not a list of weights"):
+        weights.load_model("small")
+
+
+@pytest.mark.parametrize("config", [{"growth": "x"}, {"actions": None}, {"skeleton": "none"}])
+def test_an_entry_with_a_damaged_config_is_named(tmp_path, monkeypatch, saved, config):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    entry = {"file": saved.name, "url": "https://there", "config": config}
+    (tmp_path / "index.json").write_text(json.dumps({"small": entry}))
+    with pytest.raises(ValueError, match=r"index\.json: the config of 'small' is damaged"):
+        weights.load_model("small")
+
+
+def test_a_folder_without_an_index_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    with pytest.raises(FileNotFoundError) as error:
+        weights.load_model("cvpr18-mpii")
+    assert f"{tmp_path / 'index.json'} is not there" in str(error.value)
+    assert "copy weights/index.json of the project into the folder" in str(error.value)
 
 
 def test_index_takes_only_files_that_say_what_they_are(model, tmp_path, monkeypatch):
@@ -403,10 +492,26 @@ def test_action_heads_and_frames_can_be_named(clips_file):
     assert (config.num_frames, config.actions) == (16, {"gym": 15})
     with pytest.raises(ValueError, match=r"has 1 action heads \(15 classes\)"):
         weights.infer_config(clips_file, num_frames=16, heads=["gym", "penn"])
-    with pytest.raises(ValueError, match=r"clips\.h5: .*convert FILE OUT\.h5 --frames N"):
+    with pytest.raises(
+        ValueError, match=r"convert \S*/clips\.h5 \S*/clips-converted\.h5 --frames 8$"
+    ):
         weights.load_model(clips_file)
     with pytest.raises(ValueError, match=r"clips\.h5: .*num_frames must be at least 4"):
         weights.infer_config(clips_file, num_frames=2)
+    for name in ("", "a/b c", "a b"):
+        with pytest.raises(ValueError, match=rf"clips\.h5: '{name}' cannot be the name of a head"):
+            weights.infer_config(clips_file, num_frames=16, heads=[name])
+
+
+def test_the_command_that_tells_the_frames_can_be_pasted(clips_file):
+    path = clips_file.rename(clips_file.with_name("the clips.hdf5"))
+    with pytest.raises(ValueError, match="--frames") as error:
+        weights.load_model(path)
+    command = str(error.value).split("with: ")[1]
+    assert command.startswith("python -m deephar.weights convert ")
+    assert main(shlex.split(command)[3:]) == 0
+    out = path.with_name("the clips-converted.h5")
+    assert weights.load_model(out)[1] == AUTHORS["spnet_multitask2d_replica"]
 
 
 def test_an_authors_file_that_lacks_a_layer_names_it(spnet_file):
@@ -503,6 +608,40 @@ def test_the_index_tells_what_the_layers_do_not(listed, clips_file, hashed):
     clips_file = clips_file.rename(clips_file.with_name("mine.h5" if hashed else path.name))
     assert weights.listed_as(clips_file) == "authors"
     assert weights.read_config(clips_file) == config
+
+
+def test_without_a_hash_another_network_is_refused(listed, clips_file):
+    config = AUTHORS["spnet_multitask2d_replica"]
+    path = listed(replace(config, actions={"gym": 15}))
+    clips_file.rename(path)
+    assert weights.load_model("authors")[1].actions == {"gym": 15}
+    listed(replace(config, actions={"penn": 12}, growth=24))
+    with pytest.raises(ValueError, match=r"authors\.h5: its network is not that which") as error:
+        weights.load_model("authors")
+    assert "growth=16 in place of 24, actions=[15] in place of [12]; download" in str(error.value)
+    assert weights.listed_as(path) is None
+    listed(RECEPTION)
+    with pytest.raises(ValueError, match="a ModelConfig in place of a ReceptionConfig"):
+        weights.find("authors")
+
+
+def test_without_a_hash_poses_are_not_taken_for_actions(listed, spnet_file):
+    path = listed(AUTHORS["spnet_multitask2d_replica"])
+    spnet_file.rename(path)
+    with pytest.raises(ValueError, match=r"actions=\[\] in place of \[15\]"):
+        weights.find("authors")
+
+
+def test_without_a_hash_a_replica_of_the_heat_maps_is_no_other_network(listed, clips_file):
+    config = AUTHORS["spnet_multitask2d_replica"]
+    path = listed(replace(config, pose_replica=False))
+    clips_file.rename(path)
+    assert weights.load_model("authors")[1] == config
+
+
+@pytest.mark.parametrize("name", ["cvpr18-ntu", "tpami20-ntu"])
+def test_the_authors_networks_for_ntu_name_their_actions(name):
+    assert tuple(weights.index()[name]["facts"]["actions"]["ntu"]) == ntu.ACTIONS
 
 
 def test_the_index_of_the_project_lists_networks_that_can_be_built():

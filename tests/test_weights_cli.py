@@ -109,11 +109,37 @@ def test_converted_files_are_our_own(spnet_file, golden, tmp_path, capsys):
 
 def test_frames_and_head_of_clips_are_given_once(clips_file, tmp_path, capsys):
     out = tmp_path / "ours.h5"
-    assert "--frames N" in failure(["convert", clips_file, out], capsys)
+    assert "--frames 8" in failure(["convert", clips_file, out], capsys)
+    argv = ["convert", clips_file, out, "--frames", "8", "--head"]
+    assert "'a/b c' cannot be the name of a head" in failure([*argv, "a/b c"], capsys)
+    assert "'' cannot be the name of a head" in failure([*argv, ""], capsys)
     assert not out.exists()
     assert main(["convert", clips_file, str(out), "--frames", "8", "--head", "gym"]) == 0
     config = weights.read_config(out)
     assert (config.num_frames, config.actions) == (8, {"gym": 15})
+
+
+def test_names_of_the_actions_go_along_with_a_converted_file(clips_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    config = json.loads(weights.infer_config(clips_file, num_frames=8).to_json())
+    names = [f"deed {number}" for number in range(15)]
+    entry = {"file": "theirs.h5", "url": "https://there", "config": config}
+    entry["facts"] = {"actions": {"penn": names}}
+    (tmp_path / "index.json").write_text(json.dumps({"theirs": entry}))
+    (tmp_path / "theirs.h5").write_bytes(Path(clips_file).read_bytes())
+    assert Predictor("theirs").actions == tuple(names)
+    assert main(["convert", "theirs", str(tmp_path / "ours.h5"), "--head", "gym"]) == 0
+    assert weights.read_facts(tmp_path / "ours.h5")["actions"] == {"gym": names}
+
+
+def test_inspect_warns_of_nan(tmp_path, capsys):
+    weights.save(pose_model(CONFIG), CONFIG, tmp_path / "w.h5")
+    assert "NaN" not in inspect(tmp_path / "w.h5", capsys)
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file["block3_conv1/block3_conv1/bias:0"][3] = np.nan
+        file["block3_conv2/block3_conv2/bias:0"][0] = np.inf
+    text = inspect(tmp_path / "w.h5", capsys)
+    assert "/block3_conv1/block3_conv1/bias:0 holds NaN or infinite values, as do 1 more" in text
 
 
 @pytest.mark.parametrize("name", ["spnet_pose2d", "reception_pose2d_context"])

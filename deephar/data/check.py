@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deephar.data.clips import size_differs
-from deephar.data.human36m import Human36M
+from deephar.data.clips import labelled_size, size_differs
+from deephar.data.human36m import Human36M, size_problem
 from deephar.data.lsp import LSP
 from deephar.data.mpii import MPII
-from deephar.data.ntu import NTU, SIZE
+from deephar.data.ntu import NTU
 from deephar.data.penn import ACTIONS, PennAction, action_names
 from deephar.data.transforms import load_image, touches, window_touches
 from deephar.geometry import square_window
@@ -35,11 +35,8 @@ def _penn(folder, split):
 
 def _ntu(folder, split):
     # The split into persons to train on and to test on; both have all cameras.
-    frame = next(Path(folder).glob("frames/*/000001.jpg"), None)
-    size = SIZE if frame is None else _size_or_error(frame)
-    if isinstance(size, str):
-        raise ValueError(size)
-    return NTU(folder, split, frames=False, size=size)
+    frame = min(Path(folder).glob("frames/*/000001.jpg"), default=None)
+    return NTU(folder, split, frames=False, size=frame)
 
 
 def _h36m(folder, split):
@@ -146,7 +143,8 @@ def _report_h36m(dataset, problems, notes):
     """Appends the findings on one split of Human3.6M; returns what is in it."""
     for folder, names in dataset.missing_frames().items():
         problems.append(f"{folder} lacks {len(names)} frames, first {names[0]}")
-    decoded = 0
+    problems += [f"{name}: {why}" for name, why in dataset.lifeless_videos().items()]
+    decoded, resized = 0, {}
     # In parts: there are 300 000 frames.
     with ThreadPoolExecutor(WORKERS) as pool:
         for start in range(0, len(dataset), 1000):
@@ -157,8 +155,13 @@ def _report_h36m(dataset, problems, notes):
                 decoded += 1
                 if isinstance(size, str):
                     problems.append(size)
+                elif why := size_problem(sample.camera, size):
+                    path = Path(sample.image)
+                    resized.setdefault((path.parent, why), []).append(path.name)
                 else:
                     _report_sample(sample, size, problems, notes)
+    for (folder, why), names in resized.items():
+        problems.append(f"{folder}: {len(names)} frames, first {names[0]}, of {why}")
     found = f"{len(dataset)} frames, {decoded} of them decoded"
     if uneven := dataset.uneven_videos():
         found += (
@@ -225,7 +228,7 @@ def _report_frames(dataset, index, pool, problems):
         if size_differs(result, video.size):
             problems.append(
                 f"{path} is {result[0]} x {result[1]} pixels, but its labels are for "
-                f"{video.size[0]} x {video.size[1]}"
+                f"{labelled_size(video)}"
             )
     return decoded
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deephar.data.samples import Sample, Video
+from deephar.data.samples import Sample, Video, names_of
 from deephar.data.transforms import (
     Augmentation,
     crop_and_size,
@@ -51,6 +51,8 @@ class Frames:
             not positive.
     """
 
+    groups = "videos"
+
     def __init__(self, videos, per_video: int | None = None):
         if per_video is not None and per_video < 1:
             raise ValueError(f"per_video must be at least 1, got {per_video}.")
@@ -71,6 +73,11 @@ class Frames:
     def __getitem__(self, index):
         video, frame = self._where[index]
         return frame_sample(self.videos[video], frame)
+
+    def names(self) -> list[str]:
+        """Names of all frames, in order, without a look at them."""
+        videos = names_of(self.videos)
+        return [frame_name(videos[video], frame) for video, frame in self._where]
 
     def __repr__(self):
         return f"Frames({len(self)} of {len(self.videos)} videos of {self.videos!r})"
@@ -529,6 +536,13 @@ def _check_size(video, frame, size):
         which = f" ({image})" if isinstance(image, str) else ""
         raise ValueError(
             f"Frame {frame} of video {video.name!r}{which} is {size[0]} x {size[1]} pixels, but "
-            f"its labels are for {video.size[0]} x {video.size[1]}. Get the frames anew, in their "
-            "original size."
+            f"its labels are for {labelled_size(video)}. Get the frames anew, in their original "
+            "size."
         )
+
+
+def labelled_size(video: Video) -> str:
+    """The size of the frames that the labels of a video are for, and what tells it, in words."""
+    size = f"{video.size[0]} x {video.size[1]}"
+    # The odd one out may be the frame that was looked at first.
+    return f"{size} (all must have the size of {video.size_from})" if video.size_from else size

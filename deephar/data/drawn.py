@@ -72,6 +72,7 @@ class DrawnPenn:
 
     name = "penn-drawn"
     skeleton = "penn13"
+    groups = "videos"
     head = PennAction.name
 
     def __init__(
@@ -100,6 +101,10 @@ class DrawnPenn:
     def __getitem__(self, index):
         video = _resized(self.labels[index], self.image_size)
         return replace(video, frames=self._frames(video))
+
+    def names(self) -> list[str]:
+        """Names of all videos, in order."""
+        return self.labels.names()
 
     def _frames(self, video):
         """The frames of a video, those of the last few videos with what was prepared for them."""

@@ -16,8 +16,10 @@ import h5py
 import numpy as np
 
 from deephar.camera import Camera
+from deephar.data.jpegs import check_command
 from deephar.data.matfile import load_mat, structures
 from deephar.data.samples import Sample
+from deephar.data.transforms import load_image
 from deephar.skeletons import convert, get_skeleton
 
 SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
@@ -50,6 +52,10 @@ CAMERAS = ("camera-parameters.json", "cameras.h5")
 # take 2.25 times the size of the picture in pixels (1000 x 1002) for this.
 WINDOW = 2.25 * np.array([1000.0, 1002.0])
 
+# No field tells the size of a camera's picture, but the principal point is near its middle.
+_SIZE_TOLERANCE = 0.1
+_LEAST_EXTENT = 1.0  # mm; the joints of a smaller person all lie in one place
+
 # In some releases, and for S1, the videos of two actions have other names.
 _OTHER_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 _SEQUENCES = {"train": "sequences_tr", "test": "sequences_val"}
@@ -69,9 +75,10 @@ class Human36M:
        ``camera-parameters.json`` or ``cameras.h5``. The frames are
        ``images/S1/Directions 1.54138969/000001.jpg``, the folders named like the videos.
 
-    Frames are numbered from 1, in the order of the video. Joints in pixels are those in space seen
-    through the lens with its distortion. Nothing is known about which joints are hidden. The window
-    to crop is centred at the pelvis and shows about 2.25 m there (the authors' rule).
+    Frames are numbered from 1, in the order of the video, and have its size. Joints in pixels are
+    those in space seen through the lens with its distortion. Nothing is known about which joints
+    are hidden. The window to crop is centred at the pelvis and shows about 2.25 m there (the
+    authors' rule).
 
     Both usual protocols have these frames; the score of protocol 1 is the MPJPE (pelvises laid
     together), that of protocol 2 the P-MPJPE (after a Procrustes alignment). Evaluations report
@@ -88,17 +95,20 @@ class Human36M:
     Attributes:
         root, split, protocol, every: as given.
         actions: names of the 15 actions; each `Sample.action` is one of them.
-        source: annotation that was read, its form, and the subjects in it.
+        source: annotation that was read, its form, and the subjects and the number of cameras in
+            it.
 
     Raises:
         FileNotFoundError: the folder, the annotation, the cameras, or frames are missing; names
             the first frame, and says how many.
         ValueError: unknown split or protocol; an annotation or cameras that are damaged, of
-            another form, or do not go together.
+            another form, or do not go together; a subject lacks a camera that others have; or the
+            first frame of a camera has another size than its picture.
     """
 
     name = "h36m"
     skeleton = "pa17j"
+    groups = "performances"
     actions = ACTIONS
 
     def __init__(
@@ -136,9 +146,10 @@ class Human36M:
         self._sequences = sequences
         self._starts = np.cumsum([0, *(len(sequence.numbers) for sequence in sequences)])
         subjects = sorted({sequence.subject for sequence in sequences})
+        cameras = len({sequence.camera_name for sequence in sequences})
         self.source = (
-            f"{path.name} ({form}: {', '.join(f'S{subject}' for subject in subjects)}), one frame "
-            f"in {self.every}"
+            f"{path.name} ({form}: {', '.join(f'S{subject}' for subject in subjects)}; {cameras} "
+            f"camera{'s' if cameras > 1 else ''}), one frame in {self.every}"
         )
         if len(sequences) < len(found):
             self.source += f"; {len(found) - len(sequences)} videos have no such frame"
@@ -165,7 +176,7 @@ class Human36M:
             center=center,
             side=side,
             head_size=float("nan"),
-            name=f"{sequence.name}/{sequence.numbers[frame]:06d}",
+            name=sequence.frame_name(frame),
             joints_3d=joints_3d,
             camera=camera,
             action=sequence.action,
@@ -176,6 +187,14 @@ class Human36M:
             f"Human36M({str(self.root)!r}, split={self.split!r}, protocol={self.protocol}): "
             f"{len(self)} frames of {len(self._sequences)} videos from {self.source}"
         )
+
+    def names(self) -> list[str]:
+        """Names of all frames, in order."""
+        return [
+            sequence.frame_name(frame)
+            for sequence in self._sequences
+            for frame in range(len(sequence.numbers))
+        ]
 
     def missing_frames(self) -> dict[str, list[str]]:
         """Names of the frame files that do not exist, by folder, in the order of the videos."""
@@ -194,6 +213,11 @@ class Human36M:
                 pairs.append((other.name, sequence.name))
         return pairs
 
+    def lifeless_videos(self) -> dict[str, str]:
+        """What is wrong with poses that nobody can have had, by name of the video."""
+        found = {sequence.name: sequence.lifeless() for sequence in self._sequences}
+        return {name: problem for name, problem in found.items() if problem}
+
     def _check_frames(self):
         """A file that is missing is better found now than after hours of training."""
         missing = self.missing_frames()
@@ -203,8 +227,15 @@ class Human36M:
             raise FileNotFoundError(
                 f"The frame {os.path.join(folder, names[0])} does not exist; {total} of the "
                 f"{len(self)} frames are missing, in {len(missing)} of {len(self._sequences)} "
-                f"folders. `python -m deephar.data.check h36m {self.root}` lists them. {_REMEDY}"
+                f"folders. `{check_command(self.name, self.root)}` lists them. {_REMEDY}"
             )
+        first = {}  # of each camera, which may have been set up anew for each subject
+        for sequence in self._sequences:
+            first.setdefault((sequence.subject, sequence.camera_name), sequence)
+        for sequence in first.values():
+            problem = size_problem(sequence.camera, load_image(sequence.path(0)).shape[1::-1])
+            if problem:
+                raise ValueError(f"{sequence.path(0)} is {problem}. {_REMEDY}")
 
 
 _PELVIS = get_skeleton(Human36M.skeleton).index("pelvis")
@@ -220,6 +251,24 @@ def person_window(camera: Camera, pelvis: np.ndarray) -> tuple[np.ndarray, float
         pelvis: (3,), mm in camera coordinates.
     """
     return camera.project(pelvis), float((WINDOW * camera.focal).max() / pelvis[2])
+
+
+def size_problem(camera: Camera, size: tuple[int, int]) -> str | None:
+    """In words, that a frame has another size than the camera's picture; None if it has not.
+
+    That is taken to be twice the principal point, within 10 %.
+
+    Args:
+        camera: the camera.
+        size: (width, height) of the frame, pixels.
+    """
+    expected = 2 * camera.center
+    if (np.abs(size - expected) <= _SIZE_TOLERANCE * expected).all():
+        return None
+    return (
+        f"{size[0]} x {size[1]} pixels, but its camera's picture has about {expected[0]:.0f} x "
+        f"{expected[1]:.0f}: frames must have the size of the video"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +303,13 @@ class _Sequence:
         parts = {"numbers": self.numbers[keep], "points": self.points[keep]}
         return _Sequence(**{**vars(self), **parts})
 
+    @property
+    def camera_name(self):
+        return self.name.split("#")[1]
+
+    def frame_name(self, frame):
+        return f"{self.name}/{self.numbers[frame]:06d}"
+
     def check(self, path):
         """Raises ValueError if the camera cannot have seen the person."""
         depth = self.camera.to_camera(self.points[:, _PELVIS])[:, 2]
@@ -264,6 +320,19 @@ class _Sequence:
                 f"position, or is behind the camera: are the cameras those of this data set? "
                 f"{_REMEDY}"
             )
+
+    def lifeless(self):
+        """What is wrong with poses that nobody can have had; None if nothing is."""
+        extent = (np.nanmax(self.points, axis=1) - np.nanmin(self.points, axis=1)).max(axis=-1)
+        small = extent < _LEAST_EXTENT
+        if small.any():
+            return (
+                f"all joints lie in one place in {small.sum()} of {len(small)} frames, first in "
+                f"frame {self.numbers[np.argmax(small)]}"
+            )
+        if len(small) > 1 and np.array_equal(self.points[1:], self.points[:-1], equal_nan=True):
+            return f"the pose is the same in all {len(small)} frames"
+        return None
 
     def path(self, frame):
         return os.path.join(self.folder, self._file(self.numbers[frame]))
@@ -306,8 +375,8 @@ def _read_npz(path, split):
     for subject in SPLITS[split]:
         actions = positions.get(subject, {})
         seen_by = {name: camera for (who, name), camera in cameras.items() if who == subject}
-        if actions and not seen_by:
-            raise ValueError(f"{cameras_path} has no camera of S{subject}. {_REMEDY}")
+        if actions:
+            _check_cameras(cameras_path, cameras, positions, subject)
         for action, points in actions.items():
             points = 1000 * _joints(points)
             for name, camera in seen_by.items():
@@ -321,6 +390,19 @@ def _read_npz(path, split):
                     numbers=np.arange(1, len(points) + 1),
                     points=points,
                 )
+
+
+def _check_cameras(path, cameras, positions, subject):
+    """Each subject was filmed by all cameras: videos of one that is missing must not drop out."""
+    owners = {name: who for who, name in cameras if who in positions}
+    lacking = [name for name in sorted(owners) if (subject, name) not in cameras]
+    if len(lacking) == len(owners):
+        raise ValueError(f"{path} has no camera of S{subject}. {_REMEDY}")
+    if lacking:
+        raise ValueError(
+            f"{path} lacks the camera {lacking[0]} of S{subject}, which it has of "
+            f"S{owners[lacking[0]]}. {_REMEDY}"
+        )
 
 
 def _action_of(path, name):

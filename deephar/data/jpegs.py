@@ -1,6 +1,7 @@
 """Frames of a video as JPEG files in a folder of their own: ``000001.jpg``, ``000002.jpg``, ...."""
 
 import os
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,13 +27,20 @@ def surplus_frames(paths: Sequence[str]) -> list[str]:
     return [os.path.join(folder, name) for name in sorted(surplus)]
 
 
-def missing_message(missing: Sequence[str], dataset: str, remedy: str) -> str:
+def missing_message(
+    missing: Sequence[str], dataset: str, root: str | os.PathLike, remedy: str
+) -> str:
     """The error for frames of a video that do not exist."""
     return (
         f"The frame {missing[0]} does not exist ({len(missing)} frames of this video are missing). "
         "Frames are numbered from 000001 without gaps, one for each row of the labels; "
-        f"`python -m deephar.data.check {dataset}` lists all that are missing. {remedy}"
+        f"`{check_command(dataset, root)}` lists all that are missing. {remedy}"
     )
+
+
+def check_command(dataset: str, root: str | os.PathLike) -> str:
+    """The command line that verifies a folder of a data set."""
+    return f"python -m deephar.data.check {dataset} {shlex.quote(str(root))}"
 
 
 def fill_boxes(boxes: np.ndarray) -> np.ndarray:

@@ -95,6 +95,10 @@ class MPII:
             name=self._names[index],
         )
 
+    def names(self) -> list[str]:
+        """Names of all persons, in order."""
+        return list(self._names)
+
     def __repr__(self):
         what = f"{len(self)} persons from {self.source}"
         return f"MPII({str(self.root)!r}, split={self.split!r}): {what}"

@@ -156,13 +156,14 @@ class NTU:
         frames: False serves the labels only: `Video.frames` is empty.
         skeleton: layout of the joints served, one all of whose joints the Kinect tracks, such as
             ``"pa17j"``. A network is scored on data in its own layout.
-        size: (width, height) of the frames, pixels; None for that of the first frame, and for 1920
-            x 1080 if there are none.
+        size: (width, height) of the frames, pixels, or path of a frame that has it; None for that
+            of the first frame, and for 1920 x 1080 without frames.
 
     Attributes:
         root, split, protocol, skeleton: as given.
         actions: names of the 60 actions; A001 has index 0.
         size: (width, height) of the frames, pixels.
+        size_from: path of the frame that the size was taken from, or None.
         subjects: int (videos,), number of the person in each.
         skipped: why a video of the split was left out, by name.
         source: what was read.
@@ -171,10 +172,11 @@ class NTU:
         FileNotFoundError: the folder, or the labels or frames of this split are missing; names
             the first file that is missing.
         ValueError: unknown split, protocol or skeleton; a skeleton file that is damaged, cut off,
-            or of another name; or frames of another shape.
+            or of another name; all videos of this split were skipped; or frames of another shape.
     """
 
     name = "ntu"
+    groups = "videos"
     actions = ACTIONS
 
     def __init__(
@@ -184,7 +186,7 @@ class NTU:
         protocol: str = "cross-subject",
         frames: bool = True,
         skeleton: str = "ntu25",
-        size: tuple[int, int] | None = None,
+        size: tuple[int, int] | str | Path | None = None,
     ):
         if split not in SPLITS:
             raise ValueError(f"NTU RGB+D has the splits {', '.join(SPLITS)}, not {split!r}.")
@@ -213,16 +215,27 @@ class NTU:
         self._videos = np.array(
             [i for i in chosen if self._labels.names[i] not in self.skipped], np.int64
         )
-        if not len(self._videos):
+        if not len(chosen):
             raise FileNotFoundError(
                 f"{self.root / SKELETONS_FOLDER} holds no video of the split {split!r} "
-                f"({protocol}) with a body ({len(self.skipped)} without). {_REMEDY}"
+                f"({protocol}). {_REMEDY}"
+            )
+        if not len(self._videos):
+            name, reason = next(iter(self.skipped.items()))
+            raise ValueError(
+                f"{self.root / SKELETONS_FOLDER} holds {len(chosen)} videos of the split {split!r} "
+                f"({protocol}), but none that can be used (first {name}: {reason}). {_REMEDY}"
             )
         self.subjects = parts[self._videos, 2]
         self._classes = parts[self._videos, 4] - 1
         if frames:
             self._check_frames()
-        self.size = self._frame_size() if frames and size is None else _checked(size or SIZE)
+        if frames and size is None:
+            size = self.frame_paths(0)[0]
+        self.size_from = str(size) if isinstance(size, str | Path) else None
+        if self.size_from:  # that the other frames are alike shows when they are used
+            size = load_image(self.size_from).shape[1::-1]
+        self.size = _checked(size or SIZE, self.size_from)
         self.source = (
             f"{protocol}, {SKELETONS_FOLDER}/*.skeleton ({len(self._labels.names)} files, "
             f"{len(self.skipped)} of this split skipped)"
@@ -258,7 +271,12 @@ class NTU:
             name=str(self._labels.names[video]),
             joints_3d=joints_3d,
             camera=camera,
+            size_from=self.size_from,
         )
+
+    def names(self) -> list[str]:
+        """Names of all videos, in order."""
+        return self._labels.names[self._videos].tolist()
 
     def frame_paths(self, index: int) -> list[str]:
         """Paths of the frames of a video as they should be, whether they exist or not."""
@@ -329,15 +347,9 @@ class NTU:
                     "If the video itself is shorter than its labels, name it in "
                     f"{self.root / MISSING_LIST}: it is then skipped. {_REMEDY}"
                 )
-                raise FileNotFoundError(jpegs.missing_message(missing, self.name, remedy))
-
-    def _frame_size(self):
-        """(width, height) of the first frame; that the others are alike shows when they are used"""
-        path = self.frame_paths(0)[0]
-        try:
-            return _checked(load_image(path).shape[1::-1])
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+                raise FileNotFoundError(
+                    jpegs.missing_message(missing, self.name, self.root, remedy)
+                )
 
 
 def hold_out_subjects(dataset: NTU, fraction: float = 0.1) -> tuple[Subset, Subset]:
@@ -463,13 +475,14 @@ def parse_name(name: str) -> tuple[int, int, int, int, int]:
     return numbers
 
 
-def _checked(size):
+def _checked(size, path=None):
     """The (width, height) of frames, if it can be that of NTU's videos made smaller."""
     width, height = size
     if abs(width * SIZE[1] / (height * SIZE[0]) - 1) > _SHAPE_TOLERANCE:
         raise ValueError(
-            f"frames of {width} x {height} pixels; those of NTU RGB+D may be smaller than "
-            f"{SIZE[0]} x {SIZE[1]}, but must show all of the picture in its proportions. {_REMEDY}"
+            f"{f'{path}: ' if path else ''}frames of {width} x {height} pixels; those of NTU RGB+D "
+            f"may be smaller than {SIZE[0]} x {SIZE[1]}, but must show all of the picture in its "
+            f"proportions. {_REMEDY}"
         )
     return width, height
 

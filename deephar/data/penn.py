@@ -91,6 +91,7 @@ class PennAction:
 
     name = "penn"
     skeleton = "penn13"
+    groups = "videos"
 
     def __init__(
         self,
@@ -143,6 +144,10 @@ class PennAction:
             name=str(labels.names[video]),
         )
 
+    def names(self) -> list[str]:
+        """Names of all videos, in order."""
+        return self._labels.names[self._videos].tolist()
+
     def frame_paths(self, index: int) -> list[str]:
         """Paths of the frames of a video as they should be, whether they exist or not."""
         video = self._videos[index]
@@ -171,7 +176,9 @@ class PennAction:
         for index in range(len(self)):
             missing = self.missing_frames(index)
             if missing:
-                raise FileNotFoundError(jpegs.missing_message(missing, "penn", _REMEDY))
+                raise FileNotFoundError(
+                    jpegs.missing_message(missing, self.name, self.root, _REMEDY)
+                )
 
     def missing_frames(self, index: int) -> list[str]:
         """Paths of those frames of a video that do not exist."""

@@ -60,6 +60,7 @@ class Video:
         joints_3d: float (N, joints, 3), mm in camera coordinates; None = no 3D labels.
         camera: the camera of `joints_3d`, the same for all frames; None = no 3D labels.
         head_sizes: float (N,), length that PCKh divides by, pixels; None = unknown.
+        size_from: path of the frame that `size` was taken from; None = the labels tell it.
     """
 
     frames: Sequence
@@ -73,6 +74,17 @@ class Video:
     joints_3d: np.ndarray | None = None
     camera: Camera | None = None
     head_sizes: np.ndarray | None = None
+    size_from: str | None = None
+
+
+def names_of(dataset) -> list[str]:
+    """Names of all samples or videos of a data set, in order.
+
+    By its method ``names()`` where it has one: building millions of samples takes long.
+    """
+    if hasattr(dataset, "names"):
+        return dataset.names()
+    return [dataset[index].name for index in range(len(dataset))]
 
 
 class Subset:
@@ -122,6 +134,16 @@ class Subset:
         """Names of the actions of a data set of videos, by class index."""
         return self.dataset.actions
 
+    @property
+    def groups(self) -> str:
+        """What `hold_out` keeps together in the data set, in the plural."""
+        return getattr(self.dataset, "groups", "images")
+
+    def names(self) -> list[str]:
+        """Names of all samples, in order."""
+        names = names_of(self.dataset)
+        return [names[index] for index in self.indices]
+
     def __len__(self):
         return len(self.indices)
 
@@ -138,10 +160,12 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
     The split is always the same for the same data set. Neighbours in the order of the names, which
     are often neighbouring frames of one video or photos of one series, would leak from training
     into validation if persons were drawn at random. Therefore a few whole blocks of that order are
-    held out, spread evenly over it, and all persons of an image stay together.
+    held out, spread evenly over it, and all persons of an image stay together, as do the frames of
+    a video: all that have the same name up to ``#``.
 
     Args:
-        dataset: a data set, see `deephar.data`.
+        dataset: a data set, see `deephar.data`. Its attribute `groups`, where it has one, tells the
+            errors what is held out (``"videos"``), in place of images.
         fraction: share of the images to hold out, between 0 and 1.
         blocks: number of blocks held out.
 
@@ -155,7 +179,7 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
         raise ValueError(
             f"hold_out needs 0 < fraction < 1 and blocks >= 1, got {fraction} and {blocks}."
         )
-    names = [dataset[i].name for i in range(len(dataset))]
+    names = names_of(dataset)
     order = sorted(range(len(names)), key=names.__getitem__)
     images = [list(group) for _, group in groupby(order, key=lambda i: names[i].split("#")[0])]
     blocks = max(1, min(blocks, int(fraction * len(images))))
@@ -170,8 +194,9 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
         for want in (False, True)
     ]
     if not all(map(len, parts)):
+        what = getattr(dataset, "groups", "images")
         raise ValueError(
-            f"Holding out {fraction} of the {len(images)} images of {dataset!r} leaves a part "
-            "empty: use more images or another fraction."
+            f"Holding out {fraction} of the {len(images)} {what} of {dataset!r} leaves a part "
+            f"empty: use more {what} or another fraction."
         )
     return parts[0], parts[1]

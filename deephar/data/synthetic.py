@@ -91,6 +91,7 @@ class Synthetic:
 
     name = "synthetic"
     skeleton = _SKELETON.name
+    groups = "videos"
     actions = ACTIONS
 
     def __init__(

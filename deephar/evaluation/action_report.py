@@ -136,7 +136,7 @@ def _entry(names, number):
 
 
 def format_actions(scores):
-    """Scores as text: one row a prediction block, one row an action, then the answer.
+    """Scores as text: one row a prediction block, one an action that has videos, then the answer.
 
     Args:
         scores: `ActionScores`.
@@ -151,11 +151,14 @@ def format_actions(scores):
     actions = [
         [action, str(row.sum()), percent(scores.answer.per_group[action]), *_taken_for(scores, n)]
         for n, (action, row) in enumerate(zip(scores.actions, scores.confusion, strict=True))
+        if row.any()
     ]
+    left_out = len(scores.actions) - len(actions)
     lines = [
         _title(scores),
         *table_lines(["block", "accuracy", f"top-{TOP}"], blocks),
         *table_lines(["action", "videos", "accuracy", "most often taken for", "times"], actions),
+        *([f"{left_out} actions without videos are left out"] if left_out else []),
         action_summary(scores),
     ]
     if scores.poses is not None:

@@ -80,6 +80,23 @@ def poses_of(outputs, config, leading=1):
     return poses
 
 
+def require_images(config, name):
+    """Checks that a network sees images.
+
+    Args:
+        config: the network's config.
+        name: of its weights, for the message.
+
+    Raises:
+        ValueError: it takes poses in their place.
+    """
+    if config.stem == "none":
+        raise ValueError(
+            f"{name}: these weights tell actions from labelled poses and cannot see images; use "
+            "weights of a network with a stem"
+        )
+
+
 def actions_of(outputs, head, classes):
     """The action scores of one head among a network's outputs, checked.
 

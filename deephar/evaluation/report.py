@@ -16,6 +16,7 @@ import numpy as np
 from deephar import __version__, visualize, weights
 from deephar.data.samples import Subset
 from deephar.data.transforms import crop_sample
+from deephar.evaluation.inference import require_images
 from deephar.evaluation.pose import (
     depth_mm,
     in_skeleton,
@@ -80,7 +81,7 @@ def evaluate_and_report(
             "others to score, say where to save the predictions"
         )
     model, config = weights.load_model(weights_name)
-    require_joints(config.skeleton, dataset.skeleton)
+    require_usable(config, weights_name, dataset)
 
     print(dataset)
     predictions = predict_poses(
@@ -104,6 +105,24 @@ def evaluate_and_report(
             print(depth_summary(depth))
     print("\nwrote", *written, sep="\n  ")
     return scores
+
+
+def require_usable(config, weights_name, dataset):
+    """Checks that poses of a network can be scored on a data set of stills.
+
+    Args:
+        config: the network's config.
+        weights_name: of its weights, for the message.
+        dataset: the data set.
+
+    Raises:
+        ValueError: the network sees no images, or its skeleton lacks joints of the data set.
+    """
+    require_images(config, weights_name)
+    try:
+        require_joints(config.skeleton, dataset.skeleton)
+    except ValueError as error:
+        raise ValueError(f"{weights_name}: {error}") from None
 
 
 def _has_space(dataset):

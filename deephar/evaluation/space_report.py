@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from deephar import weights
-from deephar.evaluation.pose import predict_poses, require_joints, score_mpjpe
+from deephar.evaluation.pose import predict_poses, score_mpjpe
 from deephar.evaluation.report import (
     check_predictions_path,
     data_results,
@@ -14,6 +14,7 @@ from deephar.evaluation.report import (
     percent,
     person_warning,
     plot_poses_3d,
+    require_usable,
     save_predictions,
     table_lines,
     write_json,
@@ -62,7 +63,7 @@ def evaluate_in_space(
         check_predictions_path(save_predictions_to)
     dataset = limited(dataset, limit, "persons")
     model, config = weights.load_model(weights_name)
-    require_joints(config.skeleton, dataset.skeleton)
+    require_usable(config, weights_name, dataset)
     if config.dim != 3:
         raise ValueError(f"{weights_name}: a network of 2D poses; its error in space is unknown")
 

@@ -3,6 +3,8 @@
 import textwrap
 from pathlib import Path
 
+import numpy as np
+
 from deephar.weights.files import (
     CONFIG,
     keras2_root,
@@ -23,8 +25,8 @@ def describe(name):
         name: a name in the index, or a path.
 
     Returns:
-        Lines of text: its layout, its name in the index, its network, its facts, its size, and a
-        line for each part of the network.
+        Lines of text: its layout, its name in the index, its network, its facts, its size, a line
+        for each part of the network, and a warning if it holds NaN.
 
     Raises:
         FileNotFoundError, ValueError: as ``find``; or the file is not a weights file.
@@ -32,10 +34,17 @@ def describe(name):
     path = find(name)
     with opened(path) as file:
         layout = _layout(file)
+        stored = stored_weights(file, path)
         sizes = {
             layer: [dataset.size for dataset in _datasets(weights)]
-            for layer, weights in stored_weights(file, path).items()
+            for layer, weights in stored.items()
         }
+        bad = [
+            dataset.name
+            for weights in stored.values()
+            for dataset in _datasets(weights)
+            if not np.isfinite(dataset[()]).all()
+        ]
         constants = _constants(file, sizes)
     lines = [str(path), f"  layout      {layout}", f"  listed as   {listed_as(path) or '-'}"]
     lines += _wrapped("network", _network(path))
@@ -49,6 +58,9 @@ def describe(name):
     for part, part_sizes in parts.items():
         arrays, parameters = _totals(part_sizes)
         lines.append(f"    {part:12}{parameters:>12,} in {arrays}")
+    if bad:
+        others = f", as do {len(bad) - 1} more arrays" if len(bad) > 1 else ""
+        lines.append(f"  warning     {bad[0]} holds NaN or infinite values{others}: not to be used")
     return lines
 
 
@@ -83,7 +95,12 @@ def convert(name, out, num_frames=None, heads=()):
         raise ValueError(f"{path}: predicts poses of single images, so it has no number of frames")
     model = build_model(config)
     load(model, path)
-    save(model, config, out, **{"source": path.name, **read_facts(path)})
+    facts = {"source": path.name, **read_facts(path)}
+    if "actions" in facts:  # by head, which may have got another name
+        pairs = zip(config.actions, known["heads"], strict=True)
+        names = facts["actions"]
+        facts["actions"] = {head: names[listed] for head, listed in pairs if listed in names}
+    save(model, config, out, **facts)
     return config
 
 

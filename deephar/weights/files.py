@@ -158,14 +158,47 @@ def stored_config(path):
             )
         try:
             return config_from_json(file.attrs[CONFIG])
+        except (json.JSONDecodeError, UnicodeError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: its config is damaged ({error}); fetch or train it again"
+            ) from error
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
 
 def stored_facts(path):
-    """The facts given to ``save``, as a dict; empty for a file of another origin."""
+    """The facts given to ``save``, as a dict; empty for a file of another origin.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged.
+    """
     with opened(path) as file:
-        return json.loads(file.attrs.get(FACTS, "{}"))
+        try:
+            facts = json.loads(file.attrs.get(FACTS, "{}"))
+            check_facts(facts)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}: its facts are damaged ({error}); fetch or train it again"
+            ) from error
+    return facts
+
+
+def check_facts(facts):
+    """Checks the form of facts that others rely on.
+
+    Raises:
+        ValueError: they are no dict, or their ``actions`` are not lists of names by head.
+    """
+    if not isinstance(facts, dict):
+        raise ValueError(f"expected a dict, got {facts!r}")
+    actions = facts.get("actions", {})
+    if not isinstance(actions, dict) or not all(map(_are_names, actions.values())):
+        raise ValueError(f"expected actions as lists of names by head, got {actions!r}")
+
+
+def _are_names(value):
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 # ------------------------------------------------------------------------------------- layouts
@@ -243,10 +276,21 @@ def stored_weights(file, path):
         path: its path, for messages.
 
     Raises:
-        ValueError: a layout that is not known, or one that does not tell the layers' names.
+        ValueError: a layout that is not known, or one that does not tell the layers' names; or a
+            weight that is no array of numbers.
     """
-    if (root := keras2_root(file)) is not None:
-        return keras2.layer_weights(root, path)
+    root = keras2_root(file)
+    stored = keras2.layer_weights(root, path) if root is not None else _keras3_weights(file, path)
+    for datasets in stored.values():
+        for dataset in datasets.values() if isinstance(datasets, dict) else datasets:
+            if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
+                raise ValueError(
+                    f"{path}: damaged, {dataset.name} holds no numbers; fetch or train it again"
+                )
+    return stored
+
+
+def _keras3_weights(file, path):
     stored, nameless = {}, []
 
     def collect(name, group):

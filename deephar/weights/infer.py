@@ -1,6 +1,8 @@
 """The config of a network of the authors, from the layers in its weights file."""
 
 import re
+import shlex
+from pathlib import Path
 
 from deephar import keras2
 from deephar.weights.files import keras2_root, opened
@@ -10,6 +12,8 @@ SKELETONS = {16: "pa16j", 17: "pa17j", 20: "pa20j"}
 
 HEADS = {15: "penn", 60: "ntu"}
 """Data sets of actions, by number of classes."""
+
+_HEAD = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def infer_config(path, num_frames=None, heads=()):
@@ -34,9 +38,14 @@ def infer_config(path, num_frames=None, heads=()):
     """
     kind, fields = infer_fields(path, heads)
     if fields["actions"] and num_frames is None:
+        usual = _usual_frames(fields)
+        out = Path(path).with_name(f"{Path(path).stem}-converted.h5")
+        words = ["convert", str(path), str(out), "--frames", str(usual)]
         raise ValueError(
             f"{path}: a network of actions, and its layers do not tell how many frames its clips "
-            "have; say so once, with: python -m deephar.weights convert FILE OUT.h5 --frames N"
+            f"have, which it takes to be built, for poses too; say so once ({usual} in the network "
+            "of this kind that the authors have released; put in what yours was trained with), "
+            f"with: python -m deephar.weights {shlex.join(words)}"
         )
     try:
         return kind(**fields, num_frames=num_frames if fields["actions"] else None)
@@ -46,6 +55,38 @@ def infer_config(path, num_frames=None, heads=()):
 
 def infer_fields(path, heads=()):
     """What ``infer_config`` makes a config of: its class, and all fields but ``num_frames``."""
+    kind, fields = _told(path)
+    fields["actions"] = _named_heads(fields["actions"], heads, path)
+    return kind, fields
+
+
+def differences(path, config):
+    """What tells the network of a file of the authors from that of a config.
+
+    Names of the heads and frames of a clip are not compared, which no layer tells; nor is
+    ``pose_replica``: the authors load their files by name, so these may hold replicas that the
+    network of their script goes without.
+
+    Returns:
+        A list of texts, ``"field=value in place of value"``; empty if there is no difference.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``infer_config``.
+    """
+    kind, fields = _told(path)
+    if not isinstance(config, kind):
+        return [f"a {kind.__name__} in place of a {type(config).__name__}"]
+    expected = {**vars(config), "actions": list(config.actions.values())}
+    fields.pop("pose_replica", None)
+    return [
+        f"{name}={value!r} in place of {expected[name]!r}"
+        for name, value in fields.items()
+        if value != expected[name]
+    ]
+
+
+def _told(path):
+    """As ``infer_fields``, but the action heads as a list of the numbers of their classes."""
     from deephar.models import ModelConfig, ReceptionConfig
 
     with opened(path) as file:
@@ -61,8 +102,14 @@ def infer_fields(path, heads=()):
                 "the authors, of which it could be told; build the model yourself and call "
                 "deephar.weights.load(model, path)"
             )
-    fields["actions"] = _named_heads(fields["actions"], heads, path)
     return kind, fields
+
+
+def _usual_frames(fields):
+    """Frames of a clip in the network of this kind that the authors have released."""
+    if "action_version" not in fields:
+        return 8
+    return {"v1": 16, "v2": 20}[fields["action_version"]]
 
 
 class _Shapes:
@@ -197,6 +244,11 @@ def _spnet_action_fields(shapes, fields):
 
 
 def _named_heads(classes, heads, path):
+    for name in heads:
+        if not _HEAD.fullmatch(name):
+            raise ValueError(
+                f"{path}: {name!r} cannot be the name of a head; use letters, digits, - and _"
+            )
     heads = tuple(heads) or tuple(HEADS.get(count, "actions") for count in classes)
     if len(heads) != len(classes) or len(set(heads)) != len(heads):
         raise ValueError(

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from deephar.files import replacing, sha256
-from deephar.weights.files import load, stored_config, stored_facts
-from deephar.weights.infer import infer_config
+from deephar.weights.files import check_facts, load, stored_config, stored_facts
+from deephar.weights.infer import differences, infer_config
 
 
 def weights_folder():
@@ -35,12 +35,27 @@ def index():
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         for name, entry in entries.items():
-            _ = entry["file"], entry["config"]
+            if not isinstance(entry["file"], str) or not isinstance(entry["config"], dict):
+                raise ValueError(f"{name} needs the name of its file, and a config as a dict")
+            check_facts(entry.get("facts", {}))
             if not {"sha256", "md5", "url"} & set(entry):
                 raise ValueError(f"{name} has neither sha256 nor md5 nor url")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path}: not a list of weights in JSON ({error}); restore it") from error
     return entries
+
+
+def missing_index():
+    """What to do about an ``index.json`` that is not there; "" if it is there."""
+    path = weights_folder() / "index.json"
+    if path.is_file():
+        return ""
+    if "DEEPHAR_WEIGHTS" in os.environ:
+        remedy = "copy weights/index.json of the project into the folder, or unset the variable"
+        return (
+            f"{path} is not there, to which $DEEPHAR_WEIGHTS leads, so no name is known: {remedy}"
+        )
+    return f"{path} is not there, so no name is known: fetch the project again"
 
 
 def register(name, path, licence):
@@ -78,7 +93,9 @@ def register(name, path, licence):
 
 
 def find(name):
-    """The path of a weights file given by name or path; a listed file's content is checked.
+    """The path of a weights file given by name or path.
+
+    A listed file's content is checked: its hash, or its network where none is published.
 
     Raises:
         FileNotFoundError: neither a known name nor a file; or a listed file that is to be fetched
@@ -89,6 +106,8 @@ def find(name):
     if str(name) in entries:
         return _listed_file(str(name), entries[str(name)])
     if not Path(name).is_file():
+        if lost := missing_index():
+            raise FileNotFoundError(f"{name}: no such weights file; if it is a name, {lost}")
         known = ", ".join(sorted(entries)) or "none"
         raise FileNotFoundError(
             f"{name}: no such weights file, and no name in {weights_folder() / 'index.json'} "
@@ -110,14 +129,32 @@ def _listed_file(name, entry):
                 f"{path}: differs from the file that {path.parent / 'index.json'} lists as "
                 f"{name!r} (its {kind} is another); {source}, or give its path instead"
             )
+    if not _hashes(entry) and (others := differences(path, _listed_config(name, entry))):
+        raise ValueError(
+            f"{path}: its network is not that which {path.parent / 'index.json'} lists as "
+            f"{name!r}: {', '.join(others)}; {source}, or give this file another name"
+        )
     return path
+
+
+def _listed_config(name, entry):
+    from deephar.models import config_from_json
+
+    try:
+        return config_from_json(json.dumps(entry["config"]))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{weights_folder() / 'index.json'}: the config of {name!r} is damaged ({error}); "
+            "restore it"
+        ) from error
 
 
 def listed_as(path):
     """The name under which the index lists a file, wherever it lies.
 
     Args:
-        path: of the file. It is known by its content; where no hash is published, by its name.
+        path: of the file. It is known by its content; where no hash is published, by the name of
+            the file and its network.
 
     Returns:
         The name, or None.
@@ -128,10 +165,20 @@ def listed_as(path):
         for kind in set(kinds) - set(digests):
             digests[kind] = _digest(path, kind)
         if all(digests[kind] == entry[kind] for kind in kinds) and (
-            kinds or entry["file"] == Path(path).name
+            kinds or _is_network_of(name, entry, path)
         ):
             return name
     return None
+
+
+def _is_network_of(name, entry, path):
+    if entry["file"] != Path(path).name:
+        return False
+    config = _listed_config(name, entry)
+    try:
+        return not differences(path, config)
+    except ValueError:  # not of a network of the authors
+        return False
 
 
 def _hashes(entry):
@@ -193,8 +240,10 @@ def read_config(path):
 def hints(path):
     """What the index knows of a file and its layers do not tell: arguments of ``infer_config``."""
     name = listed_as(path)
-    config = index()[name]["config"] if name else {}
-    return {"num_frames": config.get("num_frames"), "heads": tuple(config.get("actions", ()))}
+    if name is None:
+        return {"num_frames": None, "heads": ()}
+    config = _listed_config(name, index()[name])
+    return {"num_frames": config.num_frames, "heads": tuple(config.actions)}
 
 
 def read_facts(path):

@@ -30,6 +30,11 @@ def penn(tmp_path_factory):
     return folder, videos.actions
 
 
+def test_names_are_those_of_the_labels(penn):
+    dataset = DrawnPenn(penn[0], actions=penn[1])
+    assert dataset.names() == [dataset[index].name for index in range(4)]
+
+
 def drawing(joints, visible=None):
     """The figure alone before black, brightness (130, 100)."""
     joints = np.asarray(joints, float)[None]

@@ -123,7 +123,7 @@ def test_npz_form_gives_joints_in_space_and_through_the_lens(root, positions):
     assert (dataset.name, dataset.skeleton, sample.skeleton) == ("h36m", "pa17j", "pa17j")
     assert np.isnan(sample.visible).all()
     assert np.isnan(sample.head_size)
-    assert "data_3d_h36m.npz (form of VideoPose3D: S1), one frame in 5" in repr(dataset)
+    assert "data_3d_h36m.npz (form of VideoPose3D: S1; 2 cameras), one frame in 5" in repr(dataset)
 
 
 def test_photo_is_found_under_its_other_name(root):
@@ -134,6 +134,7 @@ def test_photo_is_found_under_its_other_name(root):
 
 def test_test_subjects_have_every_64th_frame_unless_told_otherwise(root):
     names = [sample.name for sample in Human36M(root, "test")]
+    assert names == Human36M(root, "test").names()
     assert names == [f"S9/WalkDog 1#{camera}/{n:06d}" for camera in NAMES for n in (1, 65)]
     assert len(Human36M(root, "test", every=1, frames=False)) == 2 * 66
     assert len(Human36M(root, "test", every=65, frames=False)) == 2 * 2
@@ -177,6 +178,8 @@ def test_the_window_agrees_with_the_reference(golden, number):
 
 
 def test_performances_are_held_out_with_all_cameras(root, positions):
+    with pytest.raises(ValueError, match=r"0\.1 of the 2 performances .* use more performances"):
+        hold_out(Human36M(root, "train"), 0.1)
     positions["S1"]["Posing"] = positions["S1"]["Photo"]
     np.savez(root / "data_3d_h36m.npz", positions_3d=positions)
     train, held = hold_out(Human36M(root, "train", frames=False), 0.3)
@@ -251,9 +254,10 @@ def test_the_pictures_of_the_npz_form_are_scaled_with_their_joints(written, vide
 
 def test_the_source_tells_the_form(written):
     source = Human36M(written["authors"], "test", every=1).source
-    assert source == "annotations.mat (form of the network's authors: S9, S11), one frame in 1"
+    form = "form of the network's authors: S9, S11; 1 camera"
+    assert source == f"annotations.mat ({form}), one frame in 1"
     source = Human36M(written["npz"], "train", every=1).source
-    assert source.startswith("data_3d_h36m.npz (form of VideoPose3D: S1, S5, S6, S7, S8)")
+    assert source.startswith("data_3d_h36m.npz (form of VideoPose3D: S1, S5, S6, S7, S8; 1 camera)")
 
 
 def test_actions_are_counted_from_a02(written):
@@ -389,6 +393,66 @@ def test_cameras_of_other_subjects_or_places(root):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"Directions 1#55011271, frame 1, .* behind the camera"):
         Human36M(root)
+
+
+@pytest.mark.parametrize("name", ["camera-parameters.json", "cameras.h5"])
+def test_a_camera_that_one_subject_lacks_is_named(root, capsys, name):
+    """Its videos must not drop out unnoticed."""
+    path = root / "camera-parameters.json"
+    content = json.loads(path.read_text())
+    del content["extrinsics"]["S9"][NAMES[0]]
+    path.write_text(json.dumps(content))
+    if name == "cameras.h5":
+        path.unlink()
+        write_h5_cameras(root, (1, 9))
+        with h5py.File(root / name, "a") as file:
+            del file["subject9/camera1"]
+    with pytest.raises(ValueError, match=rf"{name} lacks the camera {NAMES[0]} of S9.* of S1\."):
+        Human36M(root, "test")
+    assert len(Human36M(root, "train")) == 8
+    assert check(["h36m", str(root)]) == 1
+    assert f"{name} lacks the camera {NAMES[0]} of S9" in capsys.readouterr().out
+
+
+def test_frames_of_another_size_than_the_video_are_refused(root, capsys):
+    folder = root / "images" / "S1" / "Directions 1.55011271"
+    wrong = "is 500 x 501 pixels, but its camera's picture has about 1025 x 1031"
+    cv2.imwrite(str(folder / "000006.jpg"), np.zeros((501, 500, 3), np.uint8))
+    assert len(Human36M(root)) == 8  # only the first of a camera is looked at
+    assert check(["h36m", str(root)]) == 1
+    assert f"{folder}: 1 frames, first 000006.jpg, of 500 x 501" in capsys.readouterr().out
+    cv2.imwrite(str(folder / "000001.jpg"), np.zeros((501, 500, 3), np.uint8))
+    with pytest.raises(ValueError, match=rf"Directions 1\.55011271/000001\.jpg {wrong}"):
+        Human36M(root)
+    assert check(["h36m", str(root)]) == 1
+    output = capsys.readouterr().out
+    assert f"PROBLEM: {folder}: 2 frames, first 000001.jpg, of 500 x 501" in output
+    assert "\n1 problem(s)" in output
+
+
+def test_check_reports_poses_that_nobody_can_have_had(root, positions, capsys):
+    positions["S1"]["Directions 1"][5] = 0.1
+    positions["S1"]["Photo"][:] = positions["S1"]["Photo"][0]
+    positions["S9"]["WalkDog 1"][:] = 0
+    np.savez(root / "data_3d_h36m.npz", positions_3d=positions)
+    assert check(["h36m", str(root)]) == 1
+    output = capsys.readouterr().out
+    one_place = "all joints lie in one place in"
+    for camera in NAMES:
+        for problem in (
+            f"S1/Directions 1#{camera}: {one_place} 1 of 2 frames, first in frame 6",
+            f"S1/Photo#{camera}: the pose is the same in all 2 frames",
+            f"S9/WalkDog 1#{camera}: {one_place} 2 of 2 frames, first in frame 1",
+        ):
+            assert f"PROBLEM: {problem}\n" in output
+    assert "\n6 problem(s)" in output
+
+
+def test_check_reports_a_split_of_which_nothing_is_left(root, positions, capsys):
+    positions["S9"]["WalkDog 1"] = positions["S9"]["WalkDog 1"][:0]
+    np.savez(root / "data_3d_h36m.npz", positions_3d=positions)
+    assert check(["h36m", str(root)]) == 1
+    assert "PROBLEM: test: " in capsys.readouterr().out
 
 
 def test_missing_frames_are_named(root, capsys):

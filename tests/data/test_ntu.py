@@ -1,6 +1,7 @@
 """NTU RGB+D: skeleton files, frames, protocols, and the cache of the labels."""
 
 import pickle
+import shlex
 
 import numpy as np
 import pytest
@@ -213,7 +214,7 @@ def test_files_without_a_body_are_skipped_and_named(tmp_path):
     assert list(dataset.skipped) == [empty, untracked]
     assert dataset.skipped[empty] == "no body was tracked"
     assert "4 files, 2 of this split skipped" in repr(dataset)
-    with pytest.raises(FileNotFoundError, match=r"no video of the split 'test'.* with a body"):
+    with pytest.raises(ValueError, match=r"1 videos of the split 'test'.* none that can be used"):
         NTU(tmp_path, "test", frames=False)
 
 
@@ -372,15 +373,46 @@ def test_more_labels_than_frames_are_an_error_and_more_frames_are_told(build, tm
     assert [path[-10:] for path in dataset.surplus_frames(0)] == ["000005.jpg"]
 
 
-def test_frames_of_another_shape_are_refused(build, tmp_path):
+def test_the_command_that_lists_missing_frames_can_be_run(build, tmp_path, capsys):
+    root = tmp_path / "my data"
+    write_skeleton(root, build=build)
+    (root / "frames" / NAME / "000002.jpg").unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        NTU(root)
+    _, command, _ = str(error.value).split("`")
+    *python, dataset, folder = shlex.split(command)
+    assert python == ["python", "-m", "deephar.data.check"]
+    assert check([dataset, folder]) == 1
+    assert "000002.jpg does not exist" in capsys.readouterr().out
+
+
+def test_the_frame_that_the_size_was_taken_from_is_named(build, tmp_path, capsys):
+    """It may be the one that is wrong."""
+    other = "S001C002P001R001A002"
+    write_skeleton(tmp_path, build=build, size=(64, 36))
+    write_skeleton(tmp_path, other, build=build)
+    first = tmp_path / "frames" / NAME / "000001.jpg"
+    message = rf"{other}/000001\.jpg\) is 96 x 54 pixels, .* 64 x 36 .*the size of {first}"
+    with pytest.raises(ValueError, match=message):
+        crop_clip(clip_of(NTU(tmp_path)[1], 4), image_size=32)
+    assert check(["ntu", str(tmp_path)]) == 1
+    assert f"(all must have the size of {first})" in capsys.readouterr().out
+    assert NTU(tmp_path, frames=False)[0].size_from is None
+
+
+def test_frames_of_another_shape_are_refused(build, tmp_path, capsys):
     write_skeleton(tmp_path, build=build, size=(64, 48))
     with pytest.raises(ValueError, match=r"000001\.jpg: frames of 64 x 48 pixels.*proportions"):
         NTU(tmp_path)
+    assert check(["ntu", str(tmp_path)]) == 1
+    first = tmp_path / "frames" / NAME / "000001.jpg"
+    assert f"PROBLEM: train: {first}: frames of 64 x 48 pixels" in capsys.readouterr().out
 
 
 def test_data_set_and_videos_can_be_pickled(tmp_path):
     write_skeleton(tmp_path)
     dataset = NTU(tmp_path, frames=False)
+    assert dataset.names() == [NAME]
     copy = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(copy[0].joints, dataset[0].joints)
     assert dataset[-1].name == NAME
@@ -451,7 +483,7 @@ def test_unwritable_cache_is_done_without(tmp_path, tmp_path_factory, monkeypatc
 def test_a_folder_without_any_body_is_cached_too(tmp_path, cache_folder, reads):
     write_skeleton(tmp_path, bodies={})
     for _ in range(2):
-        with pytest.raises(FileNotFoundError, match="1 without"):
+        with pytest.raises(ValueError, match="no body was tracked"):
             NTU(tmp_path, frames=False)
     assert reads == [NAME]
 
@@ -520,6 +552,16 @@ def test_check_reports_what_is_there(drawn, capsys):
     assert ["writing", *map(str, counts)] in rows
     assert ["wear", "jacket", "0", "0"] in rows
     assert output.splitlines()[-1].startswith("ok: 16 videos")
+
+
+def test_check_reports_a_split_of_which_all_is_skipped(tmp_path, capsys):
+    write_skeleton(tmp_path)
+    assert check(["ntu", str(tmp_path)]) == 0  # there is no split to test on
+    write_skeleton(tmp_path, "S001C002P003R001A001", bodies={})
+    assert check(["ntu", str(tmp_path)]) == 1
+    output = capsys.readouterr().out
+    assert "1 videos of the split 'test' (cross-subject), but none that can be used" in output
+    assert "first S001C002P003R001A001: no body was tracked" in output
 
 
 def test_check_lists_problems(build, tmp_path, capsys):

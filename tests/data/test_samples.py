@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from deephar.data import LSP, MPII, Subset, hold_out
+from deephar.data import LSP, MPII, Frames, PennAction, Subset, hold_out
+from deephar.data.samples import names_of
 
 
 def names(dataset):
@@ -23,6 +24,21 @@ def test_subset_is_a_data_set_of_the_chosen_samples(build):
 def test_subset_rejects_indices_outside_of_the_data_set(build, indices):
     with pytest.raises(ValueError, match="0 to 4"):
         Subset(build.dataset(5), indices)
+
+
+def test_names_are_told_without_a_look_at_the_samples(build, tmp_path, monkeypatch):
+    for number in range(1, 13):
+        build.penn(tmp_path, number, frames=2)
+    build.mpii_json(tmp_path, "train", [build.record("a.jpg")] * 2)
+    frames = Frames(PennAction(tmp_path))
+    datasets = (frames.videos, frames, Subset(frames, [3, 0]), MPII(tmp_path))
+    expected = [names(dataset) for dataset in datasets]
+    assert expected[2] == ["0002#000001", "0001#000000"]
+    for kind in {type(dataset) for dataset in datasets}:
+        monkeypatch.setattr(kind, "__getitem__", lambda *_: pytest.fail("a look at a sample"))
+    assert [names_of(dataset) for dataset in datasets] == expected
+    train, valid = hold_out(frames, 0.2)
+    assert sorted(names_of(train) + names_of(valid)) == expected[1]
 
 
 @pytest.mark.parametrize("count", [12, 100, 137])
@@ -69,6 +85,17 @@ def test_hold_out_keeps_the_persons_of_an_image_together(build, tmp_path):
 def test_hold_out_rejects_what_cannot_be_split(build, count, arguments, message):
     with pytest.raises(ValueError, match=message):
         hold_out(build.dataset(count), **arguments)
+
+
+def test_hold_out_tells_what_there_is_too_little_of(build, tmp_path):
+    build.penn(tmp_path)
+    videos = PennAction(tmp_path)
+    message = r"0\.1 of the 1 videos of .* use more videos"
+    for dataset in (videos, Frames(videos), Subset(videos, [0])):
+        with pytest.raises(ValueError, match=message):
+            hold_out(dataset)
+    with pytest.raises(ValueError, match=r"0\.1 of the 1 images of .* use more images"):
+        hold_out(build.dataset(1))
 
 
 def test_real_data_are_split_in_every_set(real_data):

@@ -57,6 +57,14 @@ def test_tables_of_a_part_and_of_other_protocols_say_so(scores, dot_videos):
     assert "boxes: full" in text
 
 
+def test_actions_without_videos_have_no_row(scores, dot_videos):
+    text = format_actions(scores(Subset(dot_videos(), [0])))
+    assert re.search(r"^bowl +1 ", text, re.MULTILINE)
+    assert not re.search(r"^(squat|tennis_serve) ", text, re.MULTILINE)
+    assert "2 actions without videos are left out" in text.splitlines()
+    assert "left out" not in format_actions(scores())
+
+
 def test_results_tell_score_protocol_and_origin(scores, clip_config, tmp_path):
     weights = tmp_path / "some.h5"
     weights.write_bytes(b"weights")

@@ -18,6 +18,7 @@ from deephar.evaluation import (
     score_pckh,
     score_penn,
 )
+from deephar.evaluation.pose import poses_in_space
 from deephar.geometry import apply_affine, invert_affine
 from deephar.models import ModelConfig
 from deephar.skeletons import convert
@@ -401,6 +402,19 @@ def test_mpjpe_takes_depth_and_labels_in_space(golden):
     without = Listed(dataclasses.replace(s, joints_3d=None) for s in dataset)
     with pytest.raises(ValueError, match="none of the 10 persons has 3D labels"):
         score_mpjpe(predictions, without)
+
+
+def test_persons_in_space_are_those_with_a_known_joint(golden):
+    dataset, predictions, _ = h36m(golden)
+    unknown, part = np.full((17, 3), np.nan), dataset[2].joints_3d.copy()
+    part[5:] = np.nan
+    dataset[1] = dataclasses.replace(dataset[1], joints_3d=unknown)
+    dataset[2] = dataclasses.replace(dataset[2], joints_3d=part)
+    dataset[3] = dataclasses.replace(dataset[3], camera=None)
+    scores = score_mpjpe(predictions, dataset)
+    assert (scores.persons, scores.persons_in_split) == (8, 10)
+    assert scores.answer.count == 7 * 17 + 5
+    assert poses_in_space(predictions, dataset)[2].tolist() == [0, 2, 4, 5, 6, 7, 8, 9]
 
 
 def test_mpjpe_is_that_of_the_published_code_with_its_single_step_back(golden, monkeypatch):

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from deephar.evaluation import DepthScores, format_space, write_space_results
+from deephar import weights
+from deephar.evaluation import DepthScores, evaluate_in_space, format_space, write_space_results
 from deephar.metrics import Score
-from deephar.models import ModelConfig
+from deephar.models import ModelConfig, pose_model
 
 
 def score(total, persons=4, interval=(1.0, 2.0)):
@@ -32,6 +33,17 @@ def scores():
             "Sitting": (score(64.0, 1, None), score(44.0, 1, None)),
         },
     )
+
+
+def test_weights_that_cannot_be_scored_are_named(dots, tmp_path, capsys):
+    with pytest.raises(ValueError, match="penn-pose-stream: these weights tell actions from label"):
+        evaluate_in_space(dots(1), "penn-pose-stream", tmp_path)
+    sizes = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
+    config = ModelConfig(**sizes, skeleton="lsp14")
+    weights.save(pose_model(config), config, tmp_path / "lsp.h5")
+    with pytest.raises(ValueError, match=r"lsp\.h5: the network predicts .* lacks pelvis"):
+        evaluate_in_space(dots(1), tmp_path / "lsp.h5", tmp_path)
+    assert capsys.readouterr().out == ""
 
 
 def words(text):

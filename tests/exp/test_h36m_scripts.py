@@ -61,6 +61,9 @@ def test_it_trains_resumes_and_evaluates(folder, drawn_mpii, tmp_path, capsys, r
     (row,) = csv.DictReader((out / "log.csv").open())
     assert float(row["val_mpjpe"]) > 10
     assert run("h36m/train_h36m.py", *arguments, "--resume") == 0
+    capsys.readouterr()
+    assert run("h36m/train_h36m.py", *arguments, "--resume", "--protocol", 2) == 2
+    assert "protocol" in capsys.readouterr().err
 
     evaluation = ["--data", folder, "--weights", out / "best.h5", "--out", tmp_path / "eval"]
     assert run("h36m/eval_h36m.py", *evaluation, "--every", 2) == 0

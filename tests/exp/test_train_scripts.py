@@ -56,7 +56,11 @@ def test_mpii_with_lsp_trains_resumes_and_evaluates(drawn_mpii, lsp_folders, tmp
 
     tuned = tmp_path / "tuned"
     arguments[arguments.index(out)] = tuned
-    assert run("mpii/train_mpii.py", *arguments, "--weights", out / "last.h5") == 0
+    arguments += ["--weights", out / "last.h5"]
+    assert run("mpii/train_mpii.py", *arguments) == 2
+    assert "--variant does not go with --weights" in capsys.readouterr().err
+    variant = arguments.index("--variant")
+    assert run("mpii/train_mpii.py", *arguments[:variant], *arguments[variant + 2 :]) == 0
     assert (tuned / "last.h5").exists()
 
 
