@@ -29,6 +29,6 @@ setup(
         "jax": ["jax>=0.4.30"],
         "torch": ["torch>=2.4"],
         "export": ["onnx>=1.16", "tf2onnx>=1.16"],
-        "test": ["pytest>=8", "pillow>=10", "ruff>=0.6"],
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6"],
     },
 )

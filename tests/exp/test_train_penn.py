@@ -180,13 +180,15 @@ AUTHORS = {
 }
 
 
-@pytest.mark.parametrize("name", AUTHORS)
-def test_the_authors_networks_learn_actions_on_pose_weights(folder, tmp_path, run, name):
+@pytest.mark.parametrize(
+    ("name", "stages"), [("spnet", "action,finetune"), ("reception", "action")]
+)
+def test_the_authors_networks_learn_actions_on_pose_weights(folder, tmp_path, run, name, stages):
     pose = build_model(AUTHORS[name])
     weights.save(pose, AUTHORS[name], tmp_path / "pose.h5")
     out = tmp_path / "run"
     arguments = ["--data", folder, "--weights", tmp_path / "pose.h5", "--out", out, *QUICK]
-    assert run(SCRIPT, *arguments, "--stages", "action,finetune") == 0
+    assert run(SCRIPT, *arguments, "--stages", stages) == 0
     action, config = weights.load_model(out / "action" / "best.h5")
     assert (config.num_frames, config.actions) == (4, {"penn": 15})
     actual = by_name(frame_view(action))
@@ -194,9 +196,9 @@ def test_the_authors_networks_learn_actions_on_pose_weights(folder, tmp_path, ru
         np.testing.assert_array_equal(actual[weight], value)
         replica = weight.replace("_conv1/", "_conv1_replica/")
         np.testing.assert_array_equal(actual.get(replica, value), value)
-    tuned, _ = weights.load_model(out / "finetune" / "best.h5")
-    tuned = by_name(frame_view(tuned))
-    assert any(not np.array_equal(tuned[weight], value) for weight, value in actual.items())
+    if "finetune" in stages:
+        tuned = by_name(frame_view(weights.load_model(out / "finetune" / "best.h5")[0]))
+        assert any(not np.array_equal(tuned[weight], value) for weight, value in actual.items())
 
 
 def test_a_trained_replica_is_kept(tmp_path):
