@@ -69,10 +69,7 @@ def evaluate_and_report(
         ValueError: something cannot be used; the message says what.
     """
     # What can fail for a user's mistake comes before the long part.
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if save_predictions_to is not None:
-        check_predictions_path(save_predictions_to)
+    folder = prepared_folder(folder, save_predictions_to)
     dataset = limited(dataset, limit, "persons")
     has_truth = any(np.isfinite(dataset[i].joints).any() for i in range(len(dataset)))
     if not has_truth and save_predictions_to is None:
@@ -83,13 +80,10 @@ def evaluate_and_report(
     model, config = weights.load_model(weights_name)
     require_usable(config, weights_name, dataset)
 
-    print(dataset)
-    predictions = predict_poses(
-        model, config, dataset, multi_crop, batch_size, progress=sys.stdout.isatty()
+    predictions, written = predict_and_save(
+        model, config, dataset, multi_crop, batch_size, save_predictions_to
     )
-    written, scores = [], None
-    if save_predictions_to is not None:
-        written.append(save_predictions(save_predictions_to, predictions, dataset))
+    scores = None
     if has_truth:
         scores = score(predictions, dataset)
         depth = None
@@ -123,6 +117,44 @@ def require_usable(config, weights_name, dataset):
         require_joints(config.skeleton, dataset.skeleton)
     except ValueError as error:
         raise ValueError(f"{weights_name}: {error}") from None
+
+
+def prepared_folder(folder, save_predictions_to):
+    """Makes the folder of an evaluation; sees that predictions can be saved where they are to be.
+
+    Args:
+        folder: where the files go.
+        save_predictions_to: path of the predictions, or None.
+
+    Returns:
+        The folder, a ``Path``.
+
+    Raises:
+        OSError: it cannot be made.
+        ValueError: as `check_predictions_path`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if save_predictions_to is not None:
+        check_predictions_path(save_predictions_to)
+    return folder
+
+
+def predict_and_save(model, config, dataset, multi_crop, batch_size, path):
+    """Predicts the poses of a data set, with a bar on a terminal, and saves them if asked to.
+
+    Args:
+        model, config, dataset, multi_crop, batch_size: see `predict_poses`.
+        path: see `save_predictions`; None to save nothing.
+
+    Returns:
+        The `Predictions`, and a list of the paths written.
+    """
+    print(dataset)
+    predictions = predict_poses(
+        model, config, dataset, multi_crop, batch_size, progress=sys.stdout.isatty()
+    )
+    return predictions, [] if path is None else [save_predictions(path, predictions, dataset)]
 
 
 def _has_space(dataset):

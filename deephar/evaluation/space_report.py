@@ -1,12 +1,8 @@
 """What an evaluation in space leaves behind: a printed table, results.json, a sheet of poses."""
 
-import sys
-from pathlib import Path
-
 from deephar import weights
-from deephar.evaluation.pose import predict_poses, score_mpjpe
+from deephar.evaluation.pose import score_mpjpe
 from deephar.evaluation.report import (
-    check_predictions_path,
     data_results,
     depth_summary,
     limited,
@@ -14,8 +10,9 @@ from deephar.evaluation.report import (
     percent,
     person_warning,
     plot_poses_3d,
+    predict_and_save,
+    prepared_folder,
     require_usable,
-    save_predictions,
     table_lines,
     write_json,
 )
@@ -57,23 +54,16 @@ def evaluate_in_space(
         ValueError: something cannot be used; the message says what.
     """
     # What can fail for a user's mistake comes before the long part.
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if save_predictions_to is not None:
-        check_predictions_path(save_predictions_to)
+    folder = prepared_folder(folder, save_predictions_to)
     dataset = limited(dataset, limit, "persons")
     model, config = weights.load_model(weights_name)
     require_usable(config, weights_name, dataset)
     if config.dim != 3:
         raise ValueError(f"{weights_name}: a network of 2D poses; its error in space is unknown")
 
-    print(dataset)
-    predictions = predict_poses(
-        model, config, dataset, multi_crop, batch_size, progress=sys.stdout.isatty()
+    predictions, written = predict_and_save(
+        model, config, dataset, multi_crop, batch_size, save_predictions_to
     )
-    written = []
-    if save_predictions_to is not None:
-        written.append(save_predictions(save_predictions_to, predictions, dataset))
     scores = score_mpjpe(predictions, dataset)
     file = weights.find(weights_name)
     written.append(write_space_results(folder / "results.json", scores, config, file, command))
