@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from deephar.evaluation.pose import CROPS
 from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
 from deephar.runs import read_settings
 from deephar.training import SCHEDULES, PoseTraining, train_pose
@@ -51,6 +52,20 @@ def add_pose_training_arguments(parser, depth=None, skeletons=()):
     )
     training.add_argument(
         "--schedule", choices=SCHEDULES, default=default.schedule, help="(%(default)s)"
+    )
+    training.add_argument(
+        "--stem-rate",
+        type=float,
+        default=default.stem_rate,
+        metavar="FACTOR",
+        help="on the learning rate of the VGG-16 blocks that are not frozen (%(default)s)",
+    )
+    training.add_argument(
+        "--heat-map-weight",
+        type=float,
+        default=default.heat_map_weight,
+        metavar="WEIGHT",
+        help="of the heat maps in the loss (%(default)s)",
     )
     add_common_training_arguments(network, training)
 
@@ -267,6 +282,8 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
         learning_rate=args.learning_rate,
         schedule=args.schedule,
         freeze_stem=args.freeze_stem,
+        stem_rate=args.stem_rate,
+        heat_map_weight=args.heat_map_weight,
         start=str(args.weights or f"stem {args.stem_weights}, else random, seed {args.seed}"),
     )
     print(f"{config}\n{batches}, validation on {validation}")
@@ -277,7 +294,12 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
 def add_evaluation_arguments(parser, out):
     """Adds the arguments that ``evaluate_network`` reads; ``out`` is the default folder."""
     parser.add_argument("--weights", required=True, help=".h5 file, or name in weights/")
-    parser.add_argument("--multi-crop", action="store_true", help="average ten crops a person")
+    parser.add_argument(
+        "--crops",
+        choices=CROPS,
+        default="single",
+        help="average one crop a person, with its mirror image, or ten (%(default)s)",
+    )
     parser.add_argument("--batch-size", type=int, default=16, help="crops a batch (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
@@ -304,7 +326,7 @@ def evaluate_network(args, dataset, score, command):
         dataset,
         weights_name=args.weights,
         folder=args.out,
-        multi_crop=args.multi_crop,
+        crops=args.crops,
         batch_size=args.batch_size,
         limit=args.limit,
         save_predictions_to=args.save_predictions,

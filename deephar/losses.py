@@ -61,6 +61,42 @@ def elastic_net(true, predicted):
     return loss / ops.maximum(joints, 1.0)
 
 
+def heat_map_cross_entropy(true, probabilities, spread=1.0):
+    """Cross-entropy of heat maps to Gaussians around the true positions, averaged over joints.
+
+    Soft-argmax has the right expectation under many maps, also under one with two maxima, on the
+    left and on the right wrist; this asks for a single one, at the joint.
+
+    Args:
+        true: ``(..., joints, 2)``, x and y in the unit crop, -1e9 where not supervised.
+        probabilities: ``(..., height, width, joints)``, each map summing to 1.
+        spread: standard deviation of the Gaussians, in positions of the maps.
+
+    Returns:
+        ``(...)``: the mean over the supervised joints; 0 where no joint is supervised.
+
+    Source: Nibali et al., Numerical Coordinate Regression with Convolutional Neural Networks, 2018,
+    regularise the soft-argmax with such Gaussians (by the Jensen-Shannon divergence).
+    """
+    height, width = probabilities.shape[-3:-1]
+    supervised = ops.all(true > _SUPERVISED_ABOVE, axis=-1)
+    true = ops.where(ops.expand_dims(supervised, -1), true, 0.0)
+    x = _log_gaussian(true[..., 0], width, spread)
+    y = _log_gaussian(true[..., 1], height, spread)
+    target = ops.einsum("...jh,...jw->...hwj", ops.softmax(y), ops.softmax(x))
+    # Bounded: where the network is sure of another place, the label may well be wrong.
+    log = ops.log(ops.cast(probabilities, "float32") + 1e-6)
+    entropy = -ops.sum(target * log, axis=(-3, -2))
+    weight = ops.cast(supervised, entropy.dtype)
+    return ops.sum(entropy * weight, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1.0)
+
+
+def _log_gaussian(center, size, spread):
+    """``(..., joints)`` to ``(..., joints, size)``, on the grid of ``SoftArgmax``."""
+    distance = ops.arange(size, dtype="float32") - ops.expand_dims(center, -1) * (size - 1)
+    return -ops.square(distance / spread) / 2
+
+
 def visibility_cross_entropy(true, predicted):
     """Binary cross-entropy of visibility, averaged over the supervised joints.
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from deephar import weights
+from deephar import layers, weights
 from deephar.evaluation.pose import predict_poses, whole_of
-from deephar.losses import ActionLoss, PoseLoss
+from deephar.losses import ActionLoss, PoseLoss, heat_map_cross_entropy
 from deephar.models import frame_view, has_pose_network
 from deephar.runs import fit_run, run_settings, validation_score
 
@@ -30,6 +30,8 @@ class PoseTraining:
         learning_rate: of RMSprop, at the start.
         schedule: ``"cosine"``, falling to 1 % of the start by the last step, or ``"constant"``.
         freeze_stem: number of VGG-16 blocks, from the input, whose weights stay as they are.
+        stem_rate: factor on the learning rate of the others; small for a stem trained before.
+        heat_map_weight: weight of the cross-entropy of heat maps; 0 leaves it out, as the paper.
         visibility_weight: weight of the visibility term of the loss.
         start: what the initial weights are, in words; kept with the run.
 
@@ -41,6 +43,8 @@ class PoseTraining:
     learning_rate: float = 0.001
     schedule: str = "cosine"
     freeze_stem: int = 0
+    stem_rate: float = 1.0
+    heat_map_weight: float = 0.0
     visibility_weight: float = 0.01
     start: str = "random"
 
@@ -48,6 +52,9 @@ class PoseTraining:
         _check_schedule(self, SCHEDULES)
         if not 0 <= self.freeze_stem <= 5:
             raise ValueError(f"freeze_stem must be 0 to 5 blocks, and is {self.freeze_stem}")
+        for name in ("stem_rate", "heat_map_weight", "visibility_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must not be negative, and is {getattr(self, name)}")
 
 
 def _check_schedule(training, schedules):
@@ -90,7 +97,7 @@ def train_pose(
     more = {} if protocol is None else {"protocol": protocol}
     settings = run_settings(model, config, training, batches, validation, **more)
     freeze_stem(model, training.freeze_stem)
-    _compile_pose(model, training, steps=training.epochs * len(batches))
+    trainer = compile_pose(model, training, steps=training.epochs * len(batches))
 
     def validate():
         predictions = predict_poses(model, config, validation)
@@ -105,7 +112,7 @@ def train_pose(
     def save(path, **of_run):
         weights.save(model, config, path, **of_run, **(facts or {}))
 
-    return fit_run(model, batches, out, settings, validate, save, resume)
+    return fit_run(trainer, batches, out, settings, validate, save, resume)
 
 
 def freeze_stem(model, blocks):
@@ -126,9 +133,66 @@ def freeze_stem(model, blocks):
         layer.trainable = False
 
 
-def _compile_pose(model, training, steps):
-    optimizer = keras.optimizers.RMSprop(_rate(training, steps))
+def compile_pose(model, training, steps):
+    """A model to ``fit``, of the same weights, compiled with the optimizer and loss of a training.
+
+    Args:
+        model: a network of poses.
+        training: a ``PoseTraining``.
+        steps: batches of the whole training, for its schedule.
+    """
+    if training.heat_map_weight:
+        model = HeatMapTraining(model, training.heat_map_weight)
+    optimizer = StemRMSprop(training.stem_rate, _rate(training, steps))
     model.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
+    return model
+
+
+class StemRMSprop(keras.optimizers.RMSprop):
+    """RMSprop with a learning rate of its own for the convolutions of the VGG-16 stem.
+
+    Args:
+        stem_rate: factor on the learning rate there.
+        learning_rate: elsewhere.
+    """
+
+    def __init__(self, stem_rate, learning_rate):
+        super().__init__(learning_rate)
+        self.stem_rate = stem_rate
+
+    def build(self, variables):
+        super().build(variables)
+        in_stem = [variable.path.startswith("block") for variable in variables]
+        self._rates = [self.stem_rate if inside else 1.0 for inside in in_stem]
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = self._rates[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * rate)
+
+
+class HeatMapTraining(keras.Model):
+    """A network of poses whose heat maps, of all blocks, are supervised besides its poses.
+
+    Args:
+        model: the network; its weights are shared.
+        weight: of the cross-entropy of the heat maps, see ``heat_map_cross_entropy``.
+    """
+
+    def __init__(self, model, weight):
+        maps = [
+            layer.output
+            for layer in model.layers
+            # A contextual map need not be at the joint.
+            if isinstance(layer, layers.SpatialSoftmax) and "_context_" not in layer.name
+        ]
+        super().__init__(model.input, {**model.output, "heat_maps": maps})
+        self.heat_map_weight = weight
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *args, **options):
+        pose_loss = super().compute_loss(x, y, {"pose": y_pred["pose"]}, *args, **options)
+        position = y["pose"][..., :2]
+        heat_map_loss = sum(heat_map_cross_entropy(position, maps) for maps in y_pred["heat_maps"])
+        return pose_loss + self.heat_map_weight * keras.ops.mean(heat_map_loss)
 
 
 def _rate(training, steps):

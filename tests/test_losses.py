@@ -4,7 +4,13 @@ import pytest
 from keras import ops
 from keras.ops import convert_to_numpy
 
-from deephar.losses import ActionLoss, PoseLoss, elastic_net, visibility_cross_entropy
+from deephar.losses import (
+    ActionLoss,
+    PoseLoss,
+    elastic_net,
+    heat_map_cross_entropy,
+    visibility_cross_entropy,
+)
 from deephar.skeletons import UNSUPERVISED
 
 CASES = ["image2d", "image3d", "clip2d", "clip3d"]
@@ -55,6 +61,44 @@ def test_loss_sums_over_prediction_blocks_and_averages_over_samples_and_frames()
     assert whole == pytest.approx(sum(blocks), rel=1e-5)
     frames = [float(PoseLoss()(true[:, t], predicted[:, t])) for t in range(3)]
     assert whole == pytest.approx(np.mean(frames), rel=1e-5)
+
+
+def gaussian(x, y, size=9, spread=1.0):
+    """A heat map (1, size, size, 1) around a position of the grid from 0 to size - 1."""
+    grid = np.arange(size)
+    squares = (grid[:, None] - y) ** 2 + (grid[None] - x) ** 2
+    mass = np.exp(-squares / (2 * spread**2))
+    return (mass / mass.sum())[None, :, :, None].astype(np.float32)
+
+
+def test_heat_maps_are_best_as_a_gaussian_at_the_joint():
+    true = np.array([[[3 / 8, 5 / 8]]], np.float32)
+    at_joint = gaussian(3, 5)
+    entropy = -np.sum(at_joint * np.log(at_joint + 1e-6))
+    assert float(heat_map_cross_entropy(true, at_joint)[0]) == pytest.approx(entropy, rel=1e-4)
+    # The mean of two maxima is at the joint, too: the pose loss cannot tell it from one.
+    two = (gaussian(1, 5) + gaussian(5, 5)) / 2
+    others = [gaussian(4, 5), gaussian(3, 4), gaussian(3, 5, spread=2.0), two]
+    assert all(float(heat_map_cross_entropy(true, m)[0]) > entropy + 0.1 for m in others)
+
+
+def test_heat_maps_of_joints_that_are_not_supervised_do_not_count():
+    rng = np.random.default_rng(0)
+    maps = rng.uniform(size=(2, 4, 4, 3)).astype(np.float32)
+    maps /= maps.sum(axis=(1, 2), keepdims=True)
+    true = rng.uniform(size=(2, 3, 2)).astype(np.float32)
+    true[0], true[1, 2] = UNSUPERVISED, UNSUPERVISED
+    losses = convert_to_numpy(heat_map_cross_entropy(true, maps))
+    assert losses[0] == 0
+    known = convert_to_numpy(heat_map_cross_entropy(true[1:, :2], maps[1:, ..., :2]))
+    assert losses[1] == pytest.approx(known[0], rel=1e-5)
+
+
+def test_heat_map_of_a_network_that_is_sure_of_another_place_has_a_finite_loss():
+    maps = np.zeros((1, 5, 5, 1), np.float32)
+    maps[0, 0, 0] = 1
+    loss = float(heat_map_cross_entropy(np.ones((1, 1, 2), np.float32), maps)[0])
+    assert 10 < loss < 14
 
 
 def test_a_joint_on_the_border_of_the_crop_is_supervised():

@@ -19,22 +19,26 @@ import pytest
 from deephar import weights
 from deephar.data import MPII, Batches, ClipBatches, Frames, SequenceBatches, Subset, Synthetic
 from deephar.evaluation import predict_poses, score_mpii
+from deephar.losses import heat_map_cross_entropy
 from deephar.models import (
     VARIANTS,
     ModelConfig,
+    ReceptionConfig,
     action_model,
     action_view,
     frame_view,
     multitask_model,
     pose_model,
+    reception_net,
 )
 from deephar.runs import _items, _Progress, _save_state
 from deephar.training import (
     ActionTraining,
+    HeatMapTraining,
     PlateauRate,
     PoseTraining,
-    _compile_pose,
     compile_action,
+    compile_pose,
     freeze_stem,
     set_pose_trainable,
     train_action,
@@ -113,6 +117,55 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     (row,) = train_pose(pose_model(config), config, batches, persons, score_mpii, out, training)
     assert row["val_pckh"] > 95
     assert time.perf_counter() - start < 120
+
+
+def crops_and_poses(count=2):
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (count, 64, 64, 3)).astype(np.float32)
+    return images, {"pose": rng.uniform(0, 1, (count, 16, 3)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("stem_stride", [8, 4])
+def test_heat_maps_of_every_block_add_to_the_loss(stem_stride):
+    config = replace(TINY, stem_stride=stem_stride, num_pyramids=2)
+    model = pose_model(config)
+    images, targets = crops_and_poses()
+    # At inference, as the statistics of batch norm would differ otherwise.
+    names = ["dp1_pb1_probmaps", "up2_pb0_probmaps"]
+    maps = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    expected = sum(
+        np.mean(heat_map_cross_entropy(targets["pose"][..., :2], probabilities))
+        for probabilities in maps.predict(images, verbose=0)
+    )
+    losses = {}
+    for weight in (0.0, 0.5):
+        trainer = compile_pose(model, PoseTraining(heat_map_weight=weight), steps=1)
+        losses[weight] = trainer.test_on_batch(images, targets)
+    assert losses[0.5] - losses[0.0] == pytest.approx(0.5 * expected, rel=1e-4)
+
+
+def test_contextual_maps_are_not_supervised():
+    config = ReceptionConfig(image_size=64, num_blocks=1, stem_features=16, context_maps=1)
+    trainer = HeatMapTraining(reception_net(config), 0.1)
+    (maps,) = trainer.output["heat_maps"]
+    assert maps.shape[-1] == 16
+
+
+@pytest.mark.parametrize("stem_rate", [0.0, 1e-3])
+def test_the_stem_learns_at_a_rate_of_its_own(stem_rate):
+    keras.utils.set_random_seed(0)
+    model = pose_model(TINY)
+    names = ["block5_conv3", "stem_projection"]
+    before = {name: model.get_layer(name).get_weights()[0] for name in names}
+    training = PoseTraining(stem_rate=stem_rate, learning_rate=0.001, schedule="constant")
+    compile_pose(model, training, steps=1).train_on_batch(*crops_and_poses())
+    changes = {
+        name: np.abs(model.get_layer(name).get_weights()[0] - before[name]).max() for name in names
+    }
+    # The first step of RMSprop is rate / sqrt(1 - rho), whatever the gradient.
+    step = 0.001 / np.sqrt(0.1)
+    assert changes["stem_projection"] == pytest.approx(step, rel=0.01)
+    assert changes["block5_conv3"] == pytest.approx(step * stem_rate, rel=0.1)
 
 
 def test_frozen_blocks_keep_their_weights_and_the_others_train(drawn_mpii, tmp_path):
@@ -253,7 +306,7 @@ def test_a_full_disk_leaves_the_previous_state(drawn_mpii, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
         model = pose_model(TINY)
-        _compile_pose(model, QUICK, steps=4)
+        compile_pose(model, QUICK, steps=4)
         model.optimizer.build(model.trainable_variables)
         with pytest.raises(OSError, match=r"state\.h5: .*the previous version was kept"):
             _save_state(model, tmp_path, _Progress())
@@ -305,7 +358,14 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(drawn_mpii
 
 @pytest.mark.parametrize(
     "settings",
-    [{"epochs": 0}, {"learning_rate": 0.0}, {"schedule": "guess"}, {"freeze_stem": 6}],
+    [
+        {"epochs": 0},
+        {"learning_rate": 0.0},
+        {"schedule": "guess"},
+        {"freeze_stem": 6},
+        {"stem_rate": -0.1},
+        {"heat_map_weight": float("nan")},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings):
     (name,) = settings

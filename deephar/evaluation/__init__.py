@@ -4,7 +4,7 @@ Poses of persons in images:
 
 model, config = deephar.weights.load_model("vgg16-mpii")
 dataset = deephar.data.MPII("datasets/MPII", split="valid")
-predictions = predict_poses(model, config, dataset, multi_crop=True)
+predictions = predict_poses(model, config, dataset, crops="flip")
 scores = score_mpii(predictions, dataset)
 print_table(scores)
 scores.answer.total, scores.answer.per_group["Wrist"]

@@ -29,7 +29,10 @@ from deephar.evaluation.inference import (
 from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import convert, get_skeleton, joint_map
 
-# Multi-crop: the window where it is, and displaced by 1/24 of its side (10.7 of 256 crop pixels)
+CROPS = ("single", "flip", "multi")
+"""What is averaged for a person: one crop, one and its mirror image, or ten, displaced, too."""
+
+# Of "multi": the window where it is, and displaced by 1/24 of its side (10.7 of 256 crop pixels)
 # along either axis; each with its mirror image. The paper averages displaced and mirrored crops
 # without giving the displacements. This one is not a multiple of the networks' strides (8 to 64
 # crop pixels), so that a joint falls differently into the cells of the heat maps each time, and
@@ -48,7 +51,7 @@ class Predictions:
         visibility: float64 (P, N, J), in [0, 1].
         names: N names, those of the samples.
         skeleton: name of the joint layout.
-        views: crops that were averaged for each person, 1 or 10.
+        views: crops that were averaged for each person: 1, 2 or 10.
         depth: float64 (P, N, J), in [0, 1]: 0.5 is the depth of the root, 1 is 1 m behind it (see
             `depth_mm`); None of a network without depth.
     """
@@ -121,7 +124,7 @@ class PoseScores:
 # ----------------------------------------------------------------------------------- prediction
 
 
-def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progress=False):
+def predict_poses(model, config, dataset, crops="single", batch_size=16, progress=False):
     """Predicts the pose of every person of a data set.
 
     Crops are those that training uses (`deephar.data.transforms.crop_sample`), without
@@ -135,9 +138,10 @@ def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progr
             well.
         config: its `ModelConfig`; `image_size` and `skeleton` are used.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Sample`.
-        multi_crop: averages, in image pixels, over 5 positions of the window (in place, and
-            displaced by 1/24 of its side to the left, right, top, bottom), each with its mirror
-            image. Ten times the work.
+        crops: what is averaged, in image pixels: ``"single"``, one crop; ``"flip"``, with its
+            mirror image; ``"multi"``, 5 positions of the window (in place, and displaced by 1/24
+            of its side to the left, right, top, bottom), each with its mirror image: ten times the
+            work.
         batch_size: crops a call of the model.
         progress: shows a Keras progress bar.
 
@@ -145,16 +149,19 @@ def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progr
         `Predictions`.
 
     Raises:
-        ValueError: the data set is empty, an image or a window cannot be used (names it), or the
-            model's output does not have the form above.
+        ValueError: the data set is empty, an image or a window cannot be used (names it), the
+            model's output does not have the form above, or `crops` is something else.
         FileNotFoundError: an image is missing.
     """
+    if crops not in CROPS:
+        raise ValueError(f"crops must be one of {', '.join(CROPS)}, and is {crops!r}")
     if len(dataset) == 0:
         raise ValueError("the data set is empty: there is nobody to predict the pose of")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    displacements = _DISPLACEMENTS if multi_crop else _DISPLACEMENTS[:1]
-    views = len(displacements) * (2 if multi_crop else 1)
+    displacements = _DISPLACEMENTS if crops == "multi" else _DISPLACEMENTS[:1]
+    mirror = crops != "single"
+    views = len(displacements) * (2 if mirror else 1)
     batch_size = min(batch_size, views * len(dataset))
     flip = get_skeleton(config.skeleton).flip
     bar = progress_bar(len(dataset), "person") if progress else None
@@ -162,9 +169,7 @@ def predict_poses(model, config, dataset, multi_crop=False, batch_size=16, progr
 
     sums = None
     names = []
-    for batch in batches_of(
-        _views(dataset, config, displacements, multi_crop, batch_size), batch_size
-    ):
+    for batch in batches_of(_views(dataset, config, displacements, mirror, batch_size), batch_size):
         images = stacked([view.image for view in batch], batch_size)
         poses = poses_of(call_network(network, images), config)
         if sums is None:

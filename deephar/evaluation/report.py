@@ -37,7 +37,7 @@ def evaluate_and_report(
     weights_name,
     folder,
     *,
-    multi_crop=False,
+    crops="single",
     batch_size=16,
     limit=None,
     save_predictions_to=None,
@@ -54,7 +54,7 @@ def evaluate_and_report(
         score: `score_mpii`, `score_lsp`, `score_penn` or `score_pckh` of `deephar.evaluation`.
         weights_name: a name in weights/index.json, or the path of a weights file.
         folder: where the files go; made if missing.
-        multi_crop: see `predict_poses`.
+        crops: see `predict_poses`.
         batch_size: see `predict_poses`.
         limit: only the first so many persons; the score is then of this part, and says so.
         save_predictions_to: optional path, see `save_predictions`.
@@ -81,7 +81,7 @@ def evaluate_and_report(
     require_usable(config, weights_name, dataset)
 
     predictions, written = predict_and_save(
-        model, config, dataset, multi_crop, batch_size, save_predictions_to
+        model, config, dataset, crops, batch_size, save_predictions_to
     )
     scores = None
     if has_truth:
@@ -140,11 +140,11 @@ def prepared_folder(folder, save_predictions_to):
     return folder
 
 
-def predict_and_save(model, config, dataset, multi_crop, batch_size, path):
+def predict_and_save(model, config, dataset, crops, batch_size, path):
     """Predicts the poses of a data set, with a bar on a terminal, and saves them if asked to.
 
     Args:
-        model, config, dataset, multi_crop, batch_size: see `predict_poses`.
+        model, config, dataset, crops, batch_size: see `predict_poses`.
         path: see `save_predictions`; None to save nothing.
 
     Returns:
@@ -152,7 +152,7 @@ def predict_and_save(model, config, dataset, multi_crop, batch_size, path):
     """
     print(dataset)
     predictions = predict_poses(
-        model, config, dataset, multi_crop, batch_size, progress=sys.stdout.isatty()
+        model, config, dataset, crops, batch_size, progress=sys.stdout.isatty()
     )
     return predictions, [] if path is None else [save_predictions(path, predictions, dataset)]
 
@@ -259,9 +259,15 @@ def depth_summary(depth, what="persons"):
 
 
 def _title(scores):
-    crops = "single crop" if scores.views == 1 else f"multi crop ({scores.views} views a person)"
+    crops = crops_in_words(scores.views)
     title = f"{scores.data}, {crops}, {scores.measure}@{scores.threshold:g} in percent"
     return f"{title}\n{warning}" if (warning := person_warning(scores)) else title
+
+
+def crops_in_words(views):
+    """What `Predictions.views` stands for, for the title of a table."""
+    words = {1: "single crop", 2: "crop and its mirror image"}
+    return words.get(views) or f"multi crop ({views} views a person)"
 
 
 def person_warning(scores):

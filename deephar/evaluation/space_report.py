@@ -3,6 +3,7 @@
 from deephar import weights
 from deephar.evaluation.pose import score_mpjpe
 from deephar.evaluation.report import (
+    crops_in_words,
     data_results,
     depth_summary,
     limited,
@@ -25,7 +26,7 @@ def evaluate_in_space(
     weights_name,
     folder,
     *,
-    multi_crop=False,
+    crops="single",
     batch_size=16,
     limit=None,
     save_predictions_to=None,
@@ -39,7 +40,7 @@ def evaluate_in_space(
         dataset: the data set, such as `deephar.data.Human36M`.
         weights_name: a name in weights/index.json, or the path of a weights file.
         folder: where the files go; made if missing.
-        multi_crop: see `predict_poses`.
+        crops: see `predict_poses`.
         batch_size: see `predict_poses`.
         limit: only the first so many persons; the score is then of this part, and says so.
         save_predictions_to: optional path, see `save_predictions`.
@@ -62,7 +63,7 @@ def evaluate_in_space(
         raise ValueError(f"{weights_name}: a network of 2D poses; its error in space is unknown")
 
     predictions, written = predict_and_save(
-        model, config, dataset, multi_crop, batch_size, save_predictions_to
+        model, config, dataset, crops, batch_size, save_predictions_to
     )
     scores = score_mpjpe(predictions, dataset)
     file = weights.find(weights_name)
@@ -81,7 +82,7 @@ def format_space(scores):
     Args:
         scores: `DepthScores`.
     """
-    crops = "single crop" if scores.views == 1 else f"multi crop ({scores.views} views a person)"
+    crops = crops_in_words(scores.views)
     lines = [f"{scores.data}, {crops}, mm, protocol {scores.protocol} ({scores.measure})"]
     if warning := person_warning(scores):
         lines.append(warning)

@@ -13,6 +13,9 @@ ACTION_VERSIONS = ("v1", "v2")
 DEPTHS = ("volumetric", "regression")
 STREAMS = ("pose", "appearance")
 
+# Of the stems that have more than one.
+_STRIDES = {"vgg16": (4, 8), "residual": (4, 8, 16)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -31,7 +34,7 @@ class ModelConfig:
         stem_features: channels of the stem's output. VGG-16 gives 1024; any other number adds a
             1x1 projection.
         stem_stride: pixels of the image from one position of the stem's output to the next: 8;
-            the residual stem may have 4 or 16, too.
+            VGG-16 may have 4, too, and the residual stem 4 or 16.
         num_pyramids: downscaling and upscaling pyramids, in turn.
         num_levels: resolutions a pyramid passes through, the stem's included.
         growth: channels added with each level.
@@ -100,8 +103,7 @@ class ModelConfig:
             _check_choice("depth", self.depth, DEPTHS)
 
     def _check_sizes(self):
-        strides = (4, 8, 16) if self.stem == "residual" else (8,)
-        _check_choice("stem_stride", self.stem_stride, strides)
+        _check_choice("stem_stride", self.stem_stride, _STRIDES.get(self.stem, (8,)))
         unit = 1 if self.stem == "residual" else 64
         if self.image_size < 64 or self.image_size % unit:
             raise ValueError(
@@ -357,8 +359,9 @@ def _spnet(**fields):
 VARIANTS = {
     # The width of the thesis: the VGG-16 channels as they come, pyramids of 1024 to 1312.
     "vgg16": ModelConfig(),
-    # Trains on a CPU: the same stem seen at 128 pixels, pyramids of 192 to 288 channels.
-    "vgg16-light": ModelConfig(image_size=128, stem_features=192, growth=32),
+    # Trains on a CPU, and runs there in real time: the same stem seen at 128 pixels, its levels
+    # added up to 192 channels at stride 4, so that heat maps are as large as those of vgg16.
+    "vgg16-light": ModelConfig(image_size=128, stem_features=192, stem_stride=4, growth=32),
     # Trains on a CPU in minutes, from random weights: the narrow stem, 64 pixels.
     "vgg16-light-64": ModelConfig(
         stem="vgg16-narrow",

@@ -24,7 +24,7 @@ VGG16_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 51
 def build_stem(image, config, weights=None):
     """The stem that a ``ModelConfig`` asks for; arguments and errors as of the functions below."""
     if config.stem == "vgg16":
-        return vgg16_stem(image, config.stem_features, weights)
+        return vgg16_stem(image, config.stem_features, weights, config.stem_stride)
     if weights is not None:
         raise ValueError(
             f"the stem {config.stem!r} has no published weights; it starts from random ones: leave "
@@ -37,26 +37,32 @@ def build_stem(image, config, weights=None):
     return narrow_stem(image, config.stem_features)
 
 
-def vgg16_stem(image, features, weights=None):
-    """The 13 convolutions of VGG-16, two of its levels joined at stride 8.
+def vgg16_stem(image, features, weights=None, stride=8):
+    """The 13 convolutions of VGG-16, its last levels joined at stride 8 or 4.
 
-    ``block4_conv3`` (512 channels, stride 8) is joined with ``block5_conv3`` (512, stride 16,
-    upsampled). Layer names are those of ``keras.applications.VGG16``.
+    At stride 8, ``block4_conv3`` (512 channels) is joined with ``block5_conv3`` (512, stride 16,
+    upsampled). At stride 4, ``block3_conv3`` (256), ``block4_conv3`` and ``block5_conv3`` are each
+    projected and normalised, upsampled, and added up. Layer names of the convolutions are those of
+    ``keras.applications.VGG16``.
 
     Args:
         image: ``(batch, height, width, 3)``, RGB in [-1, 1].
-        features: output channels; other than 1024 adds a 1x1 projection.
+        features: output channels; other than 1024 adds a 1x1 projection at stride 8.
         weights: None for random values, ``"imagenet"`` (Keras downloads them once, 59 MB), or
             the path of a VGG-16 weights file without its classifier.
+        stride: 8 or 4.
 
     Returns:
-        ``(batch, height / 8, width / 8, features)``.
+        ``(batch, height / stride, width / stride, features)``.
 
     Raises:
         FileNotFoundError, ValueError: the weights cannot be had, or are not VGG-16's.
     """
     vgg = _vgg16(CaffePreprocessing(name="stem_preprocessing")(image), weights)
-    x = _join(vgg.get_layer("block4_conv3").output, vgg.get_layer("block5_conv3").output)
+    levels = [vgg.get_layer(f"block{block}_conv3").output for block in (3, 4, 5)]
+    if stride == 4:
+        return _add_levels(levels, features)
+    x = _join(*levels[1:])
     # VGG-16 has no normalisation: its features reach ten thousands. Unnormalised, they would drown
     # what the pyramids add to them; unscaled, their variances would not fit into float16 files.
     x = layers.Rescaling(0.01, name="stem_scale")(x)
@@ -149,6 +155,24 @@ def inception_stem(image, features):
     b = layers.MaxPooling2D(2, name=names("max_pooling2d"))(x)
     x = layers.Concatenate(name=names("concatenate"))([a, b])
     return reception_unit(x, features, 3, "Stem_sepconv1")
+
+
+def _add_levels(levels, features):
+    """Levels, finest first, each half as fine as the one before, added up at the first one's size.
+
+    They are normalised one by one, since those of VGG-16 differ tenfold in size.
+    """
+    total = None
+    for number, x in reversed(list(enumerate(levels, start=3))):
+        x = layers.Rescaling(0.01, name=f"stem_scale{number}")(x)
+        x = batch_norm(conv(x, features, f"stem_projection{number}"), f"stem_bn{number}")
+        if total is not None:
+            upsampling = layers.UpSampling2D(
+                2, interpolation="bilinear", name=f"stem_upsampling{number}"
+            )
+            x = layers.Add(name=f"stem_add{number}")([x, upsampling(total)])
+        total = x
+    return total
 
 
 def _join(stride8, stride16):

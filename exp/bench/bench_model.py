@@ -35,7 +35,7 @@ def main(argv=None):
         network = build_model(config)
         image, pose = network.input, network.output["pose"]  # Keras's layer takes one output only
         if variant == "vgg16-light":
-            pyramids = keras.Model(network.get_layer("stem_bn").output, pose)
+            pyramids = keras.Model(network.get_layer("dp1_du1_pool").input, pose)
             _compare(f"{variant}, pyramids", pyramids, args)
         ratios[variant] = _compare(variant, keras.Model(image, pose), args)
     print(f"ratio: {min(ratios[args.variants[-1]]):.1f}")

@@ -3,7 +3,7 @@
     python exp/lsp/eval_lsp.py --data datasets/LSP --weights runs/mpii/best.h5
 
 Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
-joints.png and persons.png. `--multi-crop` averages ten crops a person and takes ten times as long.
+joints.png and persons.png. `--crops multi` averages ten crops a person and takes ten times as long.
 On 2 CPU cores the light variant takes 18 seconds for 500 persons. The score to expect stands in the
 README, under "Results": PCK 49.6 for the light variant trained on MPII and LSP.
 """

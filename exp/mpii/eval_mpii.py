@@ -3,7 +3,7 @@
     python exp/mpii/eval_mpii.py --data datasets/MPII --weights runs/mpii/best.h5
 
 Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
-joints.png and persons.png. `--multi-crop` averages ten crops a person and takes ten times as long.
+joints.png and persons.png. `--crops multi` averages ten crops a person and takes ten times as long.
 On 2 CPU cores the light variant takes 20 seconds for 133 persons. The score to expect stands in the
 README, under "Results": PCKh 42.0 for the light variant on a small copy of MPII.
 """

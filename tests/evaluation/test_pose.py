@@ -18,12 +18,12 @@ from deephar.evaluation import (
     score_pckh,
     score_penn,
 )
-from deephar.evaluation.pose import poses_in_space
+from deephar.evaluation.pose import CROPS, poses_in_space
 from deephar.geometry import apply_affine, invert_affine
 from deephar.models import ModelConfig
 from deephar.skeletons import convert
 
-SINGLE_AND_MULTI = pytest.mark.parametrize("multi_crop", [False, True])
+EVERY_KIND_OF_CROPS = pytest.mark.parametrize("crops", CROPS)
 
 
 def perfect(dataset, skeleton="mpii16", blocks=1):
@@ -37,10 +37,10 @@ def perfect(dataset, skeleton="mpii16", blocks=1):
 # --- prediction ---
 
 
-@SINGLE_AND_MULTI
-def test_joints_are_found_in_windows_of_any_size_and_position(config, dots, reader, multi_crop):
+@EVERY_KIND_OF_CROPS
+def test_joints_are_found_in_windows_of_any_size_and_position(config, dots, reader, crops):
     dataset = dots()
-    predictions = predict_poses(reader(), config, dataset, multi_crop)
+    predictions = predict_poses(reader(), config, dataset, crops)
     true = np.stack([convert(s.joints, s.skeleton, "pa16j") for s in dataset])
     side = np.array([sample.side for sample in dataset])
     # In crop pixels; a shift of half a pixel between crop and image would show in the mean.
@@ -53,10 +53,30 @@ def test_joints_are_found_in_windows_of_any_size_and_position(config, dots, read
 
 
 def test_multi_crop_averages_mirror_images_with_left_and_right_swapped(config, dots, reader):
-    predictions = predict_poses(reader(), config, dots(2), multi_crop=True)
+    predictions = predict_poses(reader(), config, dots(2), crops="multi")
     # The reader gives 1 in a crop and 0.5 in its mirror image.
     np.testing.assert_allclose(predictions.visibility, 0.75)
     assert predictions.views == 10
+
+
+def test_flip_takes_the_window_and_its_mirror_image(config, dots, reader):
+    seen = []
+
+    def model(images):
+        seen.append(images.copy())
+        return reader()(images)
+
+    predictions = predict_poses(model, config, dots(1), crops="flip", batch_size=64)
+    assert predictions.views == 2
+    (crops,) = seen
+    np.testing.assert_array_equal(crops[1], crops[0][:, ::-1])
+    single = predict_poses(reader(), config, dots(1))
+    np.testing.assert_allclose(predictions.joints, single.joints, rtol=0, atol=0.6)
+
+
+def test_other_crops_are_refused(config, dots, reader):
+    with pytest.raises(ValueError, match="crops must be one of single, flip, multi"):
+        predict_poses(reader(), config, dots(1), crops="ten")
 
 
 def test_multi_crop_takes_five_windows_and_their_mirror_images(config, dots):
@@ -66,7 +86,7 @@ def test_multi_crop_takes_five_windows_and_their_mirror_images(config, dots):
         seen.append(images.copy())
         return {"pose": np.full((len(images), 1, 16, 3), 0.5, np.float32)}
 
-    predictions = predict_poses(model, config, dataset, multi_crop=True, batch_size=64)
+    predictions = predict_poses(model, config, dataset, crops="multi", batch_size=64)
     (crops,) = seen
     assert len(crops) == 10
     np.testing.assert_array_equal(crops[1::2], crops[::2, :, ::-1])
@@ -90,18 +110,18 @@ def test_single_crop_is_the_training_crop(config, dots):
         np.testing.assert_array_equal(image, crop_sample(sample, 64, "pa16j").image)
 
 
-@SINGLE_AND_MULTI
-def test_batches_change_nothing_and_have_one_size(config, dots, reader, multi_crop):
+@EVERY_KIND_OF_CROPS
+def test_batches_change_nothing_and_have_one_size(config, dots, reader, crops):
     dataset, sizes, network = dots(), [], reader()
 
     def model(images):
         sizes.append(len(images))
         return network(images)
 
-    whole = predict_poses(network, config, dataset, multi_crop, batch_size=1000)
-    parts = predict_poses(model, config, dataset, multi_crop, batch_size=3)
-    crops = len(dataset) * whole.views
-    assert sizes == [3] * -(-crops // 3)
+    whole = predict_poses(network, config, dataset, crops, batch_size=1000)
+    parts = predict_poses(model, config, dataset, crops, batch_size=3)
+    views = len(dataset) * whole.views
+    assert sizes == [3] * -(-views // 3)
     assert parts.names == whole.names
     np.testing.assert_allclose(parts.joints, whole.joints, rtol=0, atol=1e-3)
 
@@ -116,8 +136,8 @@ def test_the_network_is_traced_once(config, dots, reader):
     assert len(traces) == 1
 
 
-@SINGLE_AND_MULTI
-def test_each_image_is_decoded_once(config, dots, tmp_path, monkeypatch, multi_crop):
+@EVERY_KIND_OF_CROPS
+def test_each_image_is_decoded_once(config, dots, tmp_path, monkeypatch, crops):
     dataset = dots(3)
     for number, sample in enumerate(dataset.samples):
         path = str(tmp_path / f"{number}.png")
@@ -125,7 +145,7 @@ def test_each_image_is_decoded_once(config, dots, tmp_path, monkeypatch, multi_c
         dataset = dataset.changed(number, image=path)
     decoded, imdecode = [], cv2.imdecode
     monkeypatch.setattr(cv2, "imdecode", lambda *args: decoded.append(1) or imdecode(*args))
-    predict_poses(lambda x: {"pose": np.zeros((len(x), 1, 16, 3))}, config, dataset, multi_crop)
+    predict_poses(lambda x: {"pose": np.zeros((len(x), 1, 16, 3))}, config, dataset, crops)
     assert len(decoded) == 3
 
 
@@ -133,14 +153,14 @@ def test_multi_crop_takes_persons_at_the_border_that_single_crop_takes(config, d
     sample = dots(1)[0]
     edge = np.array([sample.image.shape[1] - 1 + 0.49 * sample.side, 50.0])
     dataset = dots(1).changed(0, center=edge)  # its window displaced to the right shows nothing
-    predictions = predict_poses(reader(), config, dataset, multi_crop=True)
+    predictions = predict_poses(reader(), config, dataset, crops="multi")
     assert np.isfinite(predictions.joints).all()
 
 
 def test_depth_is_ignored(config, dots, reader):
     dataset = dots(2)
-    flat = predict_poses(reader(), config, dataset, multi_crop=True)
-    deep = predict_poses(reader(dim=3), config, dataset, multi_crop=True)
+    flat = predict_poses(reader(), config, dataset, crops="multi")
+    deep = predict_poses(reader(dim=3), config, dataset, crops="multi")
     np.testing.assert_allclose(deep.joints, flat.joints, rtol=0, atol=1e-3)
     np.testing.assert_allclose(deep.visibility, flat.visibility)
 
@@ -216,7 +236,7 @@ def test_the_last_block_is_the_answer_even_if_an_earlier_one_is_better(config, d
 
 def test_lsp_is_scored_with_the_torso(config, dots, reader):
     dataset = dots(skeleton="lsp14", name="lsp", split="test")
-    scores = score_lsp(predict_poses(reader(), config, dataset, multi_crop=True), dataset)
+    scores = score_lsp(predict_poses(reader(), config, dataset, crops="multi"), dataset)
     assert scores.answer.total == 100
     assert scores.answer.count == 14 * len(dataset)
 
@@ -315,7 +335,7 @@ def test_real_images_go_through(real_data, kind, score):
 def test_depth_is_averaged_and_kept(config, dots, reader):
     dataset = dots(2)
     assert predict_poses(reader(), config, dataset).depth is None
-    depth = predict_poses(reader(dim=3), config, dataset, multi_crop=True).depth
+    depth = predict_poses(reader(dim=3), config, dataset, crops="multi").depth
     np.testing.assert_allclose(depth, np.ones((1, 2, 16)))
 
 

@@ -53,7 +53,7 @@ def lsp_folder(tmp_path):
 def test_mpii_is_evaluated(drawn_mpii, tiny_weights, tmp_path, capsys):
     out, predictions = tmp_path / "out", tmp_path / "new" / "p.h5"
     arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", out]
-    arguments += ["--multi-crop", "--batch-size", "7", "--save-predictions", predictions]
+    arguments += ["--crops", "multi", "--batch-size", "7", "--save-predictions", predictions]
     assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
 
     printed = capsys.readouterr().out

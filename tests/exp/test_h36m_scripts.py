@@ -88,7 +88,7 @@ def test_evaluation_prints_and_writes_everything(
 ):
     out, predictions = tmp_path / "out", tmp_path / "p.h5"
     arguments = ["--data", folders[form], "--weights", tiny_weights, "--out", out, "--every", 1]
-    arguments += ["--multi-crop", "--save-predictions", predictions]
+    arguments += ["--crops", "multi", "--save-predictions", predictions]
     assert run("h36m/eval_h36m.py", *arguments) == 0
     printed = capsys.readouterr().out
     assert "h36m test, multi crop (10 views a person), mm, protocol 1 (MPJPE)" in printed

@@ -22,7 +22,7 @@ def tiny():
 
 # Counted by Keras; of the default, 14.7 M are VGG-16's and 33.9 M the two pyramids'.
 @pytest.mark.parametrize(
-    ("variant", "parameters"), [("vgg16", 48_644_704), ("vgg16-light", 16_524_832)]
+    ("variant", "parameters"), [("vgg16", 48_644_704), ("vgg16-light", 16_575_520)]
 )
 def test_parameter_counts(variant, parameters):
     assert pose_model(VARIANTS[variant]).count_params() == parameters
@@ -41,6 +41,20 @@ def test_output_has_one_entry_a_prediction_block_in_the_unit_crop(visibility, im
 def test_one_pyramid_of_two_levels_has_one_prediction():
     config = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
     assert pose_model(config).predict(images(), verbose=0)["pose"].shape == (2, 1, 16, 3)
+
+
+def test_stem_of_stride_4_adds_up_three_levels_of_vgg():
+    config = ModelConfig(image_size=64, stem_features=16, stem_stride=4, growth=8, num_levels=2)
+    model = pose_model(config)
+    stem = keras.Model(model.input, model.get_layer("dp1_du1_pool").input)
+    before = stem.predict(images(config), verbose=0)
+    assert before.shape == (2, 16, 16, 16)
+    for block in (3, 4, 5):
+        layer = model.get_layer(f"stem_projection{block}")
+        layer.set_weights([0 * layer.get_weights()[0]])
+        after = stem.predict(images(config), verbose=0)
+        assert np.abs(after - before).max() > 1e-3
+        before = after
 
 
 def test_stem_of_full_width_has_no_projection():

@@ -151,7 +151,8 @@ def test_learns_from_clips():
     ("fields", "message"),
     [
         ({"stem_stride": 6}, "must be one of 4, 8, 16"),
-        ({"stem": "vgg16", "stem_stride": 4}, "must be one of 8"),
+        ({"stem": "vgg16", "stem_stride": 16}, "must be one of 4, 8"),
+        ({"stem": "vgg16-narrow", "stem_stride": 4}, "must be one of 8"),
         ({"stem_features": 50}, "multiple of 6"),
         ({"image_size": 80}, "multiple of 32"),
         ({"image_size": 32}, "from 64 up"),
