@@ -15,6 +15,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from deephar import weights
 from deephar.data import MPII, Batches, ClipBatches, Frames, SequenceBatches, Subset, Synthetic
@@ -134,7 +135,7 @@ def test_heat_maps_of_every_block_add_to_the_loss(stem_stride):
     names = ["dp1_pb1_probmaps", "up2_pb0_probmaps"]
     maps = keras.Model(model.input, [model.get_layer(name).output for name in names])
     expected = sum(
-        np.mean(heat_map_cross_entropy(targets["pose"][..., :2], probabilities))
+        float(ops.mean(heat_map_cross_entropy(targets["pose"][..., :2], probabilities)))
         for probabilities in maps.predict(images, verbose=0)
     )
     losses = {}

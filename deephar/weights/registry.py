@@ -58,13 +58,14 @@ def missing_index():
     return f"{path} is not there, so no name is known: fetch the project again"
 
 
-def register(name, path, licence):
+def register(name, path, licence, default=False):
     """Adds a file of the weights folder to the index.
 
     Args:
         name: what users will call it, e.g. ``"vgg16-mpii"``.
         path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
         licence: a sentence on the terms of use, since they follow those of the training data.
+        default: whether ``Predictor()`` takes this file from now on, and no other.
 
     Raises:
         ValueError: the file lies elsewhere, or lacks these facts.
@@ -87,7 +88,12 @@ def register(name, path, licence):
         "score": facts["score"],
         "licence": licence,
     }
-    text = json.dumps({**index(), name: entry}, indent=2, sort_keys=True) + "\n"
+    entries = {**index(), name: entry}
+    if default:
+        for other in entries.values():
+            other.pop("default", None)
+        entry["default"] = True
+    text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
     with replacing(folder / "index.json") as part:
         part.write_text(text, encoding="utf-8")
 

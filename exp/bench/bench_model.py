@@ -29,6 +29,8 @@ WRAPPERS = {"folded": TimeDistributed, "keras": keras.layers.TimeDistributed}
 def main(argv=None):
     """Measures, prints the table and the ratio."""
     args = _parse(argv)
+    if args.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
     ratios = {}
     for variant in args.variants:
         config = replace(VARIANTS[variant], actions={}, image_size=args.image_size)
@@ -127,6 +129,7 @@ def _parse(argv):
     parser.add_argument("--batch", type=int, default=1, help="clips (%(default)s)")
     parser.add_argument("--frames", type=int, default=8, help="frames a clip (%(default)s)")
     parser.add_argument("--image-size", type=int, default=64, help="pixels (%(default)s)")
+    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
     parser.add_argument("--rounds", type=int, default=10, help="(%(default)s)")
     return parser.parse_args(argv)
 

@@ -1,0 +1,109 @@
+"""Times training steps of a pose network, and says what share of the machine's peak they reach.
+
+    python exp/bench/bench_training.py --variant vgg16-light --freeze-stem 3 --mixed-precision
+
+Crops a second of the training step alone, on one batch that stays in memory; floating-point
+operations of a crop (two a multiplication and addition of a convolution; a layer that is trained
+takes three times those of its forward pass, the first one twice); and the fastest large matrix
+product in the same type, which is called the peak. The last line, ``share of peak``, is in percent.
+Takes a minute on two cores. Runs on any backend of Keras (``KERAS_BACKEND``).
+"""
+
+import argparse
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from deephar.models import VARIANTS, build_model
+from deephar.training import PoseTraining, compile_pose, freeze_stem
+
+
+def main(argv=None):
+    """Measures, and prints the table and the share."""
+    args = _parse(argv)
+    if args.mixed_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    config = replace(VARIANTS[args.variant], actions={})
+    if args.image_size:
+        config = replace(config, image_size=args.image_size)
+    model = build_model(config)
+    freeze_stem(model, args.freeze_stem)
+    training = PoseTraining(heat_map_weight=0.1, stem_rate=0.1)
+    trainer = compile_pose(model, training, steps=args.rounds)
+
+    rng = np.random.default_rng(0)
+    shape = (args.batch, config.image_size, config.image_size, 3)
+    images = rng.uniform(-1, 1, shape).astype(np.float32)
+    targets = rng.uniform(size=(args.batch, config.num_joints, config.dim + 1)).astype(np.float32)
+    step = fastest(lambda: trainer.train_on_batch(images, {"pose": targets}), args.rounds)
+    operations, peak = training_operations(model), matrix_peak(args.rounds)
+    rate = args.batch / step
+    print(f"{'crops a second':24}{rate:10.1f}  (batch of {args.batch}, {config.image_size} px)")
+    print(f"{'GFLOP a crop':24}{operations / 1e9:10.1f}")
+    print(f"{'GFLOP/s':24}{rate * operations / 1e9:10.0f}")
+    print(f"{'GFLOP/s, peak':24}{peak / 1e9:10.0f}  (matrix product, {_compute_dtype()})")
+    print(f"share of peak: {100 * rate * operations / peak:.0f}")
+
+
+def training_operations(model):
+    """Floating-point operations of a training step for one image, those of convolutions only.
+
+    Layers come in the order of computation, so from the first one that is trained on, gradients
+    are needed for what goes into a layer, too.
+    """
+    total, trained_before = 0, False
+    for layer in model.layers:
+        forward = _forward_operations(layer)
+        trained = bool(forward and layer.trainable)
+        total += forward * (1 + trained + (trained and trained_before))
+        trained_before = trained_before or trained
+    return total
+
+
+def _forward_operations(layer):
+    if not isinstance(layer, layers.Conv2D | layers.SeparableConv2D):
+        return 0
+    positions = int(np.prod(layer.output.shape[1:3]))
+    # Each number of a kernel is used once at each position.
+    kernels = [weight for weight in layer.weights if "kernel" in weight.name]
+    return 2 * positions * sum(int(np.prod(kernel.shape)) for kernel in kernels)
+
+
+def matrix_peak(rounds, size=2048):
+    """Floating-point operations a second of a product of square matrices, in the policy's type."""
+    matrix = ops.cast(keras.random.uniform((size, size), seed=0), _compute_dtype())
+    # A sum, so that no result of that size is copied.
+    seconds = fastest(lambda: float(ops.sum(ops.matmul(matrix, matrix)[0])), rounds)
+    return 2 * size**3 / seconds
+
+
+def _compute_dtype():
+    return keras.config.dtype_policy().compute_dtype
+
+
+def fastest(call, rounds):
+    """Seconds of the fastest of several calls; the first two only warm up."""
+    seconds = []
+    for _ in range(rounds + 2):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[2:])
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--variant", choices=VARIANTS, default="vgg16-light", help="(%(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="crops (%(default)s)")
+    parser.add_argument("--image-size", type=int, help="pixels (the variant's)")
+    parser.add_argument("--freeze-stem", type=int, default=0, metavar="N", help="VGG-16 blocks")
+    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--rounds", type=int, default=8, help="(%(default)s)")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    main()
