@@ -53,20 +53,6 @@ def add_pose_training_arguments(parser, depth=None, skeletons=()):
     training.add_argument(
         "--schedule", choices=SCHEDULES, default=default.schedule, help="(%(default)s)"
     )
-    training.add_argument(
-        "--stem-rate",
-        type=float,
-        default=default.stem_rate,
-        metavar="FACTOR",
-        help="on the learning rate of the VGG-16 blocks that are not frozen (%(default)s)",
-    )
-    training.add_argument(
-        "--heat-map-weight",
-        type=float,
-        default=default.heat_map_weight,
-        metavar="WEIGHT",
-        help="of the heat maps in the loss (%(default)s)",
-    )
     add_common_training_arguments(network, training)
 
 
@@ -166,6 +152,21 @@ def add_common_training_arguments(network, training):
         default=0,
         metavar="N",
         help="keep the first N of the 5 VGG-16 blocks as they are (%(default)s)",
+    )
+    training.add_argument(
+        "--stem-rate",
+        type=float,
+        default=PoseTraining.stem_rate,
+        metavar="FACTOR",
+        help="on the learning rate of the VGG-16 blocks that are not frozen, in pose training; "
+        "0.1 keeps more of what ImageNet taught (%(default)s)",
+    )
+    training.add_argument(
+        "--heat-map-weight",
+        type=float,
+        default=PoseTraining.heat_map_weight,
+        metavar="WEIGHT",
+        help="of the heat maps in the loss of pose training, such as 0.1 (%(default)s)",
     )
     training.add_argument("--seed", type=parse_seed, default=0, help="(%(default)s)")
     training.add_argument(

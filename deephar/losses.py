@@ -65,7 +65,8 @@ def heat_map_cross_entropy(true, probabilities, spread=1.0):
     """Cross-entropy of heat maps to Gaussians around the true positions, averaged over joints.
 
     Soft-argmax has the right expectation under many maps, also under one with two maxima, on the
-    left and on the right wrist; this asks for a single one, at the joint.
+    left and on the right wrist; this asks for a single one, at the joint. (Gaussians are cut off at
+    the border of a map: there, and on maps of few positions, their mean lies further inside.)
 
     Args:
         true: ``(..., joints, 2)``, x and y in the unit crop, -1e9 where not supervised.
@@ -85,7 +86,8 @@ def heat_map_cross_entropy(true, probabilities, spread=1.0):
     y = _log_gaussian(true[..., 1], height, spread)
     target = ops.einsum("...jh,...jw->...hwj", ops.softmax(y), ops.softmax(x))
     # Bounded: where the network is sure of another place, the label may well be wrong.
-    log = ops.log(ops.cast(probabilities, "float32") + 1e-6)
+    known = ops.expand_dims(supervised, (-3, -2))
+    log = ops.log(ops.where(known, ops.cast(probabilities, "float32"), 1.0) + 1e-6)
     entropy = -ops.sum(target * log, axis=(-3, -2))
     weight = ops.cast(supervised, entropy.dtype)
     return ops.sum(entropy * weight, axis=-1) / ops.maximum(ops.sum(weight, axis=-1), 1.0)

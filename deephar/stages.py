@@ -295,6 +295,8 @@ def _pose_stage(args, data, start, out, resume):
         epochs=_setting(args, "epochs", "pose", _EPOCHS),
         learning_rate=_RATES["pose"],
         freeze_stem=args.freeze_stem,
+        stem_rate=args.stem_rate,
+        heat_map_weight=args.heat_map_weight,
         start=str(start or f"stem {args.stem_weights}, else random, seed {args.seed}"),
     )
     held_out = _frames(data.validation, _VALIDATION_FRAMES)

@@ -30,7 +30,8 @@ class PoseTraining:
         learning_rate: of RMSprop, at the start.
         schedule: ``"cosine"``, falling to 1 % of the start by the last step, or ``"constant"``.
         freeze_stem: number of VGG-16 blocks, from the input, whose weights stay as they are.
-        stem_rate: factor on the learning rate of the others; small for a stem trained before.
+        stem_rate: factor on the learning rate of the other blocks; small if they were trained
+            before.
         heat_map_weight: weight of the cross-entropy of heat maps; 0 leaves it out, as the paper.
         visibility_weight: weight of the visibility term of the loss.
         start: what the initial weights are, in words; kept with the run.
@@ -54,7 +55,7 @@ class PoseTraining:
             raise ValueError(f"freeze_stem must be 0 to 5 blocks, and is {self.freeze_stem}")
         for name in ("stem_rate", "heat_map_weight", "visibility_weight"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must not be negative, and is {getattr(self, name)}")
+                raise ValueError(f"{name} must be 0 or more, and is {getattr(self, name)}")
 
 
 def _check_schedule(training, schedules):
@@ -71,7 +72,7 @@ def _check_schedule(training, schedules):
 def train_pose(
     model, config, batches, validation, score, out, training=None, resume=False, facts=None
 ):
-    """Stage 1: RMSprop, elastic-net loss, a validation score after each epoch.
+    """Stage 1: RMSprop, the loss of ``compile_pose``, a validation score after each epoch.
 
     Args:
         model: a network of ``deephar.models.pose_model`` or ``reception_net``.
@@ -123,41 +124,58 @@ def freeze_stem(model, blocks):
     """
     if not blocks:
         return
-    names = tuple(f"block{number}_" for number in range(1, blocks + 1))
-    frozen = [layer for layer in model.layers if layer.name.startswith(names)]
-    if not frozen:
-        raise ValueError(
-            f"freeze_stem={blocks} keeps blocks of a VGG-16 stem; this network has another one"
-        )
-    for layer in frozen:
+    for layer in _vgg_layers(model, blocks, f"freeze_stem={blocks}"):
         layer.trainable = False
 
 
+def _vgg_layers(model, blocks, setting):
+    """The layers of the first ``blocks`` of the VGG-16 stem, of which the setting speaks."""
+    names = tuple(f"block{number}_" for number in range(1, blocks + 1))
+    found = [layer for layer in model.layers if layer.name.startswith(names)]
+    if not found:
+        raise ValueError(
+            f"{setting} is for the blocks of a VGG-16 stem; this network has another stem"
+        )
+    return found
+
+
 def compile_pose(model, training, steps):
-    """A model to ``fit``, of the same weights, compiled with the optimizer and loss of a training.
+    """A model to ``fit``, of the same weights, compiled with the optimizer and losses of stage 1.
+
+    RMSprop; elastic net and visibility of all blocks (``PoseLoss``), and their heat maps if the
+    training asks for it (``HeatMapTraining``).
 
     Args:
         model: a network of poses.
         training: a ``PoseTraining``.
         steps: batches of the whole training, for its schedule.
+
+    Raises:
+        ValueError: ``stem_rate`` is not 1, and the network has another stem than VGG-16.
     """
+    rate = _rate(training, steps)
+    optimizer = keras.optimizers.RMSprop(rate)
+    if training.stem_rate != 1:
+        _vgg_layers(model, 5, f"stem_rate={training.stem_rate:g}")
+        optimizer = StemRMSprop(rate, training.stem_rate)
     if training.heat_map_weight:
         model = HeatMapTraining(model, training.heat_map_weight)
-    optimizer = StemRMSprop(training.stem_rate, _rate(training, steps))
     model.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
     return model
 
 
+@keras.saving.register_keras_serializable(package="deephar")
 class StemRMSprop(keras.optimizers.RMSprop):
-    """RMSprop with a learning rate of its own for the convolutions of the VGG-16 stem.
+    """RMSprop with a learning rate of its own for the blocks of the VGG-16 stem.
 
     Args:
-        stem_rate: factor on the learning rate there.
-        learning_rate: elsewhere.
+        learning_rate: outside of the stem.
+        stem_rate: factor on it in the stem.
+        **kwargs: see ``keras.optimizers.RMSprop``.
     """
 
-    def __init__(self, stem_rate, learning_rate):
-        super().__init__(learning_rate)
+    def __init__(self, learning_rate=0.001, stem_rate=1.0, **kwargs):
+        super().__init__(learning_rate, **kwargs)
         self.stem_rate = stem_rate
 
     def build(self, variables):
@@ -169,9 +187,14 @@ class StemRMSprop(keras.optimizers.RMSprop):
         rate = self._rates[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate * rate)
 
+    def get_config(self):
+        return {**super().get_config(), "stem_rate": self.stem_rate}
+
 
 class HeatMapTraining(keras.Model):
     """A network of poses whose heat maps, of all blocks, are supervised besides its poses.
+
+    The log shows their cross-entropy, before its weight, as ``heat_map_loss``.
 
     Args:
         model: the network; its weights are shared.
@@ -185,14 +208,19 @@ class HeatMapTraining(keras.Model):
             # A contextual map need not be at the joint.
             if isinstance(layer, layers.SpatialSoftmax) and "_context_" not in layer.name
         ]
+        if not maps:
+            raise ValueError(f"{model.name}: has no heat maps to supervise")
         super().__init__(model.input, {**model.output, "heat_maps": maps})
         self.heat_map_weight = weight
+        self.heat_map_loss = keras.metrics.Mean(name="heat_map_loss")
 
     def compute_loss(self, x=None, y=None, y_pred=None, *args, **options):
         pose_loss = super().compute_loss(x, y, {"pose": y_pred["pose"]}, *args, **options)
         position = y["pose"][..., :2]
-        heat_map_loss = sum(heat_map_cross_entropy(position, maps) for maps in y_pred["heat_maps"])
-        return pose_loss + self.heat_map_weight * keras.ops.mean(heat_map_loss)
+        losses = [heat_map_cross_entropy(position, maps) for maps in y_pred["heat_maps"]]
+        heat_map_loss = keras.ops.mean(sum(losses))
+        self.heat_map_loss.update_state(heat_map_loss)
+        return pose_loss + self.heat_map_weight * heat_map_loss
 
 
 def _rate(training, steps):

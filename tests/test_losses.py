@@ -94,6 +94,13 @@ def test_heat_maps_of_joints_that_are_not_supervised_do_not_count():
     assert losses[1] == pytest.approx(known[0], rel=1e-5)
 
 
+def test_nan_of_a_joint_that_is_not_supervised_does_not_reach_the_loss():
+    maps = np.full((1, 4, 4, 2), 1 / 16, np.float32)
+    maps[..., 1] = np.nan
+    true = np.array([[[0.5, 0.5], [UNSUPERVISED, UNSUPERVISED]]], np.float32)
+    assert np.isfinite(float(heat_map_cross_entropy(true, maps)[0]))
+
+
 def test_heat_map_of_a_network_that_is_sure_of_another_place_has_a_finite_loss():
     maps = np.zeros((1, 5, 5, 1), np.float32)
     maps[0, 0, 0] = 1

@@ -522,6 +522,7 @@ def test_default_weights_are_those_that_the_index_names(tmp_path, monkeypatch):
         Predictor()
     for name in ("first", "second"):
         weights.register(name, tmp_path / "a.h5", licence="MIT", default=True)
+    weights.register("second", tmp_path / "a.h5", licence="none")  # as before
     assert [name for name, entry in weights.index().items() if "default" in entry] == ["second"]
     person = Predictor()(picture(120, 40))
     assert np.isfinite(person.joints).all()

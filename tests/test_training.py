@@ -81,7 +81,7 @@ def test_there_are_blocks_to_freeze_in_a_vgg_stem_only():
     ]
     other = pose_model(replace(TINY, stem="residual", stem_features=12))
     freeze_stem(other, 0)
-    with pytest.raises(ValueError, match="keeps blocks of a VGG-16 stem"):
+    with pytest.raises(ValueError, match="freeze_stem=1 is for the blocks of a VGG-16 stem"):
         freeze_stem(other, 1)
 
 
@@ -141,8 +141,42 @@ def test_heat_maps_of_every_block_add_to_the_loss(stem_stride):
     losses = {}
     for weight in (0.0, 0.5):
         trainer = compile_pose(model, PoseTraining(heat_map_weight=weight), steps=1)
-        losses[weight] = trainer.test_on_batch(images, targets)
+        losses[weight] = trainer.test_on_batch(images, targets, return_dict=True)["loss"]
     assert losses[0.5] - losses[0.0] == pytest.approx(0.5 * expected, rel=1e-4)
+
+
+def test_a_rate_for_the_stem_needs_vgg():
+    model = pose_model(replace(TINY, stem="residual", stem_features=12))
+    with pytest.raises(ValueError, match=r"stem_rate=0\.1 is for the blocks of a VGG-16 stem"):
+        compile_pose(model, PoseTraining(stem_rate=0.1), steps=1)
+
+
+def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
+    training = PoseTraining(epochs=2, freeze_stem=4, stem_rate=0.1, heat_map_weight=0.1)
+    log = train(drawn_mpii, tmp_path / "whole", training=training)
+    assert {"heat_map_loss", "val_pckh"} <= set(log[0])
+    whole = stored(tmp_path / "whole" / "last.h5")
+
+    class Interrupted(Exception):
+        pass
+
+    def score(predictions, dataset):
+        if len(calls) == 2:  # before training, and after the first epoch
+            raise Interrupted
+        calls.append(1)
+        return score_mpii(predictions, dataset)
+
+    calls, out = [], tmp_path / "parts"
+    keras.utils.set_random_seed(0)
+    dataset = MPII(drawn_mpii, "train")
+    batches = Batches({"mpii": dataset}, {"mpii": 4}, 64, steps_per_epoch=2, workers=0)
+    model = pose_model(TINY)
+    with pytest.raises(Interrupted):
+        train_pose(model, TINY, batches, Subset(dataset, range(2)), score, out, training)
+    train(drawn_mpii, out, resume=True, training=training, seed=1)
+    parts = stored(out / "last.h5")
+    for name, values in whole.items():
+        np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_contextual_maps_are_not_supervised():

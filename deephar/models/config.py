@@ -31,8 +31,8 @@ class ModelConfig:
         depth: how z is predicted if ``dim`` is 3: ``"volumetric"``, 16 heat maps a joint (the
             paper), or ``"regression"``, a depth map weighted by the heat map (SPNet).
         image_size: side of the square input in pixels; from 64 up, a multiple of 64 for VGG-16.
-        stem_features: channels of the stem's output. VGG-16 gives 1024; any other number adds a
-            1x1 projection.
+        stem_features: channels of the stem's output. VGG-16 gives 1024 at stride 8; any other
+            number adds a 1x1 projection.
         stem_stride: pixels of the image from one position of the stem's output to the next: 8;
             VGG-16 may have 4, too, and the residual stem 4 or 16.
         num_pyramids: downscaling and upscaling pyramids, in turn.

@@ -47,7 +47,7 @@ def vgg16_stem(image, features, weights=None, stride=8):
 
     Args:
         image: ``(batch, height, width, 3)``, RGB in [-1, 1].
-        features: output channels; other than 1024 adds a 1x1 projection at stride 8.
+        features: output channels; at stride 8, other than 1024 adds a 1x1 projection.
         weights: None for random values, ``"imagenet"`` (Keras downloads them once, 59 MB), or
             the path of a VGG-16 weights file without its classifier.
         stride: 8 or 4.

@@ -23,8 +23,8 @@ def index():
 
     Returns:
         Name -> dict of ``file``, its ``sha256`` or published ``md5``, ``config``, ``data``,
-        ``score`` and ``licence``. Files of others, which are to be fetched, have their ``url``,
-        and may lack a hash.
+        ``score`` and ``licence``; ``default`` of the one that ``Predictor()`` takes.
+        Files of others, which are to be fetched, have their ``url``, and may lack a hash.
 
     Raises:
         ValueError: ``index.json`` is damaged.
@@ -58,14 +58,15 @@ def missing_index():
     return f"{path} is not there, so no name is known: fetch the project again"
 
 
-def register(name, path, licence, default=False):
+def register(name, path, licence, default=None):
     """Adds a file of the weights folder to the index.
 
     Args:
         name: what users will call it, e.g. ``"vgg16-mpii"``.
         path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
         licence: a sentence on the terms of use, since they follow those of the training data.
-        default: whether ``Predictor()`` takes this file from now on, and no other.
+        default: whether ``Predictor()`` takes this file from now on, and no other; by default as
+            before.
 
     Raises:
         ValueError: the file lies elsewhere, or lacks these facts.
@@ -88,7 +89,10 @@ def register(name, path, licence, default=False):
         "score": facts["score"],
         "licence": licence,
     }
-    entries = {**index(), name: entry}
+    entries = index()
+    if default is None:
+        default = entries.get(name, {}).get("default", False)
+    entries[name] = entry
     if default:
         for other in entries.values():
             other.pop("default", None)

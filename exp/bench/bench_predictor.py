@@ -1,10 +1,10 @@
 """Times the predictor on a video: frames a second, from the file to joints in pixels.
 
-    python exp/bench/bench_predictor.py VIDEO --weights vgg16-light
+    python exp/bench/bench_predictor.py VIDEO
 
-Measured are the first frames of the video, with a box that is given (the middle of the picture) and
-with one that the predictor finds; reading, cropping and the network, without drawing. The last
-line, ``frames a second``, is with the box given. Takes half a minute on two cores.
+With a box that is given (the middle of the picture), and with one that the predictor finds;
+reading, cropping and the network, without drawing. The last line, ``frames a second``, is with the
+box given. Takes half a minute on two cores.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main(argv=None):
     for name, its in (("box found", None), ("box given", box)):
         list(islice(predictor.stream(args.video, box=its), 20))  # traces the network
         start = time.perf_counter()
-        frames = sum(1 for _ in islice(predictor.stream(args.video, box=its), args.frames))
+        frames = sum(1 for _ in predictor.stream(args.video, box=its))
         rates[name] = frames / (time.perf_counter() - start)
         print(f"{name:16}{rates[name]:8.1f} frames a second ({frames} frames)")
     print(f"frames a second: {rates['box given']:.1f}")
@@ -37,7 +37,6 @@ def _parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", help="video file")
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--frames", type=int, default=200, help="at most (%(default)s)")
     return parser.parse_args(argv)
 
 
