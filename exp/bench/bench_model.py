@@ -3,12 +3,13 @@
     python exp/bench/bench_model.py
 
 Both wrap the same network and take the same clip of 8 frames: forward pass and training step, in
-turn, medians over several rounds, and the nodes of their graphs. Runs on TensorFlow, or on JAX
+turn, medians over several rounds, and the nodes of their graphs. Computed in bfloat16, as with
+``--mixed-precision`` of the training scripts, or in float32. Runs on TensorFlow, or on JAX
 (``KERAS_BACKEND=jax``) on a machine that has no TensorFlow. Measured are the two light variants,
 and the pose pyramids of the larger one alone. The last line, ``ratio``, is the smaller speed-up of
 the last variant: `vgg16-light-64`, the one that learns from clips on a CPU, if `--variants` names
-no others. `vgg16-light` gains less on a CPU, since the convolutions of the full VGG-16 keep all
-cores busy with a single frame. Takes three minutes on two cores.
+no others. In float32 less is gained on a CPU, since there the convolutions keep all cores busy
+with a single frame. Takes four minutes on two cores.
 """
 
 import argparse
@@ -29,7 +30,7 @@ WRAPPERS = {"folded": TimeDistributed, "keras": keras.layers.TimeDistributed}
 def main(argv=None):
     """Measures, prints the table and the ratio."""
     args = _parse(argv)
-    if args.mixed_precision:
+    if not args.float32:
         keras.config.set_dtype_policy("mixed_bfloat16")
     ratios = {}
     for variant in args.variants:
@@ -129,7 +130,7 @@ def _parse(argv):
     parser.add_argument("--batch", type=int, default=1, help="clips (%(default)s)")
     parser.add_argument("--frames", type=int, default=8, help="frames a clip (%(default)s)")
     parser.add_argument("--image-size", type=int, default=64, help="pixels (%(default)s)")
-    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--float32", action="store_true", help="instead of bfloat16")
     parser.add_argument("--rounds", type=int, default=10, help="(%(default)s)")
     return parser.parse_args(argv)
 

@@ -7,8 +7,9 @@ pick the best epoch by are held out of them, and the test images stay unseen for
 exp/lsp/eval_lsp.py. A killed run goes on with the same command and --resume. LSP labels neither
 pelvis nor thorax: start from a network of MPII (--weights runs/mpii/best.h5) if they matter.
 
-On a CPU, add --variant vgg16-light --freeze-stem 3. Time and score of training on LSP alone have
-not been measured; the README's "Results" has those of training on MPII and LSP together.
+On a CPU, add --variant vgg16-light --freeze-stem 3 --stem-rate 0.1 --heat-map-weight 0.1. Time and
+score of training on LSP alone have not been measured; the README's "Results" has those of training
+on MPII and LSP together.
 """
 
 import argparse
