@@ -85,8 +85,8 @@ def heat_map_cross_entropy(true, probabilities, spread=1.0):
     x = _log_gaussian(true[..., 0], width, spread)
     y = _log_gaussian(true[..., 1], height, spread)
     target = ops.einsum("...jh,...jw->...hwj", ops.softmax(y), ops.softmax(x))
-    # Bounded: where the network is sure of another place, the label may well be wrong.
     known = ops.expand_dims(supervised, (-3, -2))
+    # Bounded: where the network is sure of another place, the label may well be wrong.
     log = ops.log(ops.where(known, ops.cast(probabilities, "float32"), 1.0) + 1e-6)
     entropy = -ops.sum(target * log, axis=(-3, -2))
     weight = ops.cast(supervised, entropy.dtype)

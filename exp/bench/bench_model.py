@@ -3,8 +3,8 @@
     python exp/bench/bench_model.py
 
 Both wrap the same network and take the same clip of 8 frames: forward pass and training step, in
-turn, medians over several rounds, and the nodes of their graphs. Computed in bfloat16, as with
-``--mixed-precision`` of the training scripts, or in float32. Runs on TensorFlow, or on JAX
+turn, medians over several rounds, and the nodes of their graphs. Computed in float32, or in
+bfloat16 with ``--mixed-precision``, as in the training scripts. Runs on TensorFlow, or on JAX
 (``KERAS_BACKEND=jax``) on a machine that has no TensorFlow. Measured are the two light variants,
 and the pose pyramids of the larger one alone. The last line, ``ratio``, is the smaller speed-up of
 the last variant: `vgg16-light-64`, the one that learns from clips on a CPU, if `--variants` names
@@ -30,7 +30,7 @@ WRAPPERS = {"folded": TimeDistributed, "keras": keras.layers.TimeDistributed}
 def main(argv=None):
     """Measures, prints the table and the ratio."""
     args = _parse(argv)
-    if not args.float32:
+    if args.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     ratios = {}
     for variant in args.variants:
@@ -130,7 +130,7 @@ def _parse(argv):
     parser.add_argument("--batch", type=int, default=1, help="clips (%(default)s)")
     parser.add_argument("--frames", type=int, default=8, help="frames a clip (%(default)s)")
     parser.add_argument("--image-size", type=int, default=64, help="pixels (%(default)s)")
-    parser.add_argument("--float32", action="store_true", help="instead of bfloat16")
+    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
     parser.add_argument("--rounds", type=int, default=10, help="(%(default)s)")
     return parser.parse_args(argv)
 
