@@ -34,11 +34,14 @@ def reporting_errors(main):
     return wrapped
 
 
+START_HELP = "start from this .h5 file, or name: its network, or a part of it, the --variant"
+
+
 def add_pose_training_arguments(parser, depth=None, skeletons=()):
     """Adds the arguments that ``train_pose_network`` reads; see ``add_network_arguments``."""
     default = PoseTraining()
     network = add_network_arguments(parser, depth, skeletons, with_depth=depth is not None)
-    network.add_argument("--weights", help="start from this .h5 file, or name, and its network")
+    network.add_argument("--weights", help=START_HELP)
 
     training = parser.add_argument_group("training")
     training.add_argument("--out", required=True, type=parse_folder, help="run folder to write")
@@ -83,6 +86,8 @@ def add_network_arguments(parser, depth=None, skeletons=(), with_depth=True):
 def pose_config(args, start):
     """Config of the pose network to train: of the weights to start from, or of a variant.
 
+    A variant starts from weights, too, if all of its layers are among theirs.
+
     Args:
         args: of a parser with ``add_network_arguments``.
         start: name or path of weights, ``args.weights`` or those of an earlier stage; None for the
@@ -93,12 +98,13 @@ def pose_config(args, start):
     """
     from deephar import weights
 
-    given = [name for name in ("variant", "depth", "skeleton") if getattr(args, name, None)]
-    if args.weights and given:
+    given = [name for name in ("depth", "skeleton") if getattr(args, name, None)]
+    if args.weights and given and not args.variant:
         raise ValueError(
-            f"--{given[0]} does not go with --weights, whose network it is that is trained"
+            f"--{given[0]} does not go with --weights, whose network it is that is trained; "
+            "--variant names another one to start from them"
         )
-    if start:
+    if start and not (args.variant and start == args.weights):
         config = weights.read_config(weights.find(start))
         if config.stem == "none":
             raise ValueError(f"{start}: a network of labelled poses; give one that sees images")
@@ -255,7 +261,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     if args.resume:
         config = config_from_json(json.dumps(read_settings(args.out)["model"]))
     else:
-        config = pose_config(args, start)
+        config = pose_config(args, args.weights)
     datasets = dict(datasets)
     if not start:
         require_depth_labels(config, datasets.values())

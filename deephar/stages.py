@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from deephar.cli import (
+    START_HELP,
     SYNTHETIC,
     add_common_training_arguments,
     add_network_arguments,
@@ -64,7 +65,7 @@ def add_stages_arguments(parser, depth=None, skeletons=()):
         default="predicted",
         help="what the pose stream sees (%(default)s); labels, with --stream pose, needs no frames",
     )
-    network.add_argument("--weights", help="start from the pose network of this .h5 file, or name")
+    network.add_argument("--weights", help=START_HELP)
 
     training = parser.add_argument_group("training")
     training.add_argument("--out", required=True, type=parse_folder, help="for the runs")

@@ -90,8 +90,7 @@ def test_weights_bring_their_network_without_its_actions(tmp_path):
     path = tmp_path / "w.h5"
     weights.save(build_model(config), config, path)
     assert network_of("--weights", str(path)) == replace(config, actions={})
-    with pytest.raises(ValueError, match="--variant does not go with --weights"):
-        network_of("--weights", str(path), "--variant", "vgg16")
+    assert network_of("--weights", str(path), "--variant", "vgg16") == VARIANTS["vgg16"]
     with pytest.raises(ValueError, match="one that sees images"):
         network_of("--weights", "penn-pose-stream")
 

@@ -40,14 +40,14 @@ def build_stem(image, config, weights=None):
 def vgg16_stem(image, features, weights=None, stride=8):
     """The 13 convolutions of VGG-16, its last levels joined at stride 8 or 4.
 
-    At stride 8, ``block4_conv3`` (512 channels) is joined with ``block5_conv3`` (512, stride 16,
-    upsampled). At stride 4, ``block3_conv3`` (256), ``block4_conv3`` and ``block5_conv3`` are each
+    At stride 8 and 1024 features, ``block4_conv3`` (512 channels) is joined with ``block5_conv3``
+    (512, stride 16, upsampled). Otherwise these two, and ``block3_conv3`` at stride 4, are each
     projected and normalised, upsampled, and added up. Layer names of the convolutions are those of
     ``keras.applications.VGG16``.
 
     Args:
         image: ``(batch, height, width, 3)``, RGB in [-1, 1].
-        features: output channels; at stride 8, other than 1024 adds a 1x1 projection.
+        features: output channels.
         weights: None for random values, ``"imagenet"`` (Keras downloads them once, 59 MB), or
             the path of a VGG-16 weights file without its classifier.
         stride: 8 or 4.
@@ -59,15 +59,13 @@ def vgg16_stem(image, features, weights=None, stride=8):
         FileNotFoundError, ValueError: the weights cannot be had, or are not VGG-16's.
     """
     vgg = _vgg16(CaffePreprocessing(name="stem_preprocessing")(image), weights)
-    levels = [vgg.get_layer(f"block{block}_conv3").output for block in (3, 4, 5)]
-    if stride == 4:
+    blocks = {4: (3, 4, 5), 8: (4, 5)}[stride]
+    levels = {block: vgg.get_layer(f"block{block}_conv3").output for block in blocks}
+    if features != VGG16_FEATURES or stride != 8:
         return _add_levels(levels, features)
-    x = _join(*levels[1:])
     # VGG-16 has no normalisation: its features reach ten thousands. Unnormalised, they would drown
     # what the pyramids add to them; unscaled, their variances would not fit into float16 files.
-    x = layers.Rescaling(0.01, name="stem_scale")(x)
-    if features != VGG16_FEATURES:
-        x = conv(x, features, "stem_projection")
+    x = layers.Rescaling(0.01, name="stem_scale")(_join(*levels.values()))
     return batch_norm(x, "stem_bn")
 
 
@@ -158,12 +156,12 @@ def inception_stem(image, features):
 
 
 def _add_levels(levels, features):
-    """Levels, finest first, each half as fine as the one before, added up at the first one's size.
+    """Levels by block, each half as fine as the one before, added up at the size of the first.
 
     They are normalised one by one, since those of VGG-16 differ tenfold in size.
     """
     total = None
-    for number, x in reversed(list(enumerate(levels, start=3))):
+    for number, x in reversed(levels.items()):
         x = layers.Rescaling(0.01, name=f"stem_scale{number}")(x)
         x = batch_norm(conv(x, features, f"stem_projection{number}"), f"stem_bn{number}")
         if total is not None:

@@ -122,8 +122,8 @@ def test_stage_2_starts_from_any_pose_weights_with_cached_features(
     assert run(SCRIPT, *arguments) == 2
     assert "give --weights, such as" in capsys.readouterr().err
     start = trained / "pose" / "best.h5"
-    assert run(SCRIPT, *arguments, *NETWORK, "--weights", start) == 2
-    assert "--variant does not go with --weights" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--variant", "vgg16-light", "--weights", start) == 2
+    assert "network" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--weights", start, "--cache-features") == 0
     assert "without any other augmentation" in capsys.readouterr().out
     assert (tmp_path / "features" / "train" / "pose.npy").exists()

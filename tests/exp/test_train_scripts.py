@@ -1,6 +1,7 @@
 """The training scripts, from the command line to weights that the evaluation scripts score."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import keras
@@ -9,6 +10,7 @@ import pytest
 import scipy.io
 
 from deephar import weights
+from deephar.models import VARIANTS, build_model
 
 QUICK = "--variant vgg16-light --image-size 64 --stem-weights none --freeze-stem 5".split()
 QUICK += "--epochs 1 --steps 1 --validation 0.2".split()
@@ -56,12 +58,32 @@ def test_mpii_with_lsp_trains_resumes_and_evaluates(drawn_mpii, lsp_folders, tmp
 
     tuned = tmp_path / "tuned"
     arguments[arguments.index(out)] = tuned
-    arguments += ["--weights", out / "last.h5"]
-    assert run("mpii/train_mpii.py", *arguments) == 2
-    assert "--variant does not go with --weights" in capsys.readouterr().err
     variant = arguments.index("--variant")
-    assert run("mpii/train_mpii.py", *arguments[:variant], *arguments[variant + 2 :]) == 0
+    start = ["--weights", out / "last.h5"]
+    assert run("mpii/train_mpii.py", *arguments[:variant], *arguments[variant + 2 :], *start) == 0
     assert (tuned / "last.h5").exists()
+
+
+def test_a_network_starts_from_weights_that_it_is_a_part_of(drawn_mpii, tmp_path, capsys, run):
+    whole, part = tmp_path / "whole.h5", tmp_path / "part"
+    config = replace(VARIANTS["vgg16-light"], image_size=64)
+    model = build_model(config)
+    weights.save(model, config, whole)
+    arguments = ["--data", drawn_mpii, *QUICK, "--learning-rate", "1e-9", "--weights", whole]
+    arguments += ["--variant", "vgg16-medium", "--shares", "mpii=1"]
+    assert run("mpii/train_mpii.py", *arguments, "--out", part) == 0
+    trained, config = weights.load_model(part / "last.h5")
+    assert (config.image_size, config.stem_stride) == (64, 8)
+    for layer in ("stem_projection4", "block5_conv3"):
+        for before, after in zip(
+            model.get_layer(layer).weights, trained.get_layer(layer).weights, strict=True
+        ):
+            np.testing.assert_allclose(before, after, atol=1e-6)
+
+    arguments[arguments.index("vgg16-medium")] = "vgg16-light-64"
+    assert run("mpii/train_mpii.py", *arguments, "--out", tmp_path / "other") == 2
+    assert "weights of another network" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_lsp_trains(lsp_folders, tmp_path, run):

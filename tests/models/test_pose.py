@@ -22,7 +22,8 @@ def tiny():
 
 # Counted by Keras; of the default, 14.7 M are VGG-16's and 33.9 M the two pyramids'.
 @pytest.mark.parametrize(
-    ("variant", "parameters"), [("vgg16", 48_644_704), ("vgg16-light", 16_575_520)]
+    ("variant", "parameters"),
+    [("vgg16", 48_644_704), ("vgg16-medium", 16_525_600), ("vgg16-light", 16_575_520)],
 )
 def test_parameter_counts(variant, parameters):
     assert pose_model(VARIANTS[variant]).count_params() == parameters
@@ -43,13 +44,17 @@ def test_one_pyramid_of_two_levels_has_one_prediction():
     assert pose_model(config).predict(images(), verbose=0)["pose"].shape == (2, 1, 16, 3)
 
 
-def test_stem_of_stride_4_adds_up_three_levels_of_vgg():
-    config = ModelConfig(image_size=64, stem_features=16, stem_stride=4, growth=8, num_levels=2)
+@pytest.mark.parametrize("stride", [4, 8])
+def test_projected_stem_adds_up_the_levels_of_vgg(stride):
+    config = ModelConfig(
+        image_size=64, stem_features=16, stem_stride=stride, growth=8, num_levels=2
+    )
     model = pose_model(config)
     stem = keras.Model(model.input, model.get_layer("dp1_du1_pool").input)
     before = stem.predict(images(config), verbose=0)
-    assert before.shape == (2, 16, 16, 16)
-    for block in (3, 4, 5):
+    assert before.shape == (2, 64 // stride, 64 // stride, 16)
+    blocks = [3, 4, 5] if stride == 4 else [4, 5]
+    for block in blocks:
         layer = model.get_layer(f"stem_projection{block}")
         layer.set_weights([0 * layer.get_weights()[0]])
         after = stem.predict(images(config), verbose=0)
