@@ -33,7 +33,7 @@ from deephar.camera import Camera
 from deephar.data.clips import WHOLE, clip_indices
 from deephar.data.transforms import DEPTH_RANGE, crop_image, load_image, normalize, touches
 from deephar.evaluation.action import trained_subsampling
-from deephar.evaluation.boxes import box_in_frames
+from deephar.evaluation.boxes import find_person
 from deephar.evaluation.inference import (
     actions_of,
     call_network,
@@ -188,9 +188,9 @@ class Predictor:
         Args:
             image: RGB uint8 array (H, W, 3), or the path of a file, which is turned upright as its
                 EXIF data say; or a list of either, of one person each.
-            box: (4,), box of the person in pixels, the crop is the square around it; None finds one
-                by the paper's protocol: the pose in the whole picture, and the box around it. For
-                a list of pictures, a list of boxes.
+            box: (4,), box of the person in pixels, the crop is the square around it; None finds
+                the person whose joints are seen best, down to about a sixth of the picture (see
+                `deephar.evaluation.boxes.find_person`). For a list of pictures, a list of boxes.
             margin: side of the crop divided by the longer side of the box.
 
         Returns:
@@ -206,7 +206,7 @@ class Predictor:
                 raise ValueError(f"expected one box a picture, got {len(boxes)} for {len(image)}")
             return [self(one, its, margin) for one, its in zip(image, boxes, strict=True)]
         pixels = _upright(image)
-        window = self._window([pixels], box, margin)
+        window = self._window([pixels], self._box([pixels]) if box is None else box, margin)
         poses = poses_of(call_network(self._stills, self._crops([pixels], window, 1)), self.config)
         return self._person(poses[0, -1], window)
 
@@ -216,8 +216,9 @@ class Predictor:
         """The poses of one person in a video, frame by frame, and the actions.
 
         The video is read piece by piece, each as long as a clip of the network; memory does not
-        grow with its length. Without a box, each piece gets its own by the paper's protocol: the
-        pose on its full first, middle and last frame. All frames of a piece have the same action.
+        grow with its length. Without a box, the person whose joints are seen best is looked for,
+        and followed from piece to piece; each piece has one box, which encloses the poses on its
+        first, middle and last frame. All frames of a piece have the same action.
 
         Args:
             video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
@@ -264,10 +265,14 @@ class Predictor:
 
     def _results(self, frames, name, length, subsampling, box, margin, keep_images):
         kept, first = [], 0  # the piece before, to fill up the last one; number of its first frame
+        found = None
         while piece := list(islice(frames, length)):
             new = len(piece)
             piece = kept[new:] + piece if kept else piece
-            results = self._piece([image for image, _ in piece], subsampling, length, box, margin)
+            images = [image for image, _ in piece]
+            found = self._box(images, found) if box is None else box
+            window = self._window(images, found, margin)
+            results = self._piece(images, subsampling, length, window)
             for place in range(len(piece) - new, len(piece)):
                 image, time = piece[place]
                 index = first + place - (len(piece) - new)
@@ -282,9 +287,8 @@ class Predictor:
         if first == 0:
             raise ValueError(f"{name}: holds no frame")
 
-    def _piece(self, images, subsampling, length, box, margin):
+    def _piece(self, images, subsampling, length, window):
         """The persons in up to `length` frames in a row."""
-        window = self._window(images, box, margin)
         if not self._head:
             crops = self._crops(images, window, length)
             poses = poses_of(call_network(self.model, crops), self.config)[: len(images), -1]
@@ -305,10 +309,11 @@ class Predictor:
         nearest = np.abs(np.arange(len(images))[:, None] - indices).argmin(axis=1)
         return [replace(self._person(poses[place], window), action=action) for place in nearest]
 
+    def _box(self, images, near=None):
+        return find_person(self._stills, self.config, images, near)
+
     def _window(self, images, box, margin):
         """Centre and side of the square to crop."""
-        if box is None:
-            box = box_in_frames(self._stills, self.config, images)
         center, side = square_window(box, margin)
         size = images[0].shape[1::-1]
         if not touches(center, side, size):

@@ -4,7 +4,7 @@
 
 Writes the video, and beside it OUT.json with the numbers: of each frame the joints in pixels, their
 visibility, the cropped square and the best actions; and the actions of the whole video. The person
-is found by the paper's protocol, in each piece of the video anew, unless --box says where it is.
+whose joints are seen best is found and followed, unless --box says where it is.
 Weights of a 3D network add depth to the numbers (mm relative to the pelvis), and beside each frame
 the pose from the front and from the side.
 """

@@ -1,7 +1,8 @@
-"""Boxes of persons where none is given: from their poses, or the full frame.
+"""Boxes of persons where none is given: from their poses, by a search, or the full frame.
 
-The paper's protocol: the pose is predicted on the full first, middle and last frame, and the box
-that encloses the three poses is taken for the whole video.
+`predicted_boxes` is the paper's protocol, for data sets whose persons fill the frame: the pose is
+predicted on the full first, middle and last frame, and the box that encloses the three poses is
+taken for the whole video. `find_person` is for any video.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ window to crop, 1.25 times the box, is then 1.5 times the box of the joints, as 
 code.
 """
 
+FOLLOW_MARGIN = 1.75
+"""Size of the window in which a person is looked for again, divided by that of the box."""
+
+_BELIEVED = 0.7  # mean visibility of the joints from which a person that is followed is believed
+_APPROACHES = 2  # times that the window of a person who was found is drawn to the pose in it
 _SMALLEST = 32.0  # pixels; the published code's least size of a box
 
 
@@ -131,7 +137,7 @@ def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
     found = [[] for _ in range(len(dataset))]
     for batch in batches_of(frames, batch_size):
         numbers, crops = zip(*batch, strict=True)
-        poses = full_frame_poses(network, config, crops, batch_size)
+        poses = poses_in_crops(network, config, crops, batch_size)
         for number, crop, pose in zip(numbers, crops, poses, strict=True):
             found[number].append((pose, crop.size))
         if bar is not None:
@@ -139,13 +145,20 @@ def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
     return np.stack([_box(*zip(*frames, strict=True)) for frames in found])
 
 
-def box_in_frames(network, config, frames):
-    """The box of the person in some frames, by the paper's protocol.
+def find_person(network, config, frames, near=None):
+    """The box of one person in a piece of a video, or in a picture; the person may be small in it.
+
+    Unlike the paper's protocol (see `predicted_boxes`), which takes the person to fill the frame.
+    The middle frame is looked at whole and in overlapping windows half as large. The whole, and the
+    window in which the joints are the most visible, are each drawn to the pose seen in them; the
+    more visible pose counts. Around it, the person is looked for in the first and the last frame.
 
     Args:
         network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
         config: its `ModelConfig`.
-        frames: paths or uint8 RGB arrays; those of `key_frames` are looked at.
+        frames: paths or uint8 RGB arrays of one size; those of `key_frames` are looked at.
+        near: (4,), box of the person in the piece before, to be followed from there: if the joints
+            are seen well around it, nothing else is looked at.
 
     Returns:
         Box (4,), pixels.
@@ -153,13 +166,61 @@ def box_in_frames(network, config, frames):
     Raises:
         FileNotFoundError, ValueError: as `predicted_boxes`.
     """
-    crops = [crop_full(frames[index], config.image_size) for index in key_frames(len(frames))]
-    poses = full_frame_poses(network, config, crops, len(crops))
-    return _box(poses, [crop.size for crop in crops])
+    keys = [load_image(frames[index]) for index in key_frames(len(frames))]
+    look = partial(_poses_around, network, config)
+    if near is not None:
+        poses = look(keys, [near] * len(keys), FOLLOW_MARGIN)
+        if min(_confidence(pose) for pose in poses) > _BELIEVED:
+            return _box(poses, _sizes(keys))
+    box = _searched(look, keys[len(keys) // 2])
+    if len(keys) == 1:
+        return box
+    return _box(look(keys, [box] * len(keys), FOLLOW_MARGIN), _sizes(keys))
 
 
-class FullCrop(NamedTuple):
-    """A full frame as the network takes it.
+def _searched(look, frame):
+    """The box of the person in a frame who is seen best."""
+    sizes = _sizes([frame])
+    boxes = _search_boxes(*sizes)
+    whole, *parts = look([frame] * len(boxes), boxes)
+    found = [whole, max(parts, key=_confidence)]
+    for _ in range(_APPROACHES):
+        found = look([frame] * len(found), [_box([pose], sizes) for pose in found])
+    return _box([max(found, key=_confidence)], sizes)
+
+
+def _search_boxes(size):
+    """The box of the whole frame, then those of windows half as large, which overlap by half."""
+    side = max(size) / 2
+    corners = []
+    for length in size:
+        steps = max(0, int(np.ceil((length - side) / (side / 2))))
+        corners.append(np.linspace(0, length - side, steps + 1) if steps else [(length - side) / 2])
+    center, half = side / 2 - 0.5, side / BOX_MARGIN / 2
+    middles = [np.array([x + center, y + center]) for y in corners[1] for x in corners[0]]
+    return [full_box(size), *(np.concatenate([xy - half, xy + half]) for xy in middles)]
+
+
+def _poses_around(network, config, frames, boxes, margin=BOX_MARGIN):
+    """The last block's pose (J, dim + 1) in each frame, seen in the window around its box."""
+    crops = [
+        crop_frame(frame, box, config.image_size, margin)
+        for frame, box in zip(frames, boxes, strict=True)
+    ]
+    return poses_in_crops(network, config, crops, len(crops))
+
+
+def _confidence(pose):
+    """How well a pose is seen: its mean visibility, which is low where nobody is."""
+    return pose[:, -1].mean()
+
+
+def _sizes(frames):
+    return [frame.shape[1::-1] for frame in frames]
+
+
+class FrameCrop(NamedTuple):
+    """A window of a frame as the network takes it.
 
     Attributes:
         image: float32 (S, S, 3) in [-1, 1].
@@ -172,20 +233,20 @@ class FullCrop(NamedTuple):
     size: tuple[int, int]
 
 
-def crop_full(frame, image_size):
-    """`FullCrop` of a path or a uint8 RGB array.
+def crop_frame(frame, box, image_size, margin=BOX_MARGIN):
+    """`FrameCrop` of a path or a uint8 RGB array; `box` None is that of the full frame.
 
     Raises:
         FileNotFoundError, ValueError: the frame is missing, or no image.
     """
     frame = load_image(frame)
     size = frame.shape[1::-1]
-    affine = crop_affine(*square_window(full_box(size), BOX_MARGIN))
-    return FullCrop(normalize(crop_image(frame, affine, image_size)), affine, size)
+    affine = crop_affine(*square_window(full_box(size) if box is None else box, margin))
+    return FrameCrop(normalize(crop_image(frame, affine, image_size)), affine, size)
 
 
-def full_frame_poses(network, config, crops, batch_size):
-    """The last block's poses in `FullCrop` images: (J, dim + 1) each, x and y in pixels."""
+def poses_in_crops(network, config, crops, batch_size):
+    """The last block's poses in `FrameCrop` images: (J, dim + 1) each, x and y in pixels."""
     flip = get_skeleton(config.skeleton).flip
     images = stacked([crop.image for crop in crops], batch_size)
     poses = poses_of(call_network(network, images), config)[: len(crops), -1]
@@ -193,10 +254,10 @@ def full_frame_poses(network, config, crops, batch_size):
 
 
 def _full_frames(dataset, image_size):
-    """Functions that load the key frames of each video: -> (number of the video, `FullCrop`)."""
+    """Functions that load the key frames of each video: -> (number of the video, `FrameCrop`)."""
 
     def load(number, video, index):
-        return number, crop_full(video.frames[index], image_size)
+        return number, crop_frame(video.frames[index], None, image_size)
 
     for number in range(len(dataset)):
         video = dataset[number]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deephar.evaluation import box_of_poses, full_box, predicted_boxes
-from deephar.evaluation.boxes import POSE_MARGIN, box_in_frames, key_frames
+from deephar.evaluation.boxes import POSE_MARGIN, find_person, key_frames
 from deephar.geometry import square_window
 from deephar.layers import TimeDistributed
 from deephar.models import ModelConfig
@@ -74,8 +74,59 @@ def test_boxes_enclose_the_poses_on_three_full_frames(config, dot_videos, reader
             video.joints[list(key_frames(len(video.joints)))], None, video.size, POSE_MARGIN
         )
         np.testing.assert_allclose(box, expected, atol=0.02 * max(video.size))
-    alone = box_in_frames(reader(), config, dataset[1].frames)
-    np.testing.assert_allclose(alone, boxes[1], atol=1e-3)
+
+
+def far_sighted(seen):
+    """A network that knows a bright rectangle if it is an eighth of the crop or higher.
+
+    Notes in `seen` how many images it is shown at a time.
+    """
+
+    def network(images):
+        seen.append(len(images))
+        poses = np.full((len(images), 1, 16, 3), 0.2)
+        for pose, image in zip(poses[:, 0], images, strict=True):
+            rows, columns = (np.flatnonzero((image[..., 0] > 0).any(axis=a)) for a in (1, 0))
+            if len(rows) >= 8:
+                corners = [(x, y) for x in columns[[0, -1]] for y in rows[[0, -1]]]
+                pose[:, :2] = (np.tile(corners, (4, 1)) + 0.5) / 64
+                pose[:, 2] = 0.9
+        return {"pose": poses}
+
+    return network
+
+
+def scene(x, y, size=(30, 40)):
+    frame = np.zeros((200, 400, 3), np.uint8)
+    frame[y : y + size[1], x : x + size[0]] = 255
+    return frame
+
+
+@pytest.mark.parametrize("place", [(300, 120), (20, 10), (360, 150), (180, 90)])
+def test_a_person_too_small_for_the_whole_frame_is_found(place):
+    config = ModelConfig(image_size=64)
+    (x, y), seen = place, []
+    alone = find_person(far_sighted(seen), config, [scene(x, y)])
+    middle = np.array([x + 14.5, y + 19.5])
+    np.testing.assert_allclose((alone[:2] + alone[2:]) / 2, middle, atol=1)
+    assert alone[3] - alone[1] == pytest.approx(POSE_MARGIN * 40, abs=4)
+    film = [scene(x - 5, y), scene(x, y), scene(x + 5, y)]
+    box = find_person(far_sighted(seen), config, film)
+    assert box[2] - box[0] == pytest.approx(alone[2] - alone[0] + 10, abs=3)
+
+    seen.clear()
+    followed = find_person(far_sighted(seen), config, film, near=alone)
+    assert seen == [2]  # the key frames and nothing else
+    np.testing.assert_allclose(followed, box, atol=3)
+    lost = find_person(far_sighted(seen), config, film, near=np.array([200, 0, 220, 20]))
+    np.testing.assert_allclose(lost, box, atol=1e-6)
+
+
+def test_a_person_who_fills_the_frame_is_not_taken_apart():
+    frame = scene(20, 10, size=(360, 180))
+    box = find_person(far_sighted([]), ModelConfig(image_size=64), [frame])
+    np.testing.assert_allclose((box[:2] + box[2:]) / 2, [199.5, 99.5], atol=4)
+    assert box[2] - box[0] == pytest.approx(POSE_MARGIN * 360, rel=0.06)
 
 
 def test_a_network_of_clips_finds_the_same_boxes(config, dot_videos, reader):
@@ -92,7 +143,7 @@ def test_joints_beside_the_frame_are_taken_back_into_it(dot_videos):
         return {"pose": np.broadcast_to(np.float32([0, 0, 1]), (len(images), 1, 16, 3))}
 
     wide = [np.zeros((40, 200, 3), np.uint8)] * 3
-    box = box_in_frames(model, ModelConfig(image_size=64), wide)
+    box = find_person(model, ModelConfig(image_size=64), wide)
     np.testing.assert_allclose(box, [-16, -16, 16, 16])
 
 
