@@ -34,7 +34,7 @@ def reporting_errors(main):
     return wrapped
 
 
-START_HELP = "start from this .h5 file, or name: its network, or a part of it, the --variant"
+START_HELP = "start from this .h5 file, or name: its network, or what the --variant shares with it"
 
 
 def add_pose_training_arguments(parser, depth=None, skeletons=()):
@@ -86,7 +86,7 @@ def add_network_arguments(parser, depth=None, skeletons=(), with_depth=True):
 def pose_config(args, start):
     """Config of the pose network to train: of the weights to start from, or of a variant.
 
-    A variant starts from weights, too, if all of its layers are among theirs.
+    A variant starts from weights, too: see ``load_start``.
 
     Args:
         args: of a parser with ``add_network_arguments``.
@@ -114,6 +114,34 @@ def pose_config(args, start):
             config = replace(config, skeleton=skeleton)
     config = replace(config, actions={})
     return config if args.image_size is None else replace(config, image_size=args.image_size)
+
+
+def load_start(args, model, path):
+    """Loads the weights that a network of ``pose_config`` starts from.
+
+    Weights that a variant does not share with them start as the model has them: this is how a
+    network with more pyramids goes on from one with fewer.
+
+    Args:
+        args: of a parser with ``add_network_arguments``.
+        model: the network.
+        path: the weights file.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``deephar.weights.load_part`` and ``load_shared``.
+    """
+    from deephar import weights
+
+    if not args.variant:
+        weights.load_part(model, path)
+        return
+    report = weights.load_shared(model, path)
+    if report.missing:
+        print(
+            f"{len(report.missing)} weights of {args.variant} are not in {path} and start at "
+            f"random, {report.missing[0]} the first",
+            flush=True,
+        )
 
 
 def _in_space(args, config):
@@ -283,7 +311,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     stem_is_random = args.stem_weights == "none" or start or args.resume
     model = build_model(config, None if stem_is_random else args.stem_weights)
     if start:
-        weights.load_part(model, start)
+        load_start(args, model, start)
     settings = PoseTraining(
         epochs=args.epochs,
         learning_rate=args.learning_rate,

@@ -14,6 +14,7 @@ from deephar.cli import (
     SYNTHETIC,
     add_common_training_arguments,
     add_network_arguments,
+    load_start,
     open_videos,
     parse_folder,
     parse_subsampling,
@@ -291,7 +292,7 @@ def _pose_stage(args, data, start, out, resume):
     none = args.stem_weights == "none" or start or resume
     model = build_model(config, None if none else args.stem_weights)
     if start and not resume:
-        weights.load_part(model, weights.find(start))
+        load_start(args, model, weights.find(start))
     training = PoseTraining(
         epochs=_setting(args, "epochs", "pose", _EPOCHS),
         learning_rate=_RATES["pose"],

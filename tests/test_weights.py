@@ -120,6 +120,25 @@ def test_weights_of_a_larger_network_name_the_first_unexpected_layer(model, tmp_
         weights.load(model, tmp_path / "larger.h5")
 
 
+def test_a_longer_network_takes_what_it_shares_with_a_shorter_one(model, saved):
+    longer = pose_model(ModelConfig(**{**vars(CONFIG), "num_pyramids": CONFIG.num_pyramids + 1}))
+    report = weights.load_shared(longer, saved)
+    assert report.missing
+    assert (report.unexpected, report.mismatched) == ((), ())
+    for layer in model.layers:
+        for ours, theirs in zip(longer.get_layer(layer.name).weights, layer.weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_nothing_is_shared_with_another_network(saved, tmp_path):
+    other = pose_model(ModelConfig(**{**vars(CONFIG), "growth": 16}))
+    with pytest.raises(ValueError, match="first mismatch: dp1_du1"):
+        weights.load_shared(other, saved)
+    strange = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="strange")])
+    with pytest.raises(ValueError, match="first weight that the file lacks: strange/kernel"):
+        weights.load_shared(strange, saved)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.999])
 def test_a_truncated_file_is_named(model, saved, share):
     content = saved.read_bytes()

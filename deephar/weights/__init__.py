@@ -18,6 +18,7 @@ from deephar.weights.files import (
     digest,
     load,
     load_part,
+    load_shared,
     save,
 )
 from deephar.weights.infer import infer_config
@@ -48,6 +49,7 @@ __all__ = [
     "load",
     "load_model",
     "load_part",
+    "load_shared",
     "missing_index",
     "read_config",
     "read_facts",

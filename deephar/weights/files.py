@@ -131,6 +131,28 @@ def load_part(model, path):
     return load(model, path, partial=True)
 
 
+def load_shared(model, path):
+    """Loads what a model shares with the network in a file, such as the pyramids of a shorter one.
+
+    Args:
+        model: the ``keras.Model``; weights that the file lacks keep their values.
+        path: as for ``load``.
+
+    Returns:
+        A ``LoadReport``; ``missing`` tells which these are.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a weights file, or one of a network that shares nothing with the model, or
+            has layers of the same names and other shapes. The model is then unchanged.
+    """
+    with opened(path) as file:
+        matches, report = _match(model, stored_weights(file, path))
+    if report.mismatched or not matches:
+        _require_fit(report, path, partial=False)
+    return load(model, path, partial=True)
+
+
 def digest(model):
     """Hexadecimal SHA-256 of the values of all weights of a model."""
     result = hashlib.sha256()

@@ -64,17 +64,18 @@ def test_mpii_with_lsp_trains_resumes_and_evaluates(drawn_mpii, lsp_folders, tmp
     assert (tuned / "last.h5").exists()
 
 
-def test_a_network_starts_from_weights_that_it_is_a_part_of(drawn_mpii, tmp_path, capsys, run):
-    whole, part = tmp_path / "whole.h5", tmp_path / "part"
+def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp_path, capsys, run):
+    start, out = tmp_path / "start.h5", tmp_path / "run"
     config = replace(VARIANTS["vgg16-light"], image_size=64)
     model = build_model(config)
-    weights.save(model, config, whole)
-    arguments = ["--data", drawn_mpii, *QUICK, "--learning-rate", "1e-9", "--weights", whole]
+    weights.save(model, config, start)
+    arguments = ["--data", drawn_mpii, *QUICK, "--learning-rate", "1e-9", "--weights", start]
     arguments += ["--variant", "vgg16-medium", "--shares", "mpii=1"]
-    assert run("mpii/train_mpii.py", *arguments, "--out", part) == 0
-    trained, config = weights.load_model(part / "last.h5")
-    assert (config.image_size, config.stem_stride) == (64, 8)
-    for layer in ("stem_projection4", "block5_conv3"):
+    assert run("mpii/train_mpii.py", *arguments, "--out", out) == 0
+    assert "start at random, up2_pb0_heatmaps" in capsys.readouterr().out
+    trained, config = weights.load_model(out / "last.h5")
+    assert (config.image_size, config.stem_stride, config.num_pyramids) == (64, 8, 4)
+    for layer in ("stem_projection4", "block5_conv3", "dp1_du1_r0_conv1"):
         for before, after in zip(
             model.get_layer(layer).weights, trained.get_layer(layer).weights, strict=True
         ):
