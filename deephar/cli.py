@@ -101,8 +101,8 @@ def pose_config(args, start):
     given = [name for name in ("depth", "skeleton") if getattr(args, name, None)]
     if args.weights and given and not args.variant:
         raise ValueError(
-            f"--{given[0]} does not go with --weights, whose network it is that is trained; "
-            "--variant names another one to start from them"
+            f"--{given[0]} does not go with --weights, whose network it is that is trained: leave "
+            "one of them out"
         )
     if start and not (args.variant and start == args.weights):
         config = weights.read_config(weights.find(start))
@@ -142,6 +142,15 @@ def load_start(args, model, path):
             f"random, {report.missing[0]} the first",
             flush=True,
         )
+
+
+def describe_start(args, start):
+    """What a run says in its settings that its pose network started from."""
+    if not start:
+        return f"stem {args.stem_weights}, else random, seed {args.seed}"
+    if args.variant:
+        return f"what {args.variant} shares with {start}, else random, seed {args.seed}"
+    return str(start)
 
 
 def _in_space(args, config):
@@ -291,7 +300,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     else:
         config = pose_config(args, args.weights)
     datasets = dict(datasets)
-    if not start:
+    if not start or args.variant:
         require_depth_labels(config, datasets.values())
     first = next(iter(datasets))
     datasets[first], validation = hold_out(datasets[first], args.validation)
@@ -319,7 +328,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
         freeze_stem=args.freeze_stem,
         stem_rate=args.stem_rate,
         heat_map_weight=args.heat_map_weight,
-        start=str(args.weights or f"stem {args.stem_weights}, else random, seed {args.seed}"),
+        start=describe_start(args, args.weights),
     )
     print(f"{config}\n{batches}, validation on {validation}")
     train_pose(model, config, batches, validation, score, args.out, settings, args.resume)

@@ -189,7 +189,7 @@ class Predictor:
             image: RGB uint8 array (H, W, 3), or the path of a file, which is turned upright as its
                 EXIF data say; or a list of either, of one person each.
             box: (4,), box of the person in pixels, the crop is the square around it; None finds
-                the person whose joints are seen best, down to about a sixth of the picture (see
+                the person whose joints are seen best, who may be small in the picture (see
                 `deephar.evaluation.boxes.find_person`). For a list of pictures, a list of boxes.
             margin: side of the crop divided by the longer side of the box.
 
@@ -206,7 +206,9 @@ class Predictor:
                 raise ValueError(f"expected one box a picture, got {len(boxes)} for {len(image)}")
             return [self(one, its, margin) for one, its in zip(image, boxes, strict=True)]
         pixels = _upright(image)
-        window = self._window([pixels], self._box([pixels]) if box is None else box, margin)
+        if box is None:
+            box = find_person(self._stills, self.config, [pixels]).box
+        window = self._window([pixels], box, margin)
         poses = poses_of(call_network(self._stills, self._crops([pixels], window, 1)), self.config)
         return self._person(poses[0, -1], window)
 
@@ -217,8 +219,9 @@ class Predictor:
 
         The video is read piece by piece, each as long as a clip of the network; memory does not
         grow with its length. Without a box, the person whose joints are seen best is looked for,
-        and followed from piece to piece; each piece has one box, which encloses the poses on its
-        first, middle and last frame. All frames of a piece have the same action.
+        and followed from piece to piece for as long as they are seen nearly as well; each piece
+        has one box, which encloses the poses on its first, middle and last frame. All frames of a
+        piece have the same action.
 
         Args:
             video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
@@ -270,8 +273,9 @@ class Predictor:
             new = len(piece)
             piece = kept[new:] + piece if kept else piece
             images = [image for image, _ in piece]
-            found = self._box(images, found) if box is None else box
-            window = self._window(images, found, margin)
+            if box is None:
+                found = find_person(self._stills, self.config, images, found)
+            window = self._window(images, found.box if box is None else box, margin)
             results = self._piece(images, subsampling, length, window)
             for place in range(len(piece) - new, len(piece)):
                 image, time = piece[place]
@@ -308,9 +312,6 @@ class Predictor:
         indices, poses = np.concatenate(clips), poses.reshape(-1, *poses.shape[2:])
         nearest = np.abs(np.arange(len(images))[:, None] - indices).argmin(axis=1)
         return [replace(self._person(poses[place], window), action=action) for place in nearest]
-
-    def _box(self, images, near=None):
-        return find_person(self._stills, self.config, images, near)
 
     def _window(self, images, box, margin):
         """Centre and side of the square to crop."""

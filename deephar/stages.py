@@ -14,6 +14,7 @@ from deephar.cli import (
     SYNTHETIC,
     add_common_training_arguments,
     add_network_arguments,
+    describe_start,
     load_start,
     open_videos,
     parse_folder,
@@ -187,8 +188,8 @@ def train_stages(args, train, validation, head, stills=None, augmentation=None):
     if "action" in stages:
         start = _LABELS_NETWORK if args.poses == "labels" else pose_config(args, args.weights)
         _with_actions(args, start, data)
-    if "pose" in stages and not args.weights:
-        require_depth_labels(pose_config(args, None), [train, *data.stills.values()])
+    if "pose" in stages and (args.variant or not args.weights):
+        require_depth_labels(pose_config(args, args.weights), [train, *data.stills.values()])
     if args.weights:
         _check_protocol(args)
     if args.resume and not any((Path(args.out) / stage / "state.h5").exists() for stage in stages):
@@ -231,6 +232,11 @@ def _check(args):
         raise ValueError(
             f"--stages {','.join(stages)} starts from weights: give --weights, such as "
             f"{Path(args.out) / before / 'best.h5'}"
+        )
+    if args.weights and args.variant and stages[0] != "pose":
+        raise ValueError(
+            f"--variant has no effect with --stages {','.join(stages)}, which go on with the "
+            f"network of {args.weights}: leave it out"
         )
 
 
@@ -299,7 +305,7 @@ def _pose_stage(args, data, start, out, resume):
         freeze_stem=args.freeze_stem,
         stem_rate=args.stem_rate,
         heat_map_weight=args.heat_map_weight,
-        start=str(start or f"stem {args.stem_weights}, else random, seed {args.seed}"),
+        start=describe_start(args, start),
     )
     held_out = _frames(data.validation, _VALIDATION_FRAMES)
     known = data.validation[0].head_sizes is not None

@@ -39,12 +39,16 @@ code.
 FOLLOW_MARGIN = 1.75
 """Size of the window in which a person is looked for again, divided by that of the box."""
 
-_BELIEVED = 0.7  # mean visibility of the joints from which a person that is followed is believed
-# Chosen on training images of LSP that were pasted into pictures 1 to 3.5 times as large.
+# A person who is followed is believed from this share of the confidence that the search had, and
+# from this confidence (six of sixteen joints).
+_BELIEVED = 0.8
+_BELIEVED_AT_LEAST = 0.4
+# Of the search; chosen on training images of LSP pasted into pictures 1 to 3.5 times as large.
 _PARTS = 2  # windows of parts of the frame that are followed up
 _GAIN = 0.02  # of confidence, from which the person is not taken to fill the frame
 _APPROACHES = 2  # times that the window of a person who was found is drawn to the pose in it
 _SMALLEST = 32.0  # pixels; the published code's least size of a box
+_LOOKS = 3  # windows that the network is shown at once, always as many: it is traced once
 
 
 def key_frames(num_frames):
@@ -137,61 +141,80 @@ def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
     network = for_stills(model) if is_clip_network(model) else model
     bar = progress_bar(len(dataset), "box") if progress else None
     frames = loaded_ahead(_full_frames(dataset, config.image_size), batch_size)
-    found = [[] for _ in range(len(dataset))]
+    found, sizes = [[] for _ in range(len(dataset))], {}
     for batch in batches_of(frames, batch_size):
         numbers, crops = zip(*batch, strict=True)
         poses = poses_in_crops(network, config, crops, batch_size)
         for number, crop, pose in zip(numbers, crops, poses, strict=True):
-            found[number].append((pose, crop.size))
+            found[number].append(pose)
+            sizes[number] = crop.size
         if bar is not None:
             bar.update(max(numbers) + (max(numbers) == len(dataset) - 1))
-    return np.stack([_box(*zip(*frames, strict=True)) for frames in found])
+    return np.stack([_box(poses, sizes[number]) for number, poses in enumerate(found)])
+
+
+class FoundPerson(NamedTuple):
+    """A person in a piece of a video.
+
+    Attributes:
+        box: (4,), pixels.
+        confidence: mean visibility of the joints when the person was searched for.
+    """
+
+    box: np.ndarray
+    confidence: float
 
 
 def find_person(network, config, frames, near=None):
-    """The box of one person in a piece of a video, or in a picture; the person may be small in it.
+    """Finds one person in a piece of a video, or in a picture, who may be small in it.
 
     Unlike the paper's protocol (see `predicted_boxes`), which takes the person to fill the frame.
     The middle frame is looked at whole and in overlapping windows half as large. The whole, and the
     two windows in which the joints are the most visible, are each drawn to the pose seen in them;
     the most visible pose counts, that of the whole first. Around it, the person is looked for in
-    the first and the last frame.
+    the first and the last frame. A frame in which no joint is visible there has no say in the box.
 
     Args:
         network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
         config: its `ModelConfig`.
         frames: paths or uint8 RGB arrays of one size; those of `key_frames` are looked at.
-        near: (4,), box of the person in the piece before, to be followed from there: if the joints
-            are seen well around it, nothing else is looked at.
+        near: the `FoundPerson` of the piece before, to be followed from there: if the joints are
+            seen around it nearly as well as they were, nothing else is looked at.
 
     Returns:
-        Box (4,), pixels.
+        A `FoundPerson`.
 
     Raises:
         FileNotFoundError, ValueError: as `predicted_boxes`.
     """
     keys = [load_image(frames[index]) for index in key_frames(len(frames))]
+    size = keys[0].shape[1::-1]
     look = partial(_poses_around, network, config)
     if near is not None:
-        poses = look(keys, [near] * len(keys), FOLLOW_MARGIN)
-        if min(_confidence(pose) for pose in poses) > _BELIEVED:
-            return _box(poses, _sizes(keys))
-    box = _searched(look, keys[len(keys) // 2])
+        believed = max(_BELIEVED * near.confidence, _BELIEVED_AT_LEAST)
+        poses = look(keys, [near.box] * len(keys), FOLLOW_MARGIN)
+        if all(_confidence(pose) > believed for pose in poses):
+            return FoundPerson(_box(poses, size), near.confidence)
+    found = _searched(look, keys[len(keys) // 2])
     if len(keys) == 1:
-        return box
-    return _box(look(keys, [box] * len(keys), FOLLOW_MARGIN), _sizes(keys))
+        return found
+    poses = look(keys, [found.box] * len(keys), FOLLOW_MARGIN)
+    if seen := [pose for pose in poses if (pose[:, -1] > VISIBLE).any()]:
+        return FoundPerson(_box(seen, size), found.confidence)
+    return found
 
 
 def _searched(look, frame):
-    """The box of the person in a frame who is seen best."""
-    sizes = _sizes([frame])
-    boxes = _search_boxes(*sizes)
+    """The person in a frame who is seen best."""
+    size = frame.shape[1::-1]
+    boxes = _search_boxes(size)
     whole, *parts = look([frame] * len(boxes), boxes)
-    found = [whole, *sorted(parts, key=_confidence)[-_PARTS:]]
+    poses = [whole, *sorted(parts, key=_confidence)[-_PARTS:]]
     for _ in range(_APPROACHES):
-        found = look([frame] * len(found), [_box([pose], sizes) for pose in found])
-    whole, best = found[0], max(found[1:], key=_confidence)
-    return _box([best if _confidence(best) > _confidence(whole) + _GAIN else whole], sizes)
+        poses = look([frame] * len(poses), [_box([pose], size) for pose in poses])
+    whole, best = poses[0], max(poses[1:], key=_confidence)
+    pose = best if _confidence(best) > _confidence(whole) + _GAIN else whole
+    return FoundPerson(_box([pose], size), _confidence(pose))
 
 
 def _search_boxes(size):
@@ -212,16 +235,13 @@ def _poses_around(network, config, frames, boxes, margin=BOX_MARGIN):
         crop_frame(frame, box, config.image_size, margin)
         for frame, box in zip(frames, boxes, strict=True)
     ]
-    return poses_in_crops(network, config, crops, len(crops))
+    looks = batches_of(crops, _LOOKS)
+    return [pose for batch in looks for pose in poses_in_crops(network, config, batch, _LOOKS)]
 
 
 def _confidence(pose):
     """How well a pose is seen: its mean visibility, which is low where nobody is."""
-    return pose[:, -1].mean()
-
-
-def _sizes(frames):
-    return [frame.shape[1::-1] for frame in frames]
+    return float(pose[:, -1].mean())
 
 
 class FrameCrop(NamedTuple):
@@ -275,9 +295,8 @@ def _full_frames(dataset, image_size):
             yield partial(load, number, video, index)
 
 
-def _box(poses, sizes):
+def _box(poses, size):
+    """The box of poses (J, dim + 1) in frames of one size."""
     # What surrounds a frame that is not square is in its window, too, but no person is there.
-    joints = [
-        np.clip(pose[:, :2], 0, np.array(size) - 1) for pose, size in zip(poses, sizes, strict=True)
-    ]
-    return box_of_poses(joints, [pose[:, -1] for pose in poses], sizes[-1])
+    joints = [np.clip(pose[:, :2], 0, np.array(size) - 1) for pose in poses]
+    return box_of_poses(joints, [pose[:, -1] for pose in poses], size)

@@ -1,11 +1,11 @@
-"""Boxes from poses: the published rules, and the paper's protocol on videos of dots."""
+"""Boxes from poses: the published rules, the paper's protocol on videos of dots, the search."""
 
 import keras
 import numpy as np
 import pytest
 
 from deephar.evaluation import box_of_poses, full_box, predicted_boxes
-from deephar.evaluation.boxes import POSE_MARGIN, find_person, key_frames
+from deephar.evaluation.boxes import POSE_MARGIN, FoundPerson, find_person, key_frames
 from deephar.geometry import square_window
 from deephar.layers import TimeDistributed
 from deephar.models import ModelConfig
@@ -106,25 +106,69 @@ def scene(x, y, size=(30, 40)):
 def test_a_person_too_small_for_the_whole_frame_is_found(place):
     config = ModelConfig(image_size=64)
     (x, y), seen = place, []
-    alone = find_person(far_sighted(seen), config, [scene(x, y)])
+    alone, confidence = find_person(far_sighted(seen), config, [scene(x, y)])
+    assert confidence == pytest.approx(0.9)
     middle = np.array([x + 14.5, y + 19.5])
     np.testing.assert_allclose((alone[:2] + alone[2:]) / 2, middle, atol=1)
     assert alone[3] - alone[1] == pytest.approx(POSE_MARGIN * 40, abs=4)
-    film = [scene(x - 5, y), scene(x, y), scene(x + 5, y)]
-    box = find_person(far_sighted(seen), config, film)
+    film = [scene(x - 5, y), scene(x, y), scene(x, y), scene(x + 5, y)]
+    person = box, _ = find_person(far_sighted(seen), config, film)
     assert box[2] - box[0] == pytest.approx(alone[2] - alone[0] + 10, abs=3)
 
     seen.clear()
-    followed = find_person(far_sighted(seen), config, film, near=alone)
-    assert seen == [2]  # the key frames and nothing else
-    np.testing.assert_allclose(followed, box, atol=3)
-    lost = find_person(far_sighted(seen), config, film, near=np.array([200, 0, 220, 20]))
-    np.testing.assert_allclose(lost, box, atol=1e-6)
+    followed = find_person(far_sighted(seen), config, film, near=person)
+    assert seen == [3]  # the key frames and nothing else
+    np.testing.assert_allclose(followed.box, box, atol=3)
+    elsewhere = FoundPerson(np.array([200, 0, 220, 20]), 0.9)
+    lost = find_person(far_sighted(seen), config, film, near=elsewhere)
+    np.testing.assert_allclose(lost.box, box, atol=1e-6)
+    assert set(seen) == {3}  # one shape, for networks that are compiled
+
+
+def test_a_person_who_is_seen_worse_than_before_is_searched_for_again():
+    film, config = [scene(180, 90)] * 4, ModelConfig(image_size=64)
+    person, seen = find_person(far_sighted([]), config, film), []
+    find_person(far_sighted(seen), config, film, near=person._replace(confidence=1.2))
+    assert len(seen) > 1
+
+
+def test_frames_without_the_person_do_not_widen_the_box():
+    nobody, config = np.zeros((200, 400, 3), np.uint8), ModelConfig(image_size=64)
+    alone = find_person(far_sighted([]), config, [scene(180, 90)])
+    film = [nobody, scene(180, 90), scene(180, 90), nobody]
+    np.testing.assert_allclose(find_person(far_sighted([]), config, film).box, alone.box, atol=3)
+    box, confidence = find_person(far_sighted([]), config, [nobody] * 4)
+    np.testing.assert_allclose(box, [0, 0, 400, 200])
+    assert confidence == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 300), (300, 300), (1000, 20)])
+def test_a_search_copes_with_every_shape_of_frame(size):
+    frame = np.full((size[1], size[0], 3), 255, np.uint8)
+    box, _ = find_person(far_sighted([]), ModelConfig(image_size=64), [frame])
+    assert (box[:2] < size).all()
+    assert (box[2:] > 0).all()
+
+
+@pytest.mark.parametrize(("visibility", "taken_apart"), [(0.91, False), (0.93, True)])
+def test_a_part_must_be_seen_clearly_better_than_the_whole(visibility, taken_apart):
+    def network(images):  # takes whatever is cut off for a person in its middle
+        poses = far_sighted([])(images)["pose"]
+        cut = images[:, :, [0, -1], 0].max(axis=(1, 2)) > 0
+        poses[cut, 0] = (0.5, 0.5, visibility)
+        poses[cut, 0, :8, :2] = 0.25
+        return {"pose": poses}
+
+    frame = scene(20, 10, size=(360, 180))
+    box, _ = find_person(network, ModelConfig(image_size=64), [frame])
+    whole = POSE_MARGIN * 360
+    assert (box[2] - box[0] < whole / 2) == taken_apart
+    assert taken_apart or box[2] - box[0] == pytest.approx(whole, rel=0.06)
 
 
 def test_a_person_who_fills_the_frame_is_not_taken_apart():
     frame = scene(20, 10, size=(360, 180))
-    box = find_person(far_sighted([]), ModelConfig(image_size=64), [frame])
+    box, _ = find_person(far_sighted([]), ModelConfig(image_size=64), [frame])
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, [199.5, 99.5], atol=4)
     assert box[2] - box[0] == pytest.approx(POSE_MARGIN * 360, rel=0.06)
 
@@ -143,7 +187,7 @@ def test_joints_beside_the_frame_are_taken_back_into_it(dot_videos):
         return {"pose": np.broadcast_to(np.float32([0, 0, 1]), (len(images), 1, 16, 3))}
 
     wide = [np.zeros((40, 200, 3), np.uint8)] * 3
-    box = find_person(model, ModelConfig(image_size=64), wide)
+    box, _ = find_person(model, ModelConfig(image_size=64), wide)
     np.testing.assert_allclose(box, [-16, -16, 16, 16])
 
 

@@ -123,11 +123,18 @@ def test_stage_2_starts_from_any_pose_weights_with_cached_features(
     assert "give --weights, such as" in capsys.readouterr().err
     start = trained / "pose" / "best.h5"
     assert run(SCRIPT, *arguments, "--variant", "vgg16-light", "--weights", start) == 2
-    assert "network" in capsys.readouterr().err
+    assert "--variant has no effect with --stages action" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--weights", start, "--cache-features") == 0
     assert "without any other augmentation" in capsys.readouterr().out
     assert (tmp_path / "features" / "train" / "pose.npy").exists()
     assert weights.load_model(tmp_path / "action" / "best.h5")[1].streams == ("pose", "appearance")
+
+
+def test_depth_needs_labels_though_weights_are_given(folder, trained, tmp_path, capsys, run):
+    arguments = ["--data", folder, "--out", tmp_path, *QUICK, "--depth", "regression"]
+    arguments += ["--variant", "vgg16-light", "--weights", trained / "pose" / "best.h5"]
+    assert run(SCRIPT, *arguments) == 2
+    assert "data with 3D labels" in capsys.readouterr().err
 
 
 def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run):

@@ -73,6 +73,9 @@ def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp
     arguments += ["--variant", "vgg16-medium", "--shares", "mpii=1"]
     assert run("mpii/train_mpii.py", *arguments, "--out", out) == 0
     assert "start at random, up2_pb0_heatmaps" in capsys.readouterr().out
+    settings = json.loads((out / "config.json").read_text())
+    assert settings["training"]["start"].startswith("what vgg16-medium shares with")
+    assert run("mpii/train_mpii.py", *arguments, "--out", out, "--resume") == 0
     trained, config = weights.load_model(out / "last.h5")
     assert (config.image_size, config.stem_stride, config.num_pyramids) == (64, 8, 4)
     for layer in ("stem_projection4", "block5_conv3", "dp1_du1_r0_conv1"):

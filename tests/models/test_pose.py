@@ -64,7 +64,7 @@ def test_projected_stem_adds_up_the_levels_of_vgg(stride):
 
 def test_stem_of_full_width_has_no_projection():
     names = [layer.name for layer in pose_model(ModelConfig(image_size=64)).layers]
-    assert "stem_projection" not in names
+    assert not any(name.startswith("stem_projection") for name in names)
     assert "block5_conv3" in names
 
 
