@@ -178,8 +178,8 @@ def find_person(network, config, frames, near=None):
         network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
         config: its `ModelConfig`.
         frames: paths or uint8 RGB arrays of one size; those of `key_frames` are looked at.
-        near: the `FoundPerson` of the piece before, to be followed from there: if the joints are
-            seen around it nearly as well as they were, nothing else is looked at.
+        near: the `FoundPerson` of the piece before, to be followed from there, frame by frame: if
+            the joints are seen nearly as well as they were, nothing else is looked at.
 
     Returns:
         A `FoundPerson`.
@@ -192,7 +192,7 @@ def find_person(network, config, frames, near=None):
     look = partial(_poses_around, network, config)
     if near is not None:
         believed = max(_BELIEVED * near.confidence, _BELIEVED_AT_LEAST)
-        poses = look(keys, [near.box] * len(keys), FOLLOW_MARGIN)
+        poses = _followed(look, keys, near.box, believed)
         if all(_confidence(pose) > believed for pose in poses):
             return FoundPerson(_box(poses, size), near.confidence)
     found = _searched(look, keys[len(keys) // 2])
@@ -202,6 +202,22 @@ def find_person(network, config, frames, near=None):
     if seen := [pose for pose in poses if (pose[:, -1] > VISIBLE).any()]:
         return FoundPerson(_box(seen, size), found.confidence)
     return found
+
+
+def _followed(look, keys, box, believed):
+    """Poses around a box; those of frames that the person has left it in, around where they went.
+
+    A frame in which the pose is not believed is looked at again around the pose before.
+    """
+    poses = look(keys, [box] * len(keys), FOLLOW_MARGIN)
+    for number in range(1, len(keys)):
+        if _confidence(poses[number - 1]) <= believed:
+            break
+        if _confidence(poses[number]) <= believed:
+            before = _box([poses[number - 1]], keys[number].shape[1::-1])
+            rest = keys[number:]
+            poses[number:] = look(rest, [before] * len(rest), FOLLOW_MARGIN)
+    return poses
 
 
 def _searched(look, frame):

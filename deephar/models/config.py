@@ -360,7 +360,7 @@ VARIANTS = {
     # The width of the thesis: the VGG-16 channels as they come, pyramids of 1024 to 1312.
     "vgg16": ModelConfig(),
     # The same stem and size of image at a width that ships, and trains on a CPU in hours.
-    "vgg16-medium": ModelConfig(stem_features=192, growth=32, num_pyramids=4),
+    "vgg16-medium": ModelConfig(stem_features=192, growth=32),
     # Trains on a CPU, and runs there in real time: the same stem seen at 128 pixels, its levels
     # added up to 192 channels at stride 4, so that heat maps are as large as those of vgg16.
     "vgg16-light": ModelConfig(image_size=128, stem_features=192, stem_stride=4, growth=32),

@@ -125,6 +125,16 @@ def test_a_person_too_small_for_the_whole_frame_is_found(place):
     assert set(seen) == {3}  # one shape, for networks that are compiled
 
 
+def test_a_fast_person_is_followed_from_frame_to_frame():
+    config, seen = ModelConfig(image_size=64), []
+    film = [scene(x, 90) for x in (180, 190, 207, 239)]  # the last is out of the first's window
+    near = find_person(far_sighted([]), config, film[:1])
+    box, _ = find_person(far_sighted(seen), config, film, near)
+    assert seen == [3, 3]  # the key frames, and the last of them again
+    assert box[0] == pytest.approx(180 - 3, abs=3)
+    assert box[2] > 255  # most of the last one; the rest is cut off by the window
+
+
 def test_a_person_who_is_seen_worse_than_before_is_searched_for_again():
     film, config = [scene(180, 90)] * 4, ModelConfig(image_size=64)
     person, seen = find_person(far_sighted([]), config, film), []
