@@ -43,7 +43,8 @@ def draw_skeleton(
         visibility: optional (J,) in [0, 1]; a joint below `min_visibility` is drawn hollow.
         colour: one (r, g, b) for everything; by default each limb has the colour of the skeleton
             table.
-        width: line width in pixels; by default 1/100 of the longer side of the image.
+        width: line width in pixels; by default 1/100 of the longer side of the image, and 1/40 of
+            that of the pose if it is small.
         dashed: draws broken lines without joint marks, as is usual for the true pose.
         min_visibility: see `visibility`.
 
@@ -64,7 +65,7 @@ def draw_skeleton(
                 f"expected visibility of shape {hidden.shape}, one a joint, got {visibility.shape}"
             )
         hidden = visibility < min_visibility
-    width = max(1, round(max(canvas.shape[:2]) / 100)) if width is None else int(width)
+    width = _line_width(points, canvas.shape) if width is None else int(width)
     border = 0 if dashed else max(1, round(width / 4))
     if colour is not None:
         colour = tuple(int(value) for value in colour)
@@ -80,6 +81,13 @@ def draw_skeleton(
     if not dashed:
         _draw_marks(canvas, points, hidden, limbs, colour, width, border)
     return canvas
+
+
+def _line_width(points, image_shape):
+    """Such that a small person does not disappear under the marks."""
+    known = points[np.isfinite(points).all(axis=1)]
+    extent = np.ptp(known, axis=0).max() if len(known) else 0
+    return max(1, round(min(max(image_shape[:2]) / 100, extent / 40)))
 
 
 def _known_limbs(points, skeleton):

@@ -45,6 +45,21 @@ def test_limbs_have_the_colours_of_the_skeleton(image, joints):
     assert drawn.dtype == np.uint8
 
 
+def test_lines_are_as_thick_as_the_image_and_the_person_allow(joints):
+    image = np.zeros((600, 1200, 3), np.uint8)
+    large, small = joints * 10, 300 + joints
+    np.testing.assert_array_equal(
+        visualize.draw_skeleton(image, large, LSP),
+        visualize.draw_skeleton(image, large, LSP, width=12),
+    )
+    np.testing.assert_array_equal(
+        visualize.draw_skeleton(image, small, LSP),
+        visualize.draw_skeleton(image, small, LSP, width=2),
+    )
+    nobody = np.full((14, 2), np.nan)
+    np.testing.assert_array_equal(visualize.draw_skeleton(image, nobody, LSP), image)
+
+
 def test_the_image_is_not_modified(image, joints):
     before = image.copy()
     drawn = visualize.draw_skeleton(image, joints, LSP)
