@@ -146,6 +146,47 @@ def _unit_grid(size):
 
 
 @_register
+class PeakWindow(_Float32Layer):
+    """Probability maps without what lies far from their maximum, each summing to 1 again.
+
+    The expected position under a map with two maxima, on either wrist, lies between the two: right
+    for neither. Around the larger one it is right for the likelier. While the layer is trained the
+    maps pass unchanged, so that every position gets a gradient; a frozen one keeps its windows.
+
+    Input and output: ``(..., height, width, joints)``, each map summing to 1.
+
+    Args:
+        radius: rows and columns that are kept on either side of the maximum; at least 1.
+    """
+
+    def __init__(self, radius, **kwargs):
+        super().__init__(**kwargs)
+        self.radius = radius
+
+    def call(self, probabilities, training=False):
+        if training and self.trainable:
+            return probabilities
+        height, width, joints = probabilities.shape[-3:]
+        leading = _known_shape(probabilities)[:-3]
+        flat = ops.reshape(probabilities, (*leading, height * width, joints))
+        peak = ops.expand_dims(ops.argmax(flat, axis=-2), (-3, -2))
+        rows = ops.reshape(ops.arange(height, dtype=peak.dtype), (height, 1, 1))
+        columns = ops.reshape(ops.arange(width, dtype=peak.dtype), (1, width, 1))
+        near = ops.logical_and(
+            ops.abs(rows - peak // width) <= self.radius,
+            ops.abs(columns - peak % width) <= self.radius,
+        )
+        kept = ops.where(near, probabilities, 0.0)
+        return kept / ops.sum(kept, axis=(-3, -2), keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "radius": self.radius}
+
+
+@_register
 class MaximumVisibility(_Float32Layer):
     """Visibility as the sigmoid of the largest heat-map value (the text of the CVPR 2018 paper).
 

@@ -15,6 +15,7 @@ from deephar.layers import (
     HeatMapPooling,
     MaximumVisibility,
     MaxMinPooling,
+    PeakWindow,
     SoftArgmax,
     SpatialSoftmax,
     TimeDistributed,
@@ -196,6 +197,41 @@ def test_soft_argmax_finds_the_corners():
     maps[0, 0, 0, 0] = maps[0, 3, 4, 1] = 50
     xy = SoftArgmax()(SpatialSoftmax()(maps))
     np.testing.assert_allclose(xy, [[[0, 0], [1, 1]]], atol=1e-6)
+
+
+def two_peaks():
+    """(2, 9, 9, 1): 0.6 at column 1 and 0.4 at column 7 of row 4, the second image mirrored."""
+    maps = np.zeros((2, 9, 9, 1), "float32")
+    maps[0, 4, 1] = maps[1, 4, 7] = 0.6
+    maps[0, 4, 7] = maps[1, 4, 1] = 0.4
+    return maps
+
+
+def test_a_peak_window_keeps_the_larger_of_two_maxima():
+    whole = convert_to_numpy(SoftArgmax()(two_peaks()))
+    np.testing.assert_allclose(whole[:, 0, 0], [3.4 / 8, 4.6 / 8], rtol=1e-6)
+    xy = SoftArgmax()(PeakWindow(2)(two_peaks()))
+    np.testing.assert_allclose(xy, [[[1 / 8, 0.5]], [[7 / 8, 0.5]]], atol=1e-6)
+
+
+def test_a_peak_window_is_cut_off_at_the_border_and_sums_to_one():
+    maps = np.random.default_rng(0).random((3, 4, 6, 5), dtype="float32")
+    maps[:, 0, 5] = 2.0
+    maps /= maps.sum(axis=(1, 2), keepdims=True)
+    kept = convert_to_numpy(PeakWindow(1)(maps))
+    np.testing.assert_allclose(kept.sum(axis=(1, 2)), 1.0, rtol=1e-6)
+    assert (kept[:, :2, 4:] > 0).all()
+    assert np.count_nonzero(kept) == 3 * 2 * 2 * 5
+
+
+def test_a_peak_window_lets_everything_through_while_it_is_trained():
+    layer = PeakWindow(1)
+    np.testing.assert_array_equal(layer(two_peaks(), training=True), two_peaks())
+    layer.trainable = False
+    frozen = convert_to_numpy(layer(two_peaks(), training=True))
+    np.testing.assert_allclose(frozen, layer(two_peaks()))
+    assert np.count_nonzero(frozen) == 2
+    assert PeakWindow.from_config(layer.get_config()).radius == 1
 
 
 def test_a_map_of_one_position_is_the_middle_of_the_crop():

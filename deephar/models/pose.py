@@ -9,6 +9,7 @@ from deephar.layers import (
     DepthRegression,
     DepthSoftArgmax,
     MaximumVisibility,
+    PeakWindow,
     SoftArgmax,
     SpatialSoftmax,
     VolumetricMaps,
@@ -190,7 +191,10 @@ def pose_from_heat_maps(heat_maps, depth_maps, config, name):
         volume = VolumetricMaps(DEPTH_MAPS, name=f"{name}_volume")(heat_maps)
         heat_maps = volume[0]
     probabilities = SpatialSoftmax(name=f"{name}_probmaps")(heat_maps)
-    parts = [SoftArgmax(name=f"{name}_xy")(probabilities)]
+    around_peak = probabilities
+    if config.peak_window:
+        around_peak = PeakWindow(config.peak_window, name=f"{name}_peak")(probabilities)
+    parts = [SoftArgmax(name=f"{name}_xy")(around_peak)]
     if volume is not None:
         parts.append(DepthSoftArgmax(name=f"{name}_z")(volume[1]))
     elif depth_maps is not None:

@@ -130,6 +130,7 @@ def test_poses_stay_float32_under_mixed_precision(policy):
         ("stem_features", 0),
         ("image_size", 128.5),
         ("growth", "96"),
+        ("peak_window", -1),
     ],
 )
 def test_config_refuses_what_cannot_be_built(field, value):
