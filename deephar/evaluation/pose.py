@@ -30,7 +30,10 @@ from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import convert, get_skeleton, joint_map
 
 CROPS = ("single", "flip", "multi")
-"""What is averaged for a person: one crop, one and its mirror image, or ten, displaced, too."""
+"""What a person's pose is made of: one crop, it and its mirror image, or ten, displaced, too."""
+
+# Of the side of a person's window: views that put a joint further apart mean different places.
+_AGREEMENT = 1 / 16
 
 # Of "multi": the window where it is, and displaced by 1/24 of its side (10.7 of 256 crop pixels)
 # along either axis; each with its mirror image. The paper averages displaced and mirrored crops
@@ -51,7 +54,7 @@ class Predictions:
         visibility: float64 (P, N, J), in [0, 1].
         names: N names, those of the samples.
         skeleton: name of the joint layout.
-        views: crops that were averaged for each person: 1, 2 or 10.
+        views: crops that each person's pose is made of: 1, 2 or 10.
         depth: float64 (P, N, J), in [0, 1]: 0.5 is the depth of the root, 1 is 1 m behind it (see
             `depth_mm`); None of a network without depth.
     """
@@ -73,7 +76,7 @@ class PoseScores:
         source: the annotation that was read, as the data set tells it; "" if it does not.
         persons: number of persons scored.
         persons_in_split: number of persons of the whole split.
-        views: crops that were averaged for each person.
+        views: crops that each person's pose is made of.
         measure: "PCKh" or "PCK".
         unit: what distances are divided by, in words.
         skeleton: name of the joint layout that is scored, that of the data set.
@@ -130,6 +133,7 @@ def predict_poses(model, config, dataset, crops="single", batch_size=16, progres
     Crops are those that training uses (`deephar.data.transforms.crop_sample`), without
     augmentation; predictions are mapped back to image pixels with the inverse of its affine map.
     Each person's image is decoded once, and no more than about two batches of crops are held.
+    Of several crops, see `merge_views`.
 
     Args:
         model: a `keras.Model`, or a function, from float32 images (B, S, S, 3) to
@@ -138,8 +142,8 @@ def predict_poses(model, config, dataset, crops="single", batch_size=16, progres
             well.
         config: its `ModelConfig`; `image_size` and `skeleton` are used.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Sample`.
-        crops: what is averaged, in image pixels: ``"single"``, one crop; ``"flip"``, with its
-            mirror image; ``"multi"``, 5 positions of the window (in place, and displaced by 1/24
+        crops: what the pose is made of: ``"single"``, one crop; ``"flip"``, with its mirror image;
+            ``"multi"``, 5 positions of the window (in place, and displaced by 1/24
             of its side to the left, right, top, bottom), each with its mirror image: ten times the
             work.
         batch_size: crops a call of the model.
@@ -167,20 +171,42 @@ def predict_poses(model, config, dataset, crops="single", batch_size=16, progres
     bar = progress_bar(len(dataset), "person") if progress else None
     network = for_stills(model) if is_clip_network(model) else model
 
-    sums = None
-    names = []
+    merged, views_of_person, names = [], [], []
     for batch in batches_of(_views(dataset, config, displacements, mirror, batch_size), batch_size):
         images = stacked([view.image for view in batch], batch_size)
         poses = poses_of(call_network(network, images), config)
-        if sums is None:
-            sums = np.zeros((poses.shape[1], len(dataset), *poses.shape[2:]))
         for view, pose in zip(batch, poses[: len(batch)], strict=True):
-            sums[:, view.person] += pose_in_image(pose, view.affine, flip, view.mirrored)
-            if view.person == len(names):
+            views_of_person.append(pose_in_image(pose, view.affine, flip, view.mirrored))
+            if len(views_of_person) == views:
+                merged.append(merge_views(np.stack(views_of_person), view.side))
                 names.append(view.name)
+                views_of_person = []
         if bar is not None:
             bar.update(len(names))
-    return predictions_from(sums / views, names, config.skeleton, views)
+    return predictions_from(np.stack(merged, axis=1), names, config.skeleton, views)
+
+
+def merge_views(poses, side):
+    """One pose of several views of a person, joint by joint.
+
+    A joint is the average of the views that agree on it, to within 1/16 of the window's side. Where
+    they do not all agree (each may have taken another limb for it), the middle of two places is
+    neither: the place counts that most views are for, weighed by their visibility. Where all agree,
+    that is the plain average of the papers.
+
+    Args:
+        poses: (V, ..., J, dim + 1), x and y in image pixels, visibility last.
+        side: of the person's window, in pixels.
+
+    Returns:
+        (..., J, dim + 1); depth and visibility are averaged over the same views.
+    """
+    xy = poses[..., :2]
+    # "Not further" is true of NaN, too: a broken network is told of where it is scored.
+    agree = ~(np.linalg.norm(xy[:, None] - xy, axis=-1) > side * _AGREEMENT)
+    votes = np.sum(agree * poses[..., -1], axis=1)
+    chosen = np.take_along_axis(agree, np.argmax(votes, axis=0)[None, None], axis=0)[0]
+    return np.mean(poses, axis=0, where=chosen[..., None])
 
 
 def pose_in_image(pose, affine, flip, mirrored=False):
@@ -211,10 +237,10 @@ def predictions_from(poses, names, skeleton, views):
 class _View:
     """One crop of one person."""
 
-    person: int
     name: str
     image: np.ndarray
     affine: np.ndarray
+    side: float
     mirrored: bool
 
 
@@ -233,10 +259,10 @@ def _views(dataset, config, displacements, mirror, batch_size):
             crops.append((image, affine))
         views = []
         for image, affine in crops:
-            views.append(_View(person, sample.name, image, affine, False))
+            views.append(_View(sample.name, image, affine, sample.side, False))
             if mirror:
                 mirrored = MIRROR @ affine
-                views.append(_View(person, sample.name, image[:, ::-1], mirrored, True))
+                views.append(_View(sample.name, image[:, ::-1], mirrored, sample.side, True))
         return views
 
     # Enough persons in advance for one batch, and no more: memory stays bounded.

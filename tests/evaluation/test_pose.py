@@ -18,7 +18,7 @@ from deephar.evaluation import (
     score_pckh,
     score_penn,
 )
-from deephar.evaluation.pose import CROPS, poses_in_space
+from deephar.evaluation.pose import CROPS, merge_views, poses_in_space
 from deephar.geometry import apply_affine, invert_affine
 from deephar.models import ModelConfig
 from deephar.skeletons import convert
@@ -72,6 +72,29 @@ def test_flip_takes_the_window_and_its_mirror_image(config, dots, reader):
     np.testing.assert_array_equal(crops[1], crops[0][:, ::-1])
     single = predict_poses(reader(), config, dots(1))
     np.testing.assert_allclose(predictions.joints, single.joints, rtol=0, atol=0.6)
+
+
+def views_of_a_joint(*views):
+    """(V, 1, 1, 3): x, y in pixels and visibility of one joint of one block in each view."""
+    return np.array(views, float)[:, None, None]
+
+
+def test_views_that_agree_are_averaged():
+    views = views_of_a_joint((10, 20, 0.9), (12, 20, 0.1))
+    np.testing.assert_allclose(merge_views(views, side=160)[0, 0], (11, 20, 0.5))
+
+
+def test_of_two_views_that_disagree_the_more_visible_one_counts():
+    views = views_of_a_joint((10, 20, 0.3), (90, 20, 0.4))
+    np.testing.assert_allclose(merge_views(views, side=160)[0, 0], (90, 20, 0.4))
+    np.testing.assert_allclose(merge_views(views, side=16 * 81)[0, 0], (50, 20, 0.35))
+
+
+def test_many_views_outvote_one_and_joints_are_merged_one_by_one():
+    one = views_of_a_joint((10, 20, 0.9), (90, 20, 0.5), (92, 20, 0.5), (94, 20, 0.5))
+    other = views_of_a_joint((10, 20, 0.9), (11, 20, 0.5), (90, 20, 0.3), (13, 20, 0.5))
+    merged = merge_views(np.concatenate([one, other], axis=2), side=160)
+    np.testing.assert_allclose(merged[0, :, 0], [92, 34 / 3])
 
 
 def test_other_crops_are_refused(config, dots, reader):
