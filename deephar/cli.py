@@ -113,7 +113,10 @@ def pose_config(args, start):
         if skeleton := getattr(args, "skeleton", None) or args.default_skeleton:
             config = replace(config, skeleton=skeleton)
     config = replace(config, actions={})
-    return config if args.image_size is None else replace(config, image_size=args.image_size)
+    if args.peak_window is not None and not hasattr(config, "peak_window"):
+        raise ValueError(f"--peak-window does not go with a {type(config).__name__}: leave it out")
+    chosen = {name: getattr(args, name) for name in ("image_size", "peak_window")}
+    return replace(config, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def load_start(args, model, path):
@@ -183,6 +186,13 @@ def require_depth_labels(config, datasets):
 def add_common_training_arguments(network, training):
     """Adds to two groups of arguments what training on stills and on videos have in common."""
     network.add_argument("--image-size", type=int, help="of crops, in pixels (the variant's)")
+    network.add_argument(
+        "--peak-window",
+        type=int,
+        metavar="RADIUS",
+        help="read joints this near to the maximum of their heat maps, such as 2, with "
+        "--heat-map-weight; 0: from the whole maps (the variant's)",
+    )
     network.add_argument(
         "--stem-weights",
         default="imagenet",
@@ -342,7 +352,7 @@ def add_evaluation_arguments(parser, out):
         "--crops",
         choices=CROPS,
         default="single",
-        help="average one crop a person, with its mirror image, or ten (%(default)s)",
+        help="one crop a person, with its mirror image, or ten (%(default)s)",
     )
     parser.add_argument("--batch-size", type=int, default=16, help="crops a batch (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")

@@ -66,6 +66,15 @@ def test_every_variant_gives_a_pose_network(variant):
     assert network_of("--variant", variant, "--image-size", "64").image_size == 64
 
 
+def test_a_peak_window_is_chosen_for_any_network_that_has_one():
+    assert network_of("--variant", "vgg16-medium").peak_window == 0
+    assert network_of("--variant", "vgg16-medium", "--peak-window", "2").peak_window == 2
+    assert network_of("--weights", "vgg16-medium").peak_window == 2
+    assert network_of("--weights", "vgg16-medium", "--peak-window", "0").peak_window == 0
+    with pytest.raises(ValueError, match="--peak-window does not go with a ReceptionConfig"):
+        network_of("--variant", "reception-mpii", "--peak-window", "2")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_learns_depth_where_data_have_it(variant):
     ours = VARIANTS[variant]

@@ -42,7 +42,9 @@ class ModelConfig:
         visibility: ``"sigmoid_max"``, the sigmoid of the largest heat-map value, or
             ``"window_mass"``, the largest 2x2 probability mass.
         peak_window: positions of a heat map on either side of its maximum that soft-argmax reads
-            when the network is used, not trained; 0 for the whole map, as in the papers.
+            when the network is used, not trained; 0 for the whole map, as in the papers. For maps
+            that were supervised (`PoseTraining.heat_map_weight`): where only coordinates were,
+            a map need not have its maximum near the joint.
         num_frames: frames of the clips it is trained on; None if it knows no actions.
         actions: classes of each action head, by data set, as ``{"penn": 15}``; empty for a network
             that predicts the pose only.
@@ -365,12 +367,10 @@ VARIANTS = {
     # The width of the thesis: the VGG-16 channels as they come, pyramids of 1024 to 1312.
     "vgg16": ModelConfig(),
     # The same stem and size of image at a width that ships, and trains on a CPU in hours.
-    "vgg16-medium": ModelConfig(stem_features=192, growth=32, peak_window=2),
+    "vgg16-medium": ModelConfig(stem_features=192, growth=32),
     # Trains on a CPU, and runs there in real time: the same stem seen at 128 pixels, its levels
     # added up to 192 channels at stride 4, so that heat maps are as large as those of vgg16.
-    "vgg16-light": ModelConfig(
-        image_size=128, stem_features=192, stem_stride=4, growth=32, peak_window=2
-    ),
+    "vgg16-light": ModelConfig(image_size=128, stem_features=192, stem_stride=4, growth=32),
     # Trains on a CPU in minutes, from random weights: the narrow stem, 64 pixels.
     "vgg16-light-64": ModelConfig(
         stem="vgg16-narrow",

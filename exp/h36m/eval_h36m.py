@@ -4,8 +4,8 @@
 
 Prints one row a prediction block and one an action; the last block is the answer. The errors are in
 mm and relative to the pelvis, whose own error of 0 is among the 17 that are averaged, as in the
-authors' evaluation. Writes results.json and poses_3d.png. `--crops multi` averages ten crops a
-frame and takes ten times as long.
+authors' evaluation. Writes results.json and poses_3d.png. `--crops multi` takes ten crops a
+frame, and ten times as long.
 
 Neither its time nor its score has been measured here, for want of the data; the paper reports an
 MPJPE of 55.1 mm, and of 53.2 mm with several crops and their mirror images.

@@ -3,9 +3,9 @@
     python exp/lsp/eval_lsp.py --data datasets/LSP --weights vgg16-medium
 
 Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
-joints.png and persons.png. `--crops flip` averages a crop with its mirror image and
-takes twice as long, `--crops multi` averages ten crops a person. The score to expect stands in the
-README, under "Results": PCK 85.2 for `vgg16-medium`, trained on MPII and LSP.
+joints.png and persons.png. `--crops flip` takes a crop and its mirror image, and twice as long,
+`--crops multi` ten crops a person. The score to expect stands in the README,
+under "Results": PCK 85.2 for `vgg16-medium`, trained on MPII and LSP.
 """
 
 import argparse

@@ -3,9 +3,9 @@
     python exp/mpii/eval_mpii.py --data datasets/MPII --weights vgg16-medium
 
 Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
-joints.png and persons.png. `--crops flip` averages a crop with its mirror image and
-takes twice as long, `--crops multi` averages ten crops a person. The score to expect stands in the
-README, under "Results": PCKh 79.7 for `vgg16-medium` on a small copy of MPII.
+joints.png and persons.png. `--crops flip` takes a crop and its mirror image, and twice as long,
+`--crops multi` ten crops a person. The score to expect stands in the README,
+under "Results": PCKh 79.7 for `vgg16-medium` on a small copy of MPII.
 """
 
 import argparse

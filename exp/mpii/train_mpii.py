@@ -6,8 +6,8 @@ Needs the folder of MPII (see datasets/MPII/README.md). Persons to pick the best
 out of the training images; the validation split stays unseen for exp/mpii/eval_mpii.py. A killed
 run goes on with the same command and --resume.
 
-On a CPU: --variant vgg16-light --freeze-stem 3 --stem-rate 0.1 --heat-map-weight 0.1
---mixed-precision --epochs 24 --steps 145. With LSP and LSP-extended, that took 97 minutes on 2
+On a CPU: --variant vgg16-light --freeze-stem 3 --stem-rate 0.1 --heat-map-weight 0.1 --peak-window
+2 --mixed-precision --epochs 24 --steps 145. With LSP and LSP-extended, that took 97 minutes on 2
 cores and gave PCKh 69.1 on the small copies of the README's "Results"; --variant vgg16-medium, from
 these weights (--weights), 79.7 after six and a half hours more. The default variant is for a GPU
 and has not been measured yet.
