@@ -107,17 +107,20 @@ def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):
 
 
 def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
-    """PCKh above 95 in under two minutes on two cores, from random weights."""
+    """PCKh above 95 in under two minutes on two cores, from random weights.
+
+    The cores may be shared with other tests: what counts is the processor time of both together.
+    """
     keras.utils.set_random_seed(0)
     config = VARIANTS["vgg16-light"]
     persons = Subset(MPII(drawn_mpii, "train"), range(8))
     batches = Batches({"mpii": persons}, {"mpii": 8}, config.image_size, steps_per_epoch=100)
     training = PoseTraining(epochs=1, freeze_stem=5)
     out = tmp_path / "run"
-    start = time.perf_counter()
+    start = time.process_time()
     (row,) = train_pose(pose_model(config), config, batches, persons, score_mpii, out, training)
     assert row["val_pckh"] > 95
-    assert time.perf_counter() - start < 120
+    assert time.process_time() - start < 2 * 120
 
 
 def crops_and_poses(count=2):
