@@ -33,7 +33,7 @@ from deephar.camera import Camera
 from deephar.data.clips import WHOLE, clip_indices
 from deephar.data.transforms import DEPTH_RANGE, crop_image, load_image, normalize, touches
 from deephar.evaluation.action import trained_subsampling
-from deephar.evaluation.boxes import find_person
+from deephar.evaluation.boxes import POSE_MARGIN, find_person
 from deephar.evaluation.inference import (
     actions_of,
     call_network,
@@ -47,7 +47,7 @@ from deephar.files import replacing
 from deephar.geometry import crop_affine, square_window
 from deephar.skeletons import get_skeleton
 from deephar.video import DEFAULT_RATE, VideoWriter, read_video, video_info
-from deephar.visualize import draw_action, draw_views
+from deephar.visualize import draw_action, draw_views, line_width
 
 _CHUNK = 16  # frames that a network without clips is given at once
 _LONGEST_STEP = 8  # bounds the memory for clips that are to span the whole video
@@ -190,7 +190,9 @@ class Predictor:
                 EXIF data say; or a list of either, of one person each.
             box: (4,), box of the person in pixels, the crop is the square around it; None finds
                 the person whose joints are seen best, who may be small in the picture (see
-                `deephar.evaluation.boxes.find_person`). For a list of pictures, a list of boxes.
+                `deephar.evaluation.boxes.find_person`; it takes some 20 times as long: of pictures
+                that are cut to a person, give the whole as the box, and ``margin=1``). For a list
+                of pictures, a list of boxes.
             margin: side of the crop divided by the longer side of the box.
 
         Returns:
@@ -220,8 +222,9 @@ class Predictor:
         The video is read piece by piece, each as long as a clip of the network; memory does not
         grow with its length. Without a box, the person whose joints are seen best is looked for,
         and followed from piece to piece for as long as they are seen nearly as well; each piece
-        has one box, which encloses the poses on its first, middle and last frame. All frames of a
-        piece have the same action.
+        has one box, which encloses the person at its beginning, in its middle and at its end. The
+        search takes as long as some 20 frames, and is made again for each piece in which the person
+        is lost, or nobody is seen. All frames of a piece have the same action.
 
         Args:
             video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
@@ -277,6 +280,8 @@ class Predictor:
                 found = find_person(self._stills, self.config, images, found)
             window = self._window(images, found.box if box is None else box, margin)
             results = self._piece(images, subsampling, length, window)
+            if found is not None:
+                found = found.seen_in([_pose_of(person) for person in results], _size(images[0]))
             for place in range(len(piece) - new, len(piece)):
                 image, time = piece[place]
                 index = first + place - (len(piece) - new)
@@ -316,7 +321,7 @@ class Predictor:
     def _window(self, images, box, margin):
         """Centre and side of the square to crop."""
         center, side = square_window(box, margin)
-        size = images[0].shape[1::-1]
+        size = _size(images[0])
         if not touches(center, side, size):
             raise ValueError(
                 f"the box {np.round(box, 1).tolist()} lies wholly outside of the picture of "
@@ -341,6 +346,15 @@ class Predictor:
     def __repr__(self):
         known = f", {len(self.actions)} actions of {self._head!r}" if self._head else ""
         return f"Predictor({self.skeleton.name}{known})"
+
+
+def _pose_of(person):
+    """Pose (J, 3) in the picture: x and y in pixels, visibility."""
+    return np.column_stack([person.joints[:, :2], person.visibility])
+
+
+def _size(image):
+    return image.shape[1::-1]
 
 
 # ----------------------------------------------------------------------------------- the weights
@@ -455,7 +469,10 @@ def annotate_video(predictor, video, out, *, box=None, subsampling=None, progres
 def _annotated(result):
     """A frame with the pose and the action over it; if there is depth, two views at its right."""
     pose = result.joints, result.skeleton, result.visibility
-    picture = draw_action(result.image, *pose, result.action, f"{result.time:.2f} s")
+    # By the window, which stays for a while: by the pose, lines would flicker from frame to frame.
+    extent = (result.box[2] - result.box[0]) / (BOX_MARGIN * POSE_MARGIN)
+    width = line_width(extent, result.image.shape)
+    picture = draw_action(result.image, *pose, result.action, f"{result.time:.2f} s", width)
     if result.joints.shape[1] == 2:
         return picture
     height = len(picture)

@@ -65,7 +65,11 @@ def draw_skeleton(
                 f"expected visibility of shape {hidden.shape}, one a joint, got {visibility.shape}"
             )
         hidden = visibility < min_visibility
-    width = _line_width(points, canvas.shape) if width is None else int(width)
+    if width is None:
+        known = points[np.isfinite(points).all(axis=1)]
+        extent = np.ptp(known, axis=0).max() if len(known) else 0
+        width = line_width(extent, canvas.shape)
+    width = int(width)
     border = 0 if dashed else max(1, round(width / 4))
     if colour is not None:
         colour = tuple(int(value) for value in colour)
@@ -83,10 +87,16 @@ def draw_skeleton(
     return canvas
 
 
-def _line_width(points, image_shape):
-    """Such that a small person does not disappear under the marks."""
-    known = points[np.isfinite(points).all(axis=1)]
-    extent = np.ptp(known, axis=0).max() if len(known) else 0
+def line_width(extent, image_shape):
+    """Width of the limbs of a person, such that a small one does not disappear under the marks.
+
+    Args:
+        extent: height or width of the person, the larger of both, in pixels.
+        image_shape: (height, width, ...) of the image.
+
+    Returns:
+        int, pixels; at least 1.
+    """
     return max(1, round(min(max(image_shape[:2]) / 100, extent / 40)))
 
 
@@ -191,7 +201,7 @@ def draw_caption(image, lines):
     return canvas
 
 
-def draw_action(image, joints, skeleton, visibility=None, actions=(), note=""):
+def draw_action(image, joints, skeleton, visibility=None, actions=(), note="", width=None):
     """Draws a pose and the action with its score over a copy of an image.
 
     Args:
@@ -199,6 +209,7 @@ def draw_action(image, joints, skeleton, visibility=None, actions=(), note=""):
         joints, skeleton, visibility: as for `draw_skeleton`.
         actions: (name, score in [0, 1]), best first; the first is written. None or empty: none is.
         note: another line of text below.
+        width: as for `draw_skeleton`.
 
     Returns:
         A new image, uint8 (H, W, 3), RGB.
@@ -209,7 +220,7 @@ def draw_action(image, joints, skeleton, visibility=None, actions=(), note=""):
     lines = [
         f"{name.replace('_', ' ')}  {100 * score:.0f} %" for name, score in (actions or ())[:1]
     ]
-    drawn = draw_skeleton(image, joints, skeleton, visibility)
+    drawn = draw_skeleton(image, joints, skeleton, visibility, width=width)
     return draw_caption(drawn, [*lines, *([note] if note else [])])
 
 
