@@ -34,7 +34,7 @@ def reporting_errors(main):
     return wrapped
 
 
-START_HELP = "start from this .h5 file, or name: its network, or what the --variant shares with it"
+START_HELP = "start from this .h5 file, or name; with --variant, from its layers of equal name"
 
 
 def add_pose_training_arguments(parser, depth=None, skeletons=()):
@@ -143,6 +143,12 @@ def load_start(args, model, path):
         print(
             f"{len(report.missing)} weights of {args.variant} are not in {path} and start at "
             f"random, {report.missing[0]} the first",
+            flush=True,
+        )
+    if report.unexpected:
+        print(
+            f"{len(report.unexpected)} weights of {path} are not in {args.variant} and are left "
+            f"out, {report.unexpected[0]} the first",
             flush=True,
         )
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from deephar.data.samples import names_of
 from deephar.files import replacing, writing_h5
+from deephar.models import config_from_json
 
 # Validation scores of which the lowest is the best.
 _ERRORS = ("val_mpjpe", "val_p-mpjpe")
@@ -243,7 +244,10 @@ def _check_run(out, settings, resume):
         advice = f"start from its weights: --weights {last}" if last.exists() else "leave it out"
         raise FileNotFoundError(f"{out}: no run to --resume (no state.h5); {advice}")
     path = out / "config.json"
-    stored, now = _flat(read_settings(out)), _flat(settings)
+    stored = read_settings(out)
+    # Written anew: a run may be older than some field of the config.
+    stored["model"] = json.loads(config_from_json(json.dumps(stored["model"])).to_json())
+    stored, now = _flat(stored), _flat(settings)
     del stored["training.start"], now["training.start"]  # a resumed run has its own weights
     other = [
         f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"

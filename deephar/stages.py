@@ -222,7 +222,8 @@ def _check(args):
             "--poses labels goes with --stream pose, and has the stage action only: labels have no "
             "appearance, and no pose to learn"
         )
-    useless = ("variant", "depth", "skeleton", "image_size", "cache_features", "drawn", "mpii")
+    useless = ("variant", "depth", "skeleton", "image_size", "peak_window")
+    useless += ("cache_features", "drawn", "mpii")
     given = [option for option in useless if getattr(args, option, None)]
     if args.poses == "labels" and given:
         raise ValueError(f"--{given[0].replace('_', '-')} has no effect with --poses labels")
@@ -372,6 +373,7 @@ def _finetune_stage(args, data, start, out, resume):
         "subsampling": weights.read_facts(path).get("subsampling", args.subsampling),
         "stream": next(key for key, value in _STREAMS.items() if value == config.streams),
         "image_size": config.image_size,
+        "peak_window": getattr(config, "peak_window", None),
     }
     for option, value in theirs.items():
         if getattr(args, option) not in (None, value):

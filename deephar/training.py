@@ -90,12 +90,14 @@ def train_pose(
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError, FloatingPointError: as
-            ``deephar.runs.fit_run``.
+            ``deephar.runs.fit_run``; or the network reads joints near the maximum of heat maps
+            that are not to be supervised.
     """
     training = training or PoseTraining()
     # A protocol decides the measure, so scores of another one would not compare.
     protocol = getattr(whole_of(validation), "protocol", None)
     more = {} if protocol is None else {"protocol": protocol}
+    _check_peak_window(config, training)
     settings = run_settings(model, config, training, batches, validation, **more)
     freeze_stem(model, training.freeze_stem)
     trainer = compile_pose(model, training, steps=training.epochs * len(batches))
@@ -114,6 +116,17 @@ def train_pose(
         weights.save(model, config, path, **of_run, **(facts or {}))
 
     return fit_run(trainer, batches, out, settings, validate, save, resume)
+
+
+def _check_peak_window(config, training):
+    window = getattr(config, "peak_window", 0)  # a ReceptionNet has none
+    if window and not training.heat_map_weight:
+        raise ValueError(
+            f"the network reads joints within {window} positions of the maximum of their heat maps "
+            "(peak_window), where only maps that are supervised have it: give --heat-map-weight, "
+            "such as 0.3, or --peak-window 0 to read the whole maps (in Python: heat_map_weight, "
+            "or a config with peak_window=0)"
+        )
 
 
 def freeze_stem(model, blocks):
@@ -343,6 +356,10 @@ def set_pose_trainable(model, trainable):
     """
     if has_pose_network(model):
         model.get_layer("every_frame").trainable = trainable
+        for layer in frame_view(model).layers:
+            # Fine-tuning does not supervise heat maps: joints are read as they will be tested.
+            if isinstance(layer, layers.PeakWindow):
+                layer.trainable = False
     elif trainable:
         raise ValueError(
             "there is no pose network to finetune in this model: give the whole multitask_model"

@@ -20,6 +20,7 @@ from keras import ops
 from deephar import weights
 from deephar.data import MPII, Batches, ClipBatches, Frames, SequenceBatches, Subset, Synthetic
 from deephar.evaluation import predict_poses, score_mpii
+from deephar.layers import PeakWindow
 from deephar.losses import heat_map_cross_entropy
 from deephar.models import (
     VARIANTS,
@@ -309,6 +310,36 @@ def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
     config.write_text("null")
     with pytest.raises(ValueError, match=r"config\.json: not the settings of a run"):
         train(drawn_mpii, tmp_path / "run", resume=True)
+
+
+def test_a_run_from_before_a_field_of_the_config_can_be_resumed(drawn_mpii, tmp_path):
+    log = train(drawn_mpii, tmp_path)
+    path = tmp_path / "config.json"
+    settings = json.loads(path.read_text())
+    del settings["model"]["peak_window"]
+    path.write_text(json.dumps(settings))
+    assert train(drawn_mpii, tmp_path, resume=True) == log
+
+
+def test_joints_are_not_read_near_maxima_of_heat_maps_that_nobody_supervises(drawn_mpii, tmp_path):
+    config = replace(TINY, peak_window=2)
+    with pytest.raises(ValueError, match=r"--heat-map-weight.*--peak-window 0"):
+        train(drawn_mpii, tmp_path, config=config)
+    assert not list(tmp_path.iterdir())
+    training = replace(QUICK, epochs=1, heat_map_weight=0.1)
+    assert len(train(drawn_mpii, tmp_path, config=config, training=training)) == 1
+
+
+def test_fine_tuning_reads_joints_as_they_will_be_tested():
+    fields = {"num_frames": 4, "actions": {"dots": 3}, "pose_features": 16, "peak_window": 1}
+    model = multitask_model(replace(TINY, appearance_features=16, **fields))
+    for trainable in (False, True):
+        set_pose_trainable(model, trainable)
+        network = frame_view(model)
+        windows = [layer for layer in network.layers if isinstance(layer, PeakWindow)]
+        assert windows
+        assert not any(layer.trainable for layer in windows)
+        assert network.get_layer("block5_conv3").trainable == trainable
 
 
 def test_a_run_that_failed_in_its_first_epoch_can_be_started_again(drawn_mpii, tmp_path):

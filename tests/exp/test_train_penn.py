@@ -143,6 +143,8 @@ def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run)
     assert "--stream pose" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--stream", "pose", *NETWORK) == 2
     assert "--variant has no effect with --poses labels" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--stream", "pose", "--peak-window", "2") == 2
+    assert "--peak-window has no effect with --poses labels" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--stream", "pose") == 0
     file = tmp_path / "action" / "best.h5"
     assert weights.read_config(file).stem == "none"

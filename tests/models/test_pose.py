@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -37,6 +38,22 @@ def test_output_has_one_entry_a_prediction_block_in_the_unit_crop(visibility, im
     assert pose.shape == (2, 6, 16, 3)
     assert pose.min() >= 0
     assert pose.max() <= 1 + 1e-6  # rounding of a sum of probabilities
+
+
+def test_a_network_with_a_peak_window_reads_near_the_maximum_but_not_while_it_is_trained(tiny):
+    windowed = pose_model(replace(TINY, peak_window=1))
+    windowed.set_weights(tiny.get_weights())
+    whole, near = (model.predict(images(), verbose=0)["pose"] for model in (tiny, windowed))
+    assert np.abs(whole - near)[..., :2].max() > 0.05
+    np.testing.assert_allclose(whole[..., 2], near[..., 2], atol=1e-6)
+    maps = keras.Model(windowed.input, windowed.get_layer("up2_pb0_probmaps").output)
+    maps = maps.predict(images(), verbose=0)
+    height, width = maps.shape[1:3]
+    flat = maps.reshape(len(maps), height * width, -1).argmax(axis=1)
+    peaks = np.stack([flat % width / (width - 1), flat // width / (height - 1)], axis=-1)
+    assert np.abs(near[:, -1, :, :2] - peaks).max() < 1 / (width - 1)
+    whole, near = (model(images(), training=True)["pose"] for model in (tiny, windowed))
+    np.testing.assert_allclose(whole, near, atol=1e-5)
 
 
 def test_one_pyramid_of_two_levels_has_one_prediction():
