@@ -119,6 +119,24 @@ def pose_config(args, start):
     return replace(config, **{name: value for name, value in chosen.items() if value is not None})
 
 
+def add_precision_argument(parser):
+    """Adds ``--mixed-precision``, which ``set_precision`` reads."""
+    parser.add_argument(
+        "--mixed-precision",
+        action="store_true",
+        help="compute in bfloat16: faster on GPUs, and on CPUs that have it",
+    )
+
+
+def set_precision(args):
+    """Makes networks that are built from now on compute in bfloat16, if the arguments say so."""
+    import keras
+
+    if args.mixed_precision:
+        # Not float16: the features of VGG-16 exceed its range.
+        keras.config.set_dtype_policy("mixed_bfloat16")
+
+
 def load_start(args, model, path):
     """Loads the weights that a network of ``pose_config`` starts from.
 
@@ -228,9 +246,7 @@ def add_common_training_arguments(network, training):
         help="of the heat maps in the loss of pose training, such as 0.1 (%(default)s)",
     )
     training.add_argument("--seed", type=parse_seed, default=0, help="(%(default)s)")
-    training.add_argument(
-        "--mixed-precision", action="store_true", help="compute in bfloat16, for GPUs"
-    )
+    add_precision_argument(training)
     training.add_argument(
         "--workers", type=int, default=2, help="threads that prepare crops (%(default)s)"
     )
@@ -306,9 +322,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     from deephar.evaluation.report import limited
     from deephar.models import build_model, config_from_json
 
-    if args.mixed_precision:
-        # Not float16: the features of VGG-16 exceed its range.
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    set_precision(args)
     keras.utils.set_random_seed(args.seed)
     start = weights.find(args.weights) if args.weights and not args.resume else None
     if args.resume:
@@ -613,6 +627,7 @@ def annotate(args):
     from deephar.predictor import Predictor, annotate_video
     from deephar.video import video_info
 
+    set_precision(args)
     bar = progress_bar(video_info(args.video).frames or None, "frame")
     predictor = Predictor(args.weights, head=args.head)
     print(predictor)

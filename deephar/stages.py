@@ -21,6 +21,7 @@ from deephar.cli import (
     parse_subsampling,
     pose_config,
     require_depth_labels,
+    set_precision,
 )
 from deephar.models.config import STREAMS, ModelConfig
 from deephar.runs import check_free
@@ -174,8 +175,7 @@ def train_stages(args, train, validation, head, stills=None, augmentation=None):
 
     from deephar.data import Augmentation
 
-    if args.mixed_precision:
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    set_precision(args)
     _check(args)
     functions = {"pose": _pose_stage, "action": _action_stage, "finetune": _finetune_stage}
     stages = args.stages or STAGES[:2]

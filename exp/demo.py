@@ -1,10 +1,13 @@
 """Draws the pose of a person, the action and its score over a video.
 
+    python exp/demo.py VIDEO --out OUT.mp4
     python exp/demo.py VIDEO --weights runs/penn/action/best.h5 --out OUT.mp4
 
+Takes a minute for some 300 frames on two cores with the default weights, with --weights vgg16-light
+a quarter of that; where the processor computes in bfloat16, --mixed-precision takes half as long.
 Writes the video, and beside it OUT.json with the numbers: of each frame the joints in pixels, their
 visibility, the cropped square and the best actions; and the actions of the whole video. The person
-whose joints are seen best is found and followed, unless --box says where it is.
+whose joints are seen best is found and followed, unless --box says where they are.
 Weights of a 3D network add depth to the numbers (mm relative to the pelvis), and beside each frame
 the pose from the front and from the side.
 """
@@ -36,6 +39,7 @@ def main(argv=None):
         metavar="N|whole",
         help="frames from one of a clip to the next (what the weights were trained with)",
     )
+    cli.add_precision_argument(parser)
     cli.annotate(parser.parse_args(argv))
 
 

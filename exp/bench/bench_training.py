@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from deephar import cli
 from deephar.models import VARIANTS, build_model
 from deephar.training import PoseTraining, compile_pose, freeze_stem
 
@@ -25,8 +26,7 @@ from deephar.training import PoseTraining, compile_pose, freeze_stem
 def main(argv=None):
     """Measures, and prints the table and the share."""
     args = _parse(argv)
-    if args.mixed_precision:
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    cli.set_precision(args)
     config = replace(VARIANTS[args.variant], actions={})
     if args.image_size:
         config = replace(config, image_size=args.image_size)
@@ -105,7 +105,7 @@ def _parse(argv):
     parser.add_argument("--batch", type=int, default=32, help="crops (%(default)s)")
     parser.add_argument("--image-size", type=int, help="pixels (the variant's)")
     parser.add_argument("--freeze-stem", type=int, default=0, metavar="N", help="VGG-16 blocks")
-    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
+    cli.add_precision_argument(parser)
     parser.add_argument("--rounds", type=int, default=8, help="(%(default)s)")
     return parser.parse_args(argv)
 

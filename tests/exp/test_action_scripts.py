@@ -237,6 +237,22 @@ def test_a_video_is_annotated(film, clip_weights, tmp_path, capsys, run):
     assert {tuple(row["box"]) for row in numbers["frames"]} == {(0, 10, 100, 110)}
 
 
+def test_a_video_is_annotated_in_bfloat16(film, clip_weights, tmp_path, monkeypatch, run):
+    built = []
+    load_model = weights.load_model
+    monkeypatch.setattr(
+        weights, "load_model", lambda name: built.append(load_model(name)) or built[-1]
+    )
+    before = keras.config.dtype_policy()
+    try:
+        arguments = ["--weights", clip_weights, "--out", tmp_path / "out.mp4", "--mixed-precision"]
+        assert run("demo.py", film, *arguments) == 0
+    finally:
+        keras.config.set_dtype_policy(before)
+    layers = built[0][0].layers
+    assert "mixed_bfloat16" in {layer.dtype_policy.name for layer in layers}
+
+
 def test_mistakes_with_videos_are_one_line(film, clip_weights, tmp_path, capsys, run):
     empty = tmp_path / "empty.mp4"
     empty.touch()
