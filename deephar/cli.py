@@ -11,7 +11,7 @@ from pathlib import Path
 from deephar.evaluation.pose import CROPS
 from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
 from deephar.runs import read_settings
-from deephar.training import SCHEDULES, PoseTraining, train_pose
+from deephar.training import SCHEDULES, PoseTraining, check_peak_window, train_pose
 
 
 def reporting_errors(main):
@@ -329,6 +329,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
         config = config_from_json(json.dumps(read_settings(args.out)["model"]))
     else:
         config = pose_config(args, args.weights)
+        check_peak_window(config, args.heat_map_weight)
     datasets = dict(datasets)
     if not start or args.variant:
         require_depth_labels(config, datasets.values())

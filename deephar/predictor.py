@@ -2,7 +2,7 @@
 
 from deephar import Predictor
 
-predictor = Predictor("vgg16-mpii")
+predictor = Predictor()                  # the default weights
 person = predictor("photo.jpg")
 person.joints, person.visibility         # pixels of the photo, in predictor.skeleton's order
 for result in predictor.stream("video.mp4"):
@@ -224,7 +224,8 @@ class Predictor:
         and followed from piece to piece for as long as they are seen nearly as well; each piece
         has one box, which encloses the person at its beginning, in its middle and at its end. The
         search takes as long as some 20 frames, and is made again for each piece in which the person
-        is lost, or nobody is seen. All frames of a piece have the same action.
+        is lost or, since they may be none, not seen well: somebody who comes into the video is then
+        followed in their place. All frames of a piece have the same action.
 
         Args:
             video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array

@@ -244,10 +244,7 @@ def _check_run(out, settings, resume):
         advice = f"start from its weights: --weights {last}" if last.exists() else "leave it out"
         raise FileNotFoundError(f"{out}: no run to --resume (no state.h5); {advice}")
     path = out / "config.json"
-    stored = read_settings(out)
-    # Written anew: a run may be older than some field of the config.
-    stored["model"] = json.loads(config_from_json(json.dumps(stored["model"])).to_json())
-    stored, now = _flat(stored), _flat(settings)
+    stored, now = _flat(read_settings(out)), _flat(settings)
     del stored["training.start"], now["training.start"]  # a resumed run has its own weights
     other = [
         f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
@@ -273,7 +270,10 @@ def read_settings(out):
         raise FileNotFoundError(f"{out}: no run to --resume (no config.json); leave it out")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        _ = settings["model"], settings["training"]["start"], settings["data"]
+        _ = settings["training"]["start"], settings["data"]
+        # Written anew: a run may be older than some field of the config.
+        config = config_from_json(json.dumps(settings["model"]))
+        settings["model"] = json.loads(config.to_json())
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: not the settings of a run ({error}); restore it") from error
     return settings

@@ -25,7 +25,13 @@ from deephar.cli import (
 )
 from deephar.models.config import STREAMS, ModelConfig
 from deephar.runs import check_free
-from deephar.training import ActionTraining, PoseTraining, train_action, train_pose
+from deephar.training import (
+    ActionTraining,
+    PoseTraining,
+    check_peak_window,
+    train_action,
+    train_pose,
+)
 
 STAGES = ("pose", "action", "finetune")
 _STREAMS = {"fused": STREAMS, "pose": ("pose",), "appearance": ("appearance",)}
@@ -188,8 +194,12 @@ def train_stages(args, train, validation, head, stills=None, augmentation=None):
     if "action" in stages:
         start = _LABELS_NETWORK if args.poses == "labels" else pose_config(args, args.weights)
         _with_actions(args, start, data)
-    if "pose" in stages and (args.variant or not args.weights):
-        require_depth_labels(pose_config(args, args.weights), [train, *data.stills.values()])
+    if "pose" in stages:
+        config = pose_config(args, args.weights)
+        if not args.resume:
+            check_peak_window(config, args.heat_map_weight)
+        if args.variant or not args.weights:
+            require_depth_labels(config, [train, *data.stills.values()])
     if args.weights:
         _check_protocol(args)
     if args.resume and not any((Path(args.out) / stage / "state.h5").exists() for stage in stages):
@@ -224,7 +234,8 @@ def _check(args):
         )
     useless = ("variant", "depth", "skeleton", "image_size", "peak_window")
     useless += ("cache_features", "drawn", "mpii")
-    given = [option for option in useless if getattr(args, option, None)]
+    values = {option: getattr(args, option, None) for option in useless}
+    given = [option for option, value in values.items() if value is not None and value is not False]
     if args.poses == "labels" and given:
         raise ValueError(f"--{given[0].replace('_', '-')} has no effect with --poses labels")
     stages = args.stages or STAGES
@@ -321,8 +332,15 @@ def _action_stage(args, data, start, out, resume):
     from deephar.models import action_view, build_model
 
     config = _with_actions(args, pose_config(args, start), data)
+    path = weights.find(start)
+    trained = getattr(weights.read_config(path), "peak_window", None)
+    if args.peak_window not in (None, 0, trained):
+        raise ValueError(
+            f"--peak-window {args.peak_window}: {start} was trained with {trained}, and the action "
+            "stage does not train it; leave it out, or run the pose stage with it"
+        )
     model = build_model(config)
-    load_pose_network(model, weights.find(start))
+    load_pose_network(model, path)
     training = ActionTraining(
         epochs=_setting(args, "epochs", "action", _EPOCHS),
         learning_rate=_RATES["action"],

@@ -97,7 +97,8 @@ def train_pose(
     # A protocol decides the measure, so scores of another one would not compare.
     protocol = getattr(whole_of(validation), "protocol", None)
     more = {} if protocol is None else {"protocol": protocol}
-    _check_peak_window(config, training)
+    if not resume:
+        check_peak_window(config, training.heat_map_weight)
     settings = run_settings(model, config, training, batches, validation, **more)
     freeze_stem(model, training.freeze_stem)
     trainer = compile_pose(model, training, steps=training.epochs * len(batches))
@@ -118,9 +119,14 @@ def train_pose(
     return fit_run(trainer, batches, out, settings, validate, save, resume)
 
 
-def _check_peak_window(config, training):
+def check_peak_window(config, heat_map_weight):
+    """Refuses to train a network that reads joints near maxima that nobody supervises.
+
+    Raises:
+        ValueError: the config has a ``peak_window``, and the weight is 0.
+    """
     window = getattr(config, "peak_window", 0)  # a ReceptionNet has none
-    if window and not training.heat_map_weight:
+    if window and not heat_map_weight:
         raise ValueError(
             f"the network reads joints within {window} positions of the maximum of their heat maps "
             "(peak_window), where only maps that are supervised have it: give --heat-map-weight, "

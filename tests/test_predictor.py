@@ -12,10 +12,12 @@ from PIL import Image
 
 import deephar
 from deephar import Predictor, weights
+from deephar import predictor as predictor_module
 from deephar.camera import Camera
 from deephar.evaluation.pose import depth_mm, pose_in_image
 from deephar.models import ModelConfig, build_model
 from deephar.predictor import Person, annotate_video
+from deephar.skeletons import get_skeleton
 from deephar.video import VideoWriter, read_video, video_info
 from deephar.visualize import draw_views
 
@@ -454,6 +456,26 @@ def test_without_actions_only_the_pose_is_drawn(blobs, short_film, tmp_path):
     numbers = json.loads(numbers.read_text())
     assert numbers["action_of_the_video"] is None
     assert numbers["frames"][3]["action"] is None
+
+
+def test_lines_stay_as_wide_while_the_window_stays(short_film, tmp_path, monkeypatch):
+    class Found:
+        skeleton = get_skeleton("pa16j")
+
+        def stream(self, video, *_, **__):
+            box = np.array([0.0, 0, 150, 150])
+            for number, (frame, time) in enumerate(read_video(video)):
+                pose = np.linspace(20, 60 + 8 * number, 32).reshape(16, 2)  # growing
+                yield Person(pose, np.ones(16), box, "pa16j", index=number, time=time, image=frame)
+
+    widths = []
+    draw = predictor_module.draw_action
+    monkeypatch.setattr(
+        predictor_module, "draw_action", lambda *a: widths.append(a[-1]) or draw(*a)
+    )
+    annotate_video(Found(), short_film, tmp_path / "o.mp4")
+    assert len(widths) == 10
+    assert set(widths) == {2}  # of 150 pixels, 80 are the person, and a fortieth of these is 2
 
 
 @pytest.mark.parametrize("height", [150, 151])

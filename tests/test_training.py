@@ -319,6 +319,10 @@ def test_a_run_from_before_a_field_of_the_config_can_be_resumed(drawn_mpii, tmp_
     del settings["model"]["peak_window"]
     path.write_text(json.dumps(settings))
     assert train(drawn_mpii, tmp_path, resume=True) == log
+    settings["model"]["eyes"] = 3  # a field of a later version
+    path.write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"config\.json: not the settings of a run.*eyes"):
+        train(drawn_mpii, tmp_path, resume=True)
 
 
 def test_joints_are_not_read_near_maxima_of_heat_maps_that_nobody_supervises(drawn_mpii, tmp_path):
@@ -327,7 +331,15 @@ def test_joints_are_not_read_near_maxima_of_heat_maps_that_nobody_supervises(dra
         train(drawn_mpii, tmp_path, config=config)
     assert not list(tmp_path.iterdir())
     training = replace(QUICK, epochs=1, heat_map_weight=0.1)
-    assert len(train(drawn_mpii, tmp_path, config=config, training=training)) == 1
+    log = train(drawn_mpii, tmp_path, config=config, training=training)
+    assert len(log) == 1
+    # A run that was begun without supervision, before this was refused, can be ended.
+    path = tmp_path / "config.json"
+    settings = json.loads(path.read_text())
+    settings["training"]["heat_map_weight"] = 0.0
+    path.write_text(json.dumps(settings))
+    training = replace(QUICK, epochs=1)
+    assert train(drawn_mpii, tmp_path, config=config, training=training, resume=True) == log
 
 
 def test_fine_tuning_reads_joints_as_they_will_be_tested():

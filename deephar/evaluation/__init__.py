@@ -2,7 +2,7 @@
 
 Poses of persons in images:
 
-model, config = deephar.weights.load_model("vgg16-mpii")
+model, config = deephar.weights.load_model("vgg16-medium")
 dataset = deephar.data.MPII("datasets/MPII", split="valid")
 predictions = predict_poses(model, config, dataset, crops="flip")
 scores = score_mpii(predictions, dataset)

@@ -62,7 +62,7 @@ def register(name, path, licence, default=None):
     """Adds a file of the weights folder to the index.
 
     Args:
-        name: what users will call it, e.g. ``"vgg16-mpii"``.
+        name: what users will call it, e.g. ``"vgg16-medium"``.
         path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
         licence: a sentence on the terms of use, since they follow those of the training data.
         default: whether ``Predictor()`` takes this file from now on, and no other; by default as

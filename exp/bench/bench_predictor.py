@@ -5,7 +5,7 @@
 With a box that is given (the middle of the picture), and with one that the predictor finds;
 reading, cropping and the network, without drawing. The first frame comes after the search for the
 person and with the whole first piece of the video. The last line, ``frames a second``, is with the
-box given. Takes half a minute on two cores.
+box given. Takes two minutes on two cores with the default weights and 260 frames.
 """
 
 import argparse

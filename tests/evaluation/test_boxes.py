@@ -181,6 +181,28 @@ def test_where_nobody_was_found_nobody_is_followed():
     assert found.confidence == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(("bush", "given_up"), [(0.55, True), (0.82, False), (0.9, False)])
+def test_a_bush_is_followed_until_a_person_is_seen_clearly_better(bush, given_up):
+    def network(images):  # sees joints in both; the bush is dark
+        poses = far_sighted([])(images)["pose"]
+        dark = (poses[..., 2] > 0.5) & (images.max(axis=(1, 2, 3)) < 1)[:, None, None]
+        poses[..., 2] = np.where(dark, bush, poses[..., 2])
+        return {"pose": poses}
+
+    alone = scene(20, 90)
+    alone[alone > 0] = 200
+    near = find_person(network, SMALL, [alone] * 4)
+    assert near.confidence == pytest.approx(bush)
+    stays = find_person(network, SMALL, [alone] * 4, near)
+    np.testing.assert_allclose(stays.box, near.box, atol=3)
+    person = scene(340, 90)
+    both = np.maximum(alone, person)
+    found = find_person(network, SMALL, [both] * 4, near)
+    expected = find_person(network, SMALL, [person] * 4) if given_up else near
+    np.testing.assert_allclose(found.box, expected.box, atol=3)
+    assert found.confidence == pytest.approx(expected.confidence)
+
+
 def test_where_a_person_was_last_comes_from_the_poses_of_a_piece():
     found = find_person(far_sighted([]), SMALL, [scene(180, 90)])
     poses = np.full((3, 16, 3), 0.9)

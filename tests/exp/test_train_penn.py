@@ -124,6 +124,9 @@ def test_stage_2_starts_from_any_pose_weights_with_cached_features(
     start = trained / "pose" / "best.h5"
     assert run(SCRIPT, *arguments, "--variant", "vgg16-light", "--weights", start) == 2
     assert "--variant has no effect with --stages action" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--weights", start, "--peak-window", "2") == 2
+    assert "was trained with 0, and the action stage does not" in capsys.readouterr().err
+    assert not (tmp_path / "action").exists()
     assert run(SCRIPT, *arguments, "--weights", start, "--cache-features") == 0
     assert "without any other augmentation" in capsys.readouterr().out
     assert (tmp_path / "features" / "train" / "pose.npy").exists()
@@ -144,6 +147,8 @@ def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run)
     assert run(SCRIPT, *arguments, "--stream", "pose", *NETWORK) == 2
     assert "--variant has no effect with --poses labels" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--stream", "pose", "--peak-window", "2") == 2
+    assert "--peak-window has no effect with --poses labels" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--stream", "pose", "--peak-window", "0") == 2
     assert "--peak-window has no effect with --poses labels" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--stream", "pose") == 0
     file = tmp_path / "action" / "best.h5"

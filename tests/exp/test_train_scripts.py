@@ -124,6 +124,7 @@ def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path, ru
         (["--shares", "lsp=4"], "shares must name the data sets mpii"),
         (["--shares", "mpii=4,lsp=4"], "shares must name the data sets mpii"),
         (["--learning-rate", "inf"], "learning_rate must be positive"),
+        (["--peak-window", "2"], "give --heat-map-weight"),
     ],
 )
 def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message, run):
