@@ -75,6 +75,19 @@ def test_a_peak_window_is_chosen_for_any_network_that_has_one():
         network_of("--variant", "reception-mpii", "--peak-window", "2")
 
 
+@pytest.mark.parametrize(
+    ("pyramids", "message"),
+    [(1, "start at random, dp1_pb"), (3, "are left out, up2_pb0_heatmaps_fw")],
+)
+def test_what_a_variant_does_not_share_with_weights_is_told(tmp_path, capsys, pyramids, message):
+    config = ModelConfig(image_size=64, stem_features=8, growth=4, num_levels=2)
+    theirs = replace(config, num_pyramids=pyramids)
+    weights.save(build_model(theirs), theirs, tmp_path / "start.h5")
+    args = SimpleNamespace(variant="vgg16")
+    cli.load_start(args, build_model(config), tmp_path / "start.h5")
+    assert message in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_learns_depth_where_data_have_it(variant):
     ours = VARIANTS[variant]

@@ -366,10 +366,10 @@ def _spnet(**fields):
 VARIANTS = {
     # The width of the thesis: the VGG-16 channels as they come, pyramids of 1024 to 1312.
     "vgg16": ModelConfig(),
-    # The same stem and size of image at a width that ships, and trains on a CPU in hours.
-    "vgg16-medium": ModelConfig(stem_features=192, growth=32),
-    # Trains on a CPU, and runs there in real time: the same stem seen at 128 pixels, its levels
-    # added up to 192 channels at stride 4, so that heat maps are as large as those of vgg16.
+    # The same stem and size of image at a width that ships, and trains on a CPU in hours; the
+    # stem's levels added up at stride 4, so that heat maps are twice as fine.
+    "vgg16-medium": ModelConfig(stem_features=192, stem_stride=4, growth=32),
+    # Trains on a CPU, and runs there in real time: the same network, which sees 128 pixels.
     "vgg16-light": ModelConfig(image_size=128, stem_features=192, stem_stride=4, growth=32),
     # Trains on a CPU in minutes, from random weights: the narrow stem, 64 pixels.
     "vgg16-light-64": ModelConfig(

@@ -77,7 +77,7 @@ def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp
     assert settings["training"]["start"].startswith("what vgg16-medium shares with")
     assert run("mpii/train_mpii.py", *arguments, "--out", out, "--resume") == 0
     trained, config = weights.load_model(out / "last.h5")
-    assert (config.image_size, config.stem_stride, config.num_pyramids) == (64, 8, 2)
+    assert (config.image_size, config.stem_stride, config.num_pyramids) == (64, 4, 2)
     for layer in ("stem_projection4", "block5_conv3", "dp1_du1_r0_conv1"):
         for before, after in zip(
             model.get_layer(layer).weights, trained.get_layer(layer).weights, strict=True
