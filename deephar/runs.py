@@ -261,9 +261,11 @@ def _check_run(out, settings, resume):
 def read_settings(out):
     """The settings of the run in a folder, as ``fit_run`` keeps them in ``config.json``.
 
+    Fields of the network's config that the run is older than have their defaults.
+
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or of a later version.
     """
     path = Path(out) / "config.json"
     if not path.exists():
@@ -271,7 +273,6 @@ def read_settings(out):
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         _ = settings["training"]["start"], settings["data"]
-        # Written anew: a run may be older than some field of the config.
         config = config_from_json(json.dumps(settings["model"]))
         settings["model"] = json.loads(config.to_json())
     except (ValueError, TypeError, KeyError) as error:

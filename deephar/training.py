@@ -122,6 +122,10 @@ def train_pose(
 def check_peak_window(config, heat_map_weight):
     """Refuses to train a network that reads joints near maxima that nobody supervises.
 
+    Args:
+        config: a ``ModelConfig`` or ``ReceptionConfig``.
+        heat_map_weight: of the heat maps in the loss, see ``PoseTraining``.
+
     Raises:
         ValueError: the config has a ``peak_window``, and the weight is 0.
     """

@@ -3,7 +3,7 @@
     python exp/demo.py VIDEO --out OUT.mp4
     python exp/demo.py VIDEO --weights runs/penn/action/best.h5 --out OUT.mp4
 
-Takes a minute for some 300 frames on two cores with the default weights, with --weights vgg16-light
+Takes a minute for some 240 frames on two cores with the default weights, with --weights vgg16-light
 a quarter of that; where the processor computes in bfloat16, --mixed-precision takes half as long.
 Writes the video, and beside it OUT.json with the numbers: of each frame the joints in pixels, their
 visibility, the cropped square and the best actions; and the actions of the whole video. The person

@@ -9,8 +9,8 @@ run goes on with the same command and --resume.
 On a CPU: --variant vgg16-light --freeze-stem 3 --stem-rate 0.1 --heat-map-weight 0.1 --peak-window
 2 --mixed-precision --epochs 24 --steps 145. With LSP and LSP-extended, that took 97 minutes on 2
 cores and gave PCKh 69.1 on the small copies of the README's "Results"; --variant vgg16-medium, from
-these weights (--weights), 80.1 after ten hours more. The default variant is for a GPU
-and has not been measured yet.
+these weights (--weights), 80.1 after ten hours more, in the six runs of weights/README.md. The
+default variant is for a GPU and has not been measured yet.
 """
 
 import argparse
