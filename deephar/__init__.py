@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 def __getattr__(name):
     # The predictor needs Keras, which takes seconds to import; the rest of the package may not.
     if name == "Predictor":
-        from deephar.predictor import Predictor
+        from deephar.inference.predictor import Predictor
 
         return Predictor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

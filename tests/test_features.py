@@ -10,10 +10,10 @@ import pytest
 from deephar import weights
 from deephar.data import PennAction, Synthetic, write_penn
 from deephar.data.clips import clip_indices
-from deephar.data.penn import action_names
-from deephar.features import FeatureBatches, cache_features
+from deephar.data.sets.penn import action_names
 from deephar.models import ModelConfig, action_view, frame_view, multitask_model
-from deephar.training import ActionTraining, train_action
+from deephar.training.compile import ActionTraining, train_action
+from deephar.training.features import FeatureBatches, cache_features
 
 CONFIG = ModelConfig(
     stem="vgg16-narrow",

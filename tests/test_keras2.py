@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from deephar import keras2
 from deephar.models import ReceptionConfig, reception_net
+from deephar.weights import keras2
 
 
 def write(path, groups, chunks=1):

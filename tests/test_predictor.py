@@ -12,11 +12,11 @@ from PIL import Image
 
 import deephar
 from deephar import Predictor, weights
-from deephar import predictor as predictor_module
 from deephar.camera import Camera
 from deephar.evaluation.pose import depth_mm, pose_in_image
+from deephar.inference import predictor as predictor_module
+from deephar.inference.predictor import Person, annotate_video
 from deephar.models import ModelConfig, build_model
-from deephar.predictor import Person, annotate_video
 from deephar.skeletons import get_skeleton
 from deephar.video import VideoWriter, read_video, video_info
 from deephar.visualize import draw_views
@@ -484,7 +484,7 @@ def test_beside_a_frame_are_two_views_if_there_is_depth(
 ):
     # OpenCV reads videos of odd height, but writes none.
     frames = [(frame, 0.05 * n) for n, frame in enumerate(film(3, height=height))]
-    monkeypatch.setattr("deephar.predictor.read_video", lambda path: iter(frames))
+    monkeypatch.setattr("deephar.inference.predictor.read_video", lambda path: iter(frames))
     config = ModelConfig(**SMALL, dim=3, depth="volumetric")
     out, numbers, _ = annotate_video(blobs(config), short_film, tmp_path / "o.mp4")
     assert video_info(out).size == (274 + height % 2 * 2, 150)

@@ -33,8 +33,7 @@ from deephar.models import (
     pose_model,
     reception_net,
 )
-from deephar.runs import _items, _Progress, _save_state
-from deephar.training import (
+from deephar.training.compile import (
     ActionTraining,
     HeatMapTraining,
     PlateauRate,
@@ -46,6 +45,7 @@ from deephar.training import (
     train_action,
     train_pose,
 )
+from deephar.training.run import _items, _Progress, _save_state
 
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deephar import weights
-from deephar.data import ntu
+from deephar.data.sets import ntu
 from deephar.layers import DepthSoftArgmax
 from deephar.models import (
     VARIANTS,

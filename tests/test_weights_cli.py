@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deephar import Predictor, weights
-from deephar.cli import action_weights
+from deephar.cli.options import action_weights
 from deephar.models import ModelConfig, pose_model
 from deephar.weights.__main__ import main
 

@@ -23,17 +23,7 @@ from deephar.data.clips import (
     crop_clip,
     pose_sequence,
 )
-from deephar.data.drawn import DrawnPenn
-from deephar.data.export import write_h36m, write_mpii, write_ntu, write_penn
-from deephar.data.human36m import Human36M
-from deephar.data.lsp import LSP
-from deephar.data.mpii import MPII
-from deephar.data.ntu import NTU
-from deephar.data.penn import PennAction
-from deephar.data.samples import Sample, Subset, Video, hold_out
-from deephar.data.sequences import SequenceAugmentation, pose_clip
-from deephar.data.synthetic import Synthetic
-from deephar.data.transforms import (
+from deephar.data.images import (
     Augmentation,
     Crop,
     InMemory,
@@ -45,6 +35,16 @@ from deephar.data.transforms import (
     pose_target,
     unit_depth,
 )
+from deephar.data.samples import Sample, Subset, Video, hold_out
+from deephar.data.sequences import SequenceAugmentation, pose_clip
+from deephar.data.sets.human36m import Human36M
+from deephar.data.sets.lsp import LSP
+from deephar.data.sets.mpii import MPII
+from deephar.data.sets.ntu import NTU
+from deephar.data.sets.penn import PennAction
+from deephar.data.synthetic.export import write_h36m, write_mpii, write_ntu, write_penn
+from deephar.data.synthetic.penn import DrawnPenn
+from deephar.data.synthetic.videos import Synthetic
 
 __all__ = [
     "LSP",

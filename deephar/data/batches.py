@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 from deephar.data.clips import WHOLE, check_frames, crop_clips, num_starts
+from deephar.data.images import Augmentation, crop_batch
 from deephar.data.pool import CropPool
 from deephar.data.samples import Sample, Video
 from deephar.data.sequences import SequenceAugmentation, pose_clips
-from deephar.data.transforms import Augmentation, crop_batch
 from deephar.skeletons import Skeleton, get_skeleton
 
 # Attributes of batches that decide what is in them.

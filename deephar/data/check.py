@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from deephar.data.clips import labelled_size, size_differs
-from deephar.data.human36m import Human36M, size_problem
-from deephar.data.lsp import LSP
-from deephar.data.mpii import MPII
-from deephar.data.ntu import NTU
-from deephar.data.penn import ACTIONS, PennAction, action_names
-from deephar.data.transforms import load_image, touches, window_touches
+from deephar.data.images import load_image, touches, window_touches
+from deephar.data.sets.human36m import Human36M, size_problem
+from deephar.data.sets.lsp import LSP
+from deephar.data.sets.mpii import MPII
+from deephar.data.sets.ntu import NTU
+from deephar.data.sets.penn import ACTIONS, PennAction, action_names
 from deephar.geometry import square_window
 from deephar.skeletons import get_skeleton
 

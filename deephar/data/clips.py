@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deephar.data.samples import Sample, Video, names_of
-from deephar.data.transforms import (
+from deephar.data.images import (
     Augmentation,
     crop_and_size,
     crop_sample,
@@ -20,6 +19,7 @@ from deephar.data.transforms import (
     touches,
     unit_depth,
 )
+from deephar.data.samples import Sample, Video, names_of
 from deephar.geometry import apply_affine, crop_affine, has_area, square_window, union_of_boxes
 from deephar.skeletons import Skeleton, convert, get_skeleton
 

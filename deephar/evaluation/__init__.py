@@ -18,12 +18,6 @@ print(format_actions(scores))
 scores.answer.total, scores.confusion
 """
 
-from deephar.evaluation.action import (
-    ActionPredictions,
-    ActionScores,
-    predict_actions,
-    score_actions,
-)
 from deephar.evaluation.action_report import (
     evaluate_actions,
     format_actions,
@@ -31,7 +25,15 @@ from deephar.evaluation.action_report import (
     write_action_results,
     write_videos,
 )
-from deephar.evaluation.boxes import box_of_poses, full_box, predicted_boxes
+from deephar.evaluation.figures import (
+    evaluate_and_report,
+    format_table,
+    print_table,
+    save_figures,
+    save_predictions,
+    table_lines,
+    write_results,
+)
 from deephar.evaluation.pose import (
     DepthScores,
     PoseScores,
@@ -43,20 +45,14 @@ from deephar.evaluation.pose import (
     score_pckh,
     score_penn,
 )
-from deephar.evaluation.report import (
-    evaluate_and_report,
-    format_table,
-    print_table,
-    save_figures,
-    save_predictions,
-    table_lines,
-    write_results,
+from deephar.evaluation.space_report import evaluate_in_space, format_space, write_space_results
+from deephar.inference.actions import (
+    ActionPredictions,
+    ActionScores,
+    predict_actions,
+    score_actions,
 )
-from deephar.evaluation.space_report import (
-    evaluate_in_space,
-    format_space,
-    write_space_results,
-)
+from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
 
 __all__ = [
     "ActionPredictions",

@@ -9,16 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from deephar import visualize, weights
-from deephar.data.transforms import load_image
-from deephar.evaluation.action import (
-    TOP,
-    find_head,
-    predict_actions,
-    score_actions,
-    trained_subsampling,
-)
-from deephar.evaluation.pose import require_joints, whole_of
-from deephar.evaluation.report import (
+from deephar.data.images import load_image
+from deephar.evaluation.figures import (
     depth_results,
     depth_summary,
     interval_text,
@@ -30,7 +22,15 @@ from deephar.evaluation.report import (
     table_lines,
     write_json,
 )
+from deephar.evaluation.pose import require_joints, whole_of
 from deephar.files import replacing
+from deephar.inference.actions import (
+    TOP,
+    find_head,
+    predict_actions,
+    score_actions,
+    trained_subsampling,
+)
 
 _SHEET_VIDEOS = 12  # in videos.png
 

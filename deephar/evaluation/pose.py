@@ -13,9 +13,10 @@ from functools import partial
 import numpy as np
 
 from deephar import metrics
+from deephar.data.images import DEPTH_RANGE, crop_image, crop_sample, load_image, normalize
 from deephar.data.samples import Subset
-from deephar.data.transforms import DEPTH_RANGE, crop_image, crop_sample, load_image, normalize
-from deephar.evaluation.inference import (
+from deephar.geometry import apply_affine, crop_affine, invert_affine
+from deephar.inference.network import (
     MIRROR,
     batches_of,
     call_network,
@@ -26,7 +27,6 @@ from deephar.evaluation.inference import (
     progress_bar,
     stacked,
 )
-from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import convert, get_skeleton, joint_map
 
 CROPS = ("single", "flip", "multi")

@@ -1,8 +1,7 @@
 """What an evaluation in space leaves behind: a printed table, results.json, a sheet of poses."""
 
 from deephar import weights
-from deephar.evaluation.pose import score_mpjpe
-from deephar.evaluation.report import (
+from deephar.evaluation.figures import (
     crops_in_words,
     data_results,
     depth_summary,
@@ -17,6 +16,7 @@ from deephar.evaluation.report import (
     table_lines,
     write_json,
 )
+from deephar.evaluation.pose import score_mpjpe
 from deephar.files import replacing
 from deephar.skeletons import get_skeleton
 

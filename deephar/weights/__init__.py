@@ -9,6 +9,7 @@ the ``.weights.h5`` files of Keras 3; of the authors' files the config is told f
     python -m deephar.weights convert FILE OUT.h5
 """
 
+from deephar.weights.authors import infer_config
 from deephar.weights.commands import convert, describe
 from deephar.weights.files import (
     CONFIG,
@@ -21,7 +22,6 @@ from deephar.weights.files import (
     load_shared,
     save,
 )
-from deephar.weights.infer import infer_config
 from deephar.weights.registry import (
     find,
     index,

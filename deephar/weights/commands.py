@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deephar.weights.authors import infer_config, infer_fields
 from deephar.weights.files import (
     CONFIG,
     keras2_root,
@@ -14,7 +15,6 @@ from deephar.weights.files import (
     stored_config,
     stored_weights,
 )
-from deephar.weights.infer import infer_config, infer_fields
 from deephar.weights.registry import find, hints, listed_as, read_facts
 
 

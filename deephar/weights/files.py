@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 from keras.ops import convert_to_numpy
 
-from deephar import keras2
 from deephar.files import writing_h5
 from deephar.layers import DepthSoftArgmax
+from deephar.weights import keras2
 
 CONFIG = "deephar_config"
 FACTS = "deephar_facts"

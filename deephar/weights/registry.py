@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from deephar.files import replacing, sha256
+from deephar.weights.authors import differences, infer_config
 from deephar.weights.files import check_facts, load, stored_config, stored_facts
-from deephar.weights.infer import differences, infer_config
 
 
 def weights_folder():

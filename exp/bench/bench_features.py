@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from deephar.data import ClipBatches, Synthetic
-from deephar.features import FeatureBatches, cache_features
 from deephar.models import VARIANTS, action_view, multitask_model
-from deephar.training import ActionTraining, compile_action, set_pose_trainable
+from deephar.training.compile import ActionTraining, compile_action, set_pose_trainable
+from deephar.training.features import FeatureBatches, cache_features
 
 
 def main(argv=None):

@@ -12,7 +12,8 @@ import argparse
 import time
 from itertools import islice
 
-from deephar import Predictor, cli
+from deephar import Predictor
+from deephar.cli import options as cli
 from deephar.video import read_video
 
 

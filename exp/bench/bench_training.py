@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from deephar import cli
+from deephar.cli import options as cli
 from deephar.models import VARIANTS, build_model
-from deephar.training import PoseTraining, compile_pose, freeze_stem
+from deephar.training.compile import PoseTraining, compile_pose, freeze_stem
 
 
 def main(argv=None):

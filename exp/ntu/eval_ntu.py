@@ -19,8 +19,9 @@ accuracy of 85.5 % cross-subject.
 import argparse
 import sys
 
-from deephar import cli
-from deephar.data import NTU, ntu
+from deephar.cli import options as cli
+from deephar.data import NTU
+from deephar.data.sets import ntu
 
 
 @cli.reporting_errors

@@ -19,8 +19,10 @@ accuracy of 85.5 % cross-subject.
 import argparse
 import sys
 
-from deephar import cli, stages
-from deephar.data import MPII, NTU, ntu
+from deephar.cli import options as cli
+from deephar.data import MPII, NTU
+from deephar.data.sets import ntu
+from deephar.training import stages
 
 
 @cli.reporting_errors

@@ -16,8 +16,9 @@ runs/penn/action/best.h5. After a kill, the same command with --resume goes on.
 import argparse
 import sys
 
-from deephar import cli, stages
+from deephar.cli import options as cli
 from deephar.data import MPII
+from deephar.training import stages
 
 
 @cli.reporting_errors

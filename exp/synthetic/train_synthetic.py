@@ -13,8 +13,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from deephar import cli, evaluation, stages
+from deephar import evaluation
+from deephar.cli import options as cli
 from deephar.data import Augmentation, Frames, InMemory, Synthetic
+from deephar.training import stages
 
 SHORT = {
     "variant": "vgg16-light-64",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deephar.data.body import SIDES, Arm, Body, Leg, Posture, pose, reach
-from deephar.data.motions import ACTIONS, Style, perform
+from deephar.data.synthetic.body import SIDES, Arm, Body, Leg, Posture, pose, reach
+from deephar.data.synthetic.motions import ACTIONS, Style, perform
 
 SECONDS = np.arange(30) / 12.5
 BONES = {

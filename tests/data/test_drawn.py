@@ -5,9 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from deephar.data import DrawnPenn, Frames, PennAction, Synthetic, drawn, write_penn
-from deephar.data.drawn import flat_figure
-from deephar.data.render import Light, Look, draw_solids
+from deephar.data import DrawnPenn, Frames, PennAction, Synthetic, write_penn
+from deephar.data.synthetic import penn as drawn
+from deephar.data.synthetic.penn import flat_figure
+from deephar.data.synthetic.render import Light, Look, draw_solids
 from deephar.skeletons import get_skeleton
 
 PENN = get_skeleton("penn13")

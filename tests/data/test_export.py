@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deephar.data import MPII, Frames, PennAction, Synthetic, load_image, write_mpii, write_penn
-from deephar.data.export import view_of
-from deephar.data.penn import action_names
+from deephar.data.sets.penn import action_names
+from deephar.data.synthetic.export import view_of
 from deephar.skeletons import convert
 
 SIZE = 64

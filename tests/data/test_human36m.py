@@ -14,7 +14,7 @@ import scipy.io
 from deephar.camera import Camera
 from deephar.data import Human36M, Synthetic, hold_out, load_image, write_h36m
 from deephar.data.check import main as check
-from deephar.data.human36m import person_window, read_cameras
+from deephar.data.sets.human36m import person_window, read_cameras
 from deephar.skeletons import convert
 
 NAMES = ("54138969", "55011271")

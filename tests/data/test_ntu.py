@@ -8,9 +8,9 @@ import pytest
 
 from deephar.camera import Camera
 from deephar.data import NTU, Synthetic, clip_of, crop_clip, load_image, write_ntu
-from deephar.data import ntu as module
 from deephar.data.check import main as check
-from deephar.data.ntu import (
+from deephar.data.sets import ntu as module
+from deephar.data.sets.ntu import (
     ACTIONS,
     MISSING_LIST,
     SKELETONS_FOLDER,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from deephar.data import PennAction, clip_of, hold_out, load_image
-from deephar.data import penn as module
-from deephar.data.penn import ACTIONS, action_names, read_labels
+from deephar.data.sets import penn as module
+from deephar.data.sets.penn import ACTIONS, action_names, read_labels
 
 
 def names(dataset):

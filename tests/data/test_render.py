@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deephar.camera import Camera
-from deephar.data.body import Body, Posture, pose
-from deephar.data.render import (
+from deephar.data.synthetic.body import Body, Posture, pose
+from deephar.data.synthetic.render import (
     Light,
     Look,
     Solids,

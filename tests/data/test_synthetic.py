@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from deephar.data import Frames, Subset, Synthetic, crop_sample
-from deephar.data.motions import ACTIONS
-from deephar.data.render import Light, draw_solids
+from deephar.data.synthetic.motions import ACTIONS
+from deephar.data.synthetic.render import Light, draw_solids
 from deephar.metrics import pckh
 from deephar.skeletons import convert, get_skeleton
 from deephar.visualize import video_sheet

@@ -7,8 +7,8 @@ import pytest
 from deephar.data import Subset
 from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, pose_sequence
 from deephar.evaluation import predict_actions, score_actions
-from deephar.evaluation.action import find_head, mirrored_poses
-from deephar.evaluation.boxes import full_box, predicted_boxes
+from deephar.inference.actions import find_head, mirrored_poses
+from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.models import ModelConfig
 from deephar.skeletons import get_skeleton
 
@@ -123,7 +123,7 @@ def test_boxes_are_those_asked_for(clip_config, config, dot_videos, clips, reade
     dataset, boxes = dot_videos(), []
     taken = clip_of
     monkeypatch.setattr(
-        "deephar.evaluation.action.clip_of",
+        "deephar.inference.actions.clip_of",
         lambda *args, box, **kwargs: boxes.append(box) or taken(*args, box=box, **kwargs),
     )
     predict_actions(clips(by_brightness), clip_config, dataset, boxes="full")
@@ -223,7 +223,7 @@ def test_scores_of_all_blocks_and_the_confusion_of_the_last(clip_config, dot_vid
 
 
 def test_top5_counts_the_five_best():
-    from deephar.evaluation.action import _within
+    from deephar.inference.actions import _within
 
     scores = np.array([[6, 5, 4, 3, 2, 1.0], [1, 2, 3, 4, 5, 6]])
     np.testing.assert_array_equal(_within(scores, np.array([4, 0]), 5), [4, -1])

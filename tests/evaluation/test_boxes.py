@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from deephar.evaluation import box_of_poses, full_box, predicted_boxes
-from deephar.evaluation.boxes import POSE_MARGIN, FoundPerson, find_person, key_frames
 from deephar.geometry import square_window
+from deephar.inference.boxes import POSE_MARGIN, FoundPerson, find_person, key_frames
 from deephar.layers import TimeDistributed
 from deephar.models import ModelConfig
 

@@ -24,7 +24,7 @@ from deephar.evaluation import (
     score_mpjpe,
     write_results,
 )
-from deephar.evaluation.report import plot_poses_3d
+from deephar.evaluation.figures import plot_poses_3d
 from deephar.skeletons import convert
 from deephar.visualize import draw_views
 

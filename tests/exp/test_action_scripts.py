@@ -10,7 +10,7 @@ import scipy.io
 
 from deephar import weights
 from deephar.data import Synthetic
-from deephar.data.penn import ACTIONS
+from deephar.data.sets.penn import ACTIONS
 from deephar.models import ModelConfig, build_model
 from deephar.video import VideoWriter, video_info
 

@@ -10,7 +10,7 @@ import pytest
 from deephar import weights
 from deephar.data import Synthetic, write_h36m
 from deephar.models import ModelConfig, pose_model
-from deephar.runs import _Progress
+from deephar.training.run import _Progress
 
 QUICK = "--variant vgg16-light-64 --stem-weights none --epochs 1 --steps 1 --every 3".split()
 TINY = ModelConfig(

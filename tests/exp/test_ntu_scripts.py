@@ -8,7 +8,7 @@ import pytest
 
 from deephar import weights
 from deephar.data import NTU, Synthetic, write_ntu
-from deephar.data.ntu import ACTIONS, SKELETONS_FOLDER
+from deephar.data.sets.ntu import ACTIONS, SKELETONS_FOLDER
 from deephar.models import ModelConfig, build_model
 
 NETWORK = "--variant vgg16-light-64 --stem-weights none".split()

@@ -11,9 +11,9 @@ import pytest
 
 from deephar import weights
 from deephar.data import Synthetic, write_penn
-from deephar.data.penn import ACTIONS
+from deephar.data.sets.penn import ACTIONS
 from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
-from deephar.stages import load_pose_network
+from deephar.training.stages import load_pose_network
 
 NETWORK = "--variant vgg16-light-64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3".split()

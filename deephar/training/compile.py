@@ -14,7 +14,7 @@ from deephar import layers, weights
 from deephar.evaluation.pose import predict_poses, whole_of
 from deephar.losses import ActionLoss, PoseLoss, heat_map_cross_entropy
 from deephar.models import frame_view, has_pose_network
-from deephar.runs import fit_run, run_settings, validation_score
+from deephar.training.run import fit_run, run_settings, validation_score
 
 SCHEDULES = ("cosine", "constant")
 ACTION_SCHEDULES = ("plateau", "cosine", "constant")

@@ -27,19 +27,7 @@ from deephar.data.clips import (
     frame_name,
     pose_sequence,
 )
-from deephar.data.transforms import load_image
-from deephar.evaluation.boxes import full_box, predicted_boxes
-from deephar.evaluation.inference import (
-    MIRROR,
-    actions_of,
-    batches_of,
-    call_network,
-    for_stills,
-    loaded_ahead,
-    poses_of,
-    progress_bar,
-    stacked,
-)
+from deephar.data.images import load_image
 from deephar.evaluation.pose import (
     DepthScores,
     PoseScores,
@@ -53,6 +41,18 @@ from deephar.evaluation.pose import (
     score_pckh,
     score_penn,
     whole_of,
+)
+from deephar.inference.boxes import full_box, predicted_boxes
+from deephar.inference.network import (
+    MIRROR,
+    actions_of,
+    batches_of,
+    call_network,
+    for_stills,
+    loaded_ahead,
+    poses_of,
+    progress_bar,
+    stacked,
 )
 from deephar.skeletons import get_skeleton
 

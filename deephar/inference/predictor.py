@@ -31,10 +31,13 @@ import numpy as np
 from deephar import weights as weight_files
 from deephar.camera import Camera
 from deephar.data.clips import WHOLE, clip_indices
-from deephar.data.transforms import DEPTH_RANGE, crop_image, load_image, normalize, touches
-from deephar.evaluation.action import trained_subsampling
-from deephar.evaluation.boxes import POSE_MARGIN, find_person
-from deephar.evaluation.inference import (
+from deephar.data.images import DEPTH_RANGE, crop_image, load_image, normalize, touches
+from deephar.evaluation.pose import BOX_MARGIN, depth_mm, pose_in_image
+from deephar.files import replacing
+from deephar.geometry import crop_affine, square_window
+from deephar.inference.actions import trained_subsampling
+from deephar.inference.boxes import POSE_MARGIN, find_person
+from deephar.inference.network import (
     actions_of,
     call_network,
     for_stills,
@@ -42,9 +45,6 @@ from deephar.evaluation.inference import (
     require_images,
     stacked,
 )
-from deephar.evaluation.pose import BOX_MARGIN, depth_mm, pose_in_image
-from deephar.files import replacing
-from deephar.geometry import crop_affine, square_window
 from deephar.skeletons import get_skeleton
 from deephar.video import DEFAULT_RATE, VideoWriter, read_video, video_info
 from deephar.visualize import draw_action, draw_views, line_width

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deephar.data.matfile import load_mat
 from deephar.data.samples import Sample
+from deephar.data.sets.matfile import load_mat
 from deephar.geometry import box_around, square_window
 from deephar.skeletons import get_skeleton
 

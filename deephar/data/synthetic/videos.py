@@ -13,11 +13,18 @@ import cv2
 import numpy as np
 
 from deephar.camera import Camera
-from deephar.data.body import SIDES, Body
-from deephar.data.motions import ACTIONS, Style, perform
-from deephar.data.render import LazyFrames, Light, Look, draw_solids, figure_solids, hidden_behind
 from deephar.data.samples import Video
-from deephar.data.scenery import Cover, Scenery, cast_shadow, surroundings
+from deephar.data.synthetic.body import SIDES, Body
+from deephar.data.synthetic.motions import ACTIONS, Style, perform
+from deephar.data.synthetic.render import (
+    LazyFrames,
+    Light,
+    Look,
+    draw_solids,
+    figure_solids,
+    hidden_behind,
+)
+from deephar.data.synthetic.scenery import Cover, Scenery, cast_shadow, surroundings
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "validation", "test")

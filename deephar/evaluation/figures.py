@@ -14,9 +14,8 @@ import h5py
 import numpy as np
 
 from deephar import __version__, visualize, weights
+from deephar.data.images import crop_sample
 from deephar.data.samples import Subset
-from deephar.data.transforms import crop_sample
-from deephar.evaluation.inference import require_images
 from deephar.evaluation.pose import (
     depth_mm,
     in_skeleton,
@@ -28,6 +27,7 @@ from deephar.evaluation.pose import (
 )
 from deephar.files import replacing, sha256, writing_h5
 from deephar.geometry import apply_affine, warp_matrix
+from deephar.inference.network import require_images
 from deephar.skeletons import convert, get_skeleton
 
 

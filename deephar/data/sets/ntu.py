@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from deephar.camera import Camera
-from deephar.data import cache, jpegs
+from deephar.data.images import load_image
 from deephar.data.samples import Subset, Video
-from deephar.data.transforms import load_image
+from deephar.data.sets import cache, jpegs
 from deephar.files import replacing
 from deephar.geometry import has_area
 from deephar.skeletons import convert, get_skeleton, joint_map

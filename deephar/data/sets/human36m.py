@@ -16,10 +16,10 @@ import h5py
 import numpy as np
 
 from deephar.camera import Camera
-from deephar.data.jpegs import check_command
-from deephar.data.matfile import load_mat, structures
+from deephar.data.images import load_image
 from deephar.data.samples import Sample
-from deephar.data.transforms import load_image
+from deephar.data.sets.jpegs import check_command
+from deephar.data.sets.matfile import load_mat, structures
 from deephar.skeletons import convert, get_skeleton
 
 SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}

@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from deephar import keras2
+from deephar.weights import keras2
 from deephar.weights.files import keras2_root, opened
 
 SKELETONS = {16: "pa16j", 17: "pa17j", 20: "pa20j"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from deephar.evaluation.pose import CROPS
 from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
-from deephar.runs import read_settings
-from deephar.training import SCHEDULES, PoseTraining, check_peak_window, train_pose
+from deephar.training.compile import SCHEDULES, PoseTraining, check_peak_window, train_pose
+from deephar.training.run import read_settings
 
 
 def reporting_errors(main):
@@ -319,7 +319,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
 
     from deephar import weights
     from deephar.data import Augmentation, Batches, hold_out
-    from deephar.evaluation.report import limited
+    from deephar.evaluation.figures import limited
     from deephar.models import build_model, config_from_json
 
     set_precision(args)
@@ -624,8 +624,8 @@ def annotate(args):
     Raises:
         FileNotFoundError, ValueError, OSError: as ``annotate_video``.
     """
-    from deephar.evaluation.inference import progress_bar
-    from deephar.predictor import Predictor, annotate_video
+    from deephar.inference.network import progress_bar
+    from deephar.inference.predictor import Predictor, annotate_video
     from deephar.video import video_info
 
     set_precision(args)

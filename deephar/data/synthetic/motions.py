@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deephar.data.body import SIDES, Arm, Body, Leg, Posture, pose
+from deephar.data.synthetic.body import SIDES, Arm, Body, Leg, Posture, pose
 
 ACTIONS = (
     "bowl",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deephar.data import cache, jpegs
-from deephar.data.matfile import load_mat, number
 from deephar.data.samples import Video
+from deephar.data.sets import cache, jpegs
+from deephar.data.sets.matfile import load_mat, number
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "test")

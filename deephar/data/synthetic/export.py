@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 
 from deephar.camera import Camera
-from deephar.data import human36m, ntu
 from deephar.data.clips import Frames, check_frames
 from deephar.data.samples import Video
+from deephar.data.sets import human36m, ntu
 from deephar.files import replacing
 from deephar.skeletons import convert, get_skeleton
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deephar.data.matfile import load_mat, number, structures
 from deephar.data.samples import Sample
+from deephar.data.sets.matfile import load_mat, number, structures
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "valid", "test")

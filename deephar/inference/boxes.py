@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deephar.data.transforms import crop_image, load_image, normalize
-from deephar.evaluation.inference import (
+from deephar.data.images import crop_image, load_image, normalize
+from deephar.evaluation.pose import BOX_MARGIN, pose_in_image
+from deephar.geometry import box_around, box_center_size, crop_affine, square_window, union_of_boxes
+from deephar.inference.network import (
     VISIBLE,
     batches_of,
     call_network,
@@ -24,8 +26,6 @@ from deephar.evaluation.inference import (
     progress_bar,
     stacked,
 )
-from deephar.evaluation.pose import BOX_MARGIN, pose_in_image
-from deephar.geometry import box_around, box_center_size, crop_affine, square_window, union_of_boxes
 from deephar.skeletons import get_skeleton
 
 POSE_MARGIN = 1.2

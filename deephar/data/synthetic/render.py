@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deephar.camera import Camera
-from deephar.data.body import SIDES, Body, Figure
+from deephar.data.synthetic.body import SIDES, Body, Figure
 
 _SKINS = ((250, 215, 190), (235, 190, 155), (205, 150, 110), (160, 105, 70), (105, 65, 45))
 _HAIRS = (

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from deephar.camera import Camera
-from deephar.data.body import SIDES
-from deephar.data.penn import PennAction
-from deephar.data.render import LazyFrames, Light, Look, Solids, draw_solids
 from deephar.data.samples import Video
-from deephar.data.scenery import surroundings
+from deephar.data.sets.penn import PennAction
+from deephar.data.synthetic.body import SIDES
+from deephar.data.synthetic.render import LazyFrames, Light, Look, Solids, draw_solids
+from deephar.data.synthetic.scenery import surroundings
 from deephar.skeletons import get_skeleton
 
 _JOINTS = get_skeleton("penn13").joints

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from deephar.cli import (
+from deephar.cli.options import (
     START_HELP,
     SYNTHETIC,
     add_common_training_arguments,
@@ -24,14 +24,14 @@ from deephar.cli import (
     set_precision,
 )
 from deephar.models.config import STREAMS, ModelConfig
-from deephar.runs import check_free
-from deephar.training import (
+from deephar.training.compile import (
     ActionTraining,
     PoseTraining,
     check_peak_window,
     train_action,
     train_pose,
 )
+from deephar.training.run import check_free
 
 STAGES = ("pose", "action", "finetune")
 _STREAMS = {"fused": STREAMS, "pose": ("pose",), "appearance": ("appearance",)}
@@ -122,7 +122,8 @@ def open_training_videos(args):
     Raises:
         FileNotFoundError, ValueError: as the data sets.
     """
-    from deephar.data import hold_out, ntu, penn
+    from deephar.data import hold_out
+    from deephar.data.sets import ntu, penn
 
     _check(args)
     frames = args.poses == "predicted"
@@ -489,8 +490,8 @@ def _cached(args, model, config, data):
     """Batches of cached features, and the function that scores the action heads on others."""
     import numpy as np
 
-    from deephar.features import FeatureBatches, cache_features
     from deephar.models import action_view
+    from deephar.training.features import FeatureBatches, cache_features
 
     print(
         "--cache-features: the action stage sees what the pose network gives for all frames as "

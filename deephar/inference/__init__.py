@@ -1,0 +1,1 @@
+"""Inference: what a trained network says of pictures, videos and data sets."""

@@ -1,0 +1,1 @@
+"""Training: the stages, each a run that can be killed and resumed."""
