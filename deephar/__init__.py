@@ -1,6 +1,6 @@
 """Joint 2D/3D human pose estimation and action recognition from RGB video."""
 
-__version__ = "0.1.0"
+from deephar.version import __version__ as __version__
 
 
 def __getattr__(name):

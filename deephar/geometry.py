@@ -254,3 +254,7 @@ def _check_positive(name: str, value: float | Sequence[float]) -> None:
     values = np.asarray(value, float)
     if not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"The {name} must be finite and greater than 0, got {value}.")
+
+
+BOX_MARGIN = 1.25
+"""Side of a person's window divided by the longer side of the box."""

@@ -15,7 +15,7 @@ the pose from the front and from the side.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 
 
 @cli.reporting_errors

@@ -13,6 +13,7 @@ data set of videos gives `Video` objects, and has ``split``, ``source`` and ``ac
 of its classes, besides; `Frames` makes a data set of stills of it.
 """
 
+from deephar.data.augment import Augmentation
 from deephar.data.clips import (
     Clip,
     ClipCrop,
@@ -23,19 +24,9 @@ from deephar.data.clips import (
     crop_clip,
     pose_sequence,
 )
-from deephar.data.images import (
-    Augmentation,
-    Crop,
-    InMemory,
-    crop_batch,
-    crop_image,
-    crop_sample,
-    load_image,
-    normalize,
-    pose_target,
-    unit_depth,
-)
-from deephar.data.samples import Sample, Subset, Video, hold_out
+from deephar.data.crops import Crop, crop_batch, crop_sample
+from deephar.data.images import crop_image, load_image, normalize
+from deephar.data.samples import InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
 from deephar.data.sets.human36m import Human36M
 from deephar.data.sets.lsp import LSP
@@ -45,6 +36,7 @@ from deephar.data.sets.penn import PennAction
 from deephar.data.synthetic.export import write_h36m, write_mpii, write_ntu, write_penn
 from deephar.data.synthetic.penn import DrawnPenn
 from deephar.data.synthetic.videos import Synthetic
+from deephar.data.targets import pose_target, unit_depth
 
 __all__ = [
     "LSP",

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from deephar.data.augment import Augmentation
 from deephar.data.clips import WHOLE, check_frames, crop_clips, num_starts
-from deephar.data.images import Augmentation, crop_batch
+from deephar.data.crops import crop_batch
 from deephar.data.pool import CropPool
 from deephar.data.samples import Sample, Video
 from deephar.data.sequences import SequenceAugmentation, pose_clips

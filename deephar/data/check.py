@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from deephar.data.clips import labelled_size, size_differs
-from deephar.data.images import load_image, touches, window_touches
+from deephar.data.crops import touches, window_touches
+from deephar.data.images import load_image
 from deephar.data.sets.human36m import Human36M, size_problem
 from deephar.data.sets.lsp import LSP
 from deephar.data.sets.mpii import MPII

@@ -9,17 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deephar.data.images import (
-    Augmentation,
-    crop_and_size,
-    crop_sample,
-    draw_change,
-    outside_message,
-    pose_target,
-    touches,
-    unit_depth,
-)
+from deephar.data.augment import Augmentation, draw_change
+from deephar.data.crops import crop_sample, outside_message, touches
+from deephar.data.images import crop_and_size
 from deephar.data.samples import Sample, Video, names_of
+from deephar.data.targets import pose_target, unit_depth
 from deephar.geometry import apply_affine, crop_affine, has_area, square_window, union_of_boxes
 from deephar.skeletons import Skeleton, convert, get_skeleton
 

@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from deephar.data.images import crop_batch
+from deephar.data.crops import crop_batch
 
 
 class CropPool:

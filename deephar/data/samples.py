@@ -1,12 +1,13 @@
 """What a data set gives for one person or one video, and parts of data sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 
 from deephar.camera import Camera
+from deephar.data.images import load_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,3 +201,57 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
             f"empty: use more {what} or another fraction."
         )
     return parts[0], parts[1]
+
+
+class InMemory(Subset):
+    """A data set of stills whose images are decoded (or drawn) once and kept.
+
+    For data sets that fit: 1000 images of 256 x 256 pixels take 200 MB.
+
+    Args:
+        dataset: a data set of stills.
+
+    Raises:
+        FileNotFoundError: as `load_image`.
+        ValueError: as `load_image`.
+    """
+
+    def __init__(self, dataset):
+        super().__init__(dataset, range(len(dataset)))
+        self._samples = [
+            replace(sample, image=load_image(sample.image))
+            for sample in map(dataset.__getitem__, range(len(dataset)))
+        ]
+
+    def __getitem__(self, index):
+        return self._samples[index]
+
+    def __repr__(self):
+        return f"InMemory({self.dataset!r})"
+
+
+def whole_of(dataset):
+    """The data set that a `Subset` is a part of; any other data set itself."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return dataset
+
+
+def limited(dataset, limit, what, spread=False):
+    """A part of a data set, or all of it.
+
+    Args:
+        dataset: the data set.
+        limit: number of items; None for all.
+        what: what they are called, in the plural.
+        spread: whether to spread them evenly, rather than take the first ones.
+
+    Raises:
+        ValueError: the limit is not positive.
+    """
+    if limit is None:
+        return dataset
+    if limit < 1:
+        raise ValueError(f"the number of {what} must be at least 1, and is {limit}")
+    limit = min(limit, len(dataset))
+    return Subset(dataset, np.arange(limit) * len(dataset) // limit if spread else range(limit))

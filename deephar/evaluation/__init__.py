@@ -18,59 +18,43 @@ print(format_actions(scores))
 scores.answer.total, scores.confusion
 """
 
-from deephar.evaluation.action_report import (
-    evaluate_actions,
-    format_actions,
-    save_action_figures,
-    write_action_results,
-    write_videos,
-)
-from deephar.evaluation.figures import (
-    evaluate_and_report,
-    format_table,
-    print_table,
-    save_figures,
-    save_predictions,
-    table_lines,
-    write_results,
-)
+from deephar.evaluation.action import ActionScores, score_actions
+from deephar.evaluation.evaluate import evaluate_actions, evaluate_and_report, evaluate_in_space
+from deephar.evaluation.figures import save_action_figures, save_figures
 from deephar.evaluation.pose import (
     DepthScores,
     PoseScores,
-    Predictions,
-    predict_poses,
     score_lsp,
     score_mpii,
     score_mpjpe,
     score_pckh,
     score_penn,
 )
-from deephar.evaluation.space_report import evaluate_in_space, format_space, write_space_results
-from deephar.inference.actions import (
-    ActionPredictions,
-    ActionScores,
-    predict_actions,
-    score_actions,
+from deephar.evaluation.results import (
+    write_action_results,
+    write_results,
+    write_space_results,
+    write_videos,
 )
-from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
+from deephar.evaluation.saved import save_predictions
+from deephar.evaluation.tables import (
+    format_actions,
+    format_space,
+    format_table,
+    print_table,
+    table_lines,
+)
 
 __all__ = [
-    "ActionPredictions",
     "ActionScores",
     "DepthScores",
     "PoseScores",
-    "Predictions",
-    "box_of_poses",
     "evaluate_actions",
     "evaluate_and_report",
     "evaluate_in_space",
     "format_actions",
     "format_space",
     "format_table",
-    "full_box",
-    "predict_actions",
-    "predict_poses",
-    "predicted_boxes",
     "print_table",
     "save_action_figures",
     "save_figures",

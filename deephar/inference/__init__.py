@@ -1,1 +1,32 @@
-"""Inference: what a trained network says of pictures, videos and data sets."""
+"""Inference: what a trained network says of pictures, videos and data sets.
+
+Poses of all persons of a data set, and actions of all its videos:
+
+    model, config = deephar.weights.load_model("vgg16-medium")
+    predictions = predict_poses(model, config, dataset, crops="flip")
+    predictions = predict_actions(model, config, videos, clips="multi", mirror=True)
+
+For pictures and videos of your own there is `deephar.Predictor`.
+"""
+
+from deephar.inference.actions import ActionPredictions, predict_actions
+from deephar.inference.annotate import annotate_video
+from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
+from deephar.inference.person import Person
+from deephar.inference.poses import Predictions, predict_poses
+from deephar.inference.predictor import Predictor
+from deephar.inference.search import find_person
+
+__all__ = [
+    "ActionPredictions",
+    "Person",
+    "Predictions",
+    "Predictor",
+    "annotate_video",
+    "box_of_poses",
+    "find_person",
+    "full_box",
+    "predict_actions",
+    "predict_poses",
+    "predicted_boxes",
+]

@@ -1,24 +1,19 @@
-"""Networks on prepared inputs: calling them, checking what they give, preparing inputs ahead.
+"""Networks on prepared inputs: calling them, and checking what they give.
 
-What the evaluation of poses, of boxes and of actions, and the predictor, have in common.
+What the prediction of poses, of boxes and of actions, and the predictor, have in common.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import get_skeleton, joint_map
 
 MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 """Affine map of the unit crop to its mirror image, u -> 1 - u."""
 
 VISIBLE = 0.5
 """A predicted visibility above this counts as visible (the published code's threshold)."""
-
-_LOADERS = 2  # threads that decode and crop while the network works
 _SHORTEST_CLIP = 4  # frames that a clip network needs
 
 
@@ -166,41 +161,28 @@ def stacked(arrays, count):
     return batch
 
 
-def batches_of(items, size):
-    """Lists of `size` items in turn; the last may be shorter."""
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def loaded_ahead(jobs, ahead):
-    """Results of jobs in order, made by threads while the caller is busy.
-
-    Args:
-        jobs: iterable of functions without arguments; taken from only as far as needed.
-        ahead: number of jobs that are begun before their turn, which bounds memory.
-    """
-    with ThreadPoolExecutor(_LOADERS, thread_name_prefix="deephar-load") as pool:
-        waiting = deque()
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(job))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def progress_bar(total, unit):
     """A Keras progress bar; ``update(n)`` moves it."""
     from keras.utils import Progbar
 
     return Progbar(total, unit_name=unit)
+
+
+def require_joints(source, target):
+    """Checks that a pose in one joint layout can be scored in another.
+
+    Args:
+        source: name of the layout that is predicted.
+        target: name of the layout that is scored.
+
+    Raises:
+        ValueError: `source` lacks a joint of `target`; names it.
+    """
+    found = joint_map(source, target) >= 0
+    if not found.all():
+        joints = get_skeleton(target).joints
+        lacking = ", ".join(joints[i] for i in np.flatnonzero(~found))
+        raise ValueError(
+            f"the network predicts the skeleton {source!r}, which lacks {lacking} of {target!r}: "
+            "it cannot be scored there; use a network with a skeleton that has them"
+        )

@@ -7,36 +7,26 @@ person = predictor("photo.jpg")
 person.joints, person.visibility         # pixels of the photo, in predictor.skeleton's order
 for result in predictor.stream("video.mp4"):
     result.time, result.joints, result.action
-
-Of a network with depth (``dim=3``), ``person.joints`` has z as well, and there are pictures from
-the front and from the side, and positions in space where the camera is known:
-
-picture = person.draw_views()            # an RGB array
-person.joints_in_space(Camera(focal=(1150, 1150), center=(512, 512)), root_depth=4800)
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sized
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from numbers import Real
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from deephar import weights as weight_files
-from deephar.camera import Camera
 from deephar.data.clips import WHOLE, clip_indices
-from deephar.data.images import DEPTH_RANGE, crop_image, load_image, normalize, touches
-from deephar.evaluation.pose import BOX_MARGIN, depth_mm, pose_in_image
-from deephar.files import replacing
-from deephar.geometry import crop_affine, square_window
+from deephar.data.crops import touches
+from deephar.data.images import crop_image, load_image, normalize
+from deephar.data.targets import depth_mm
+from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import trained_subsampling
-from deephar.inference.boxes import POSE_MARGIN, find_person
 from deephar.inference.network import (
     actions_of,
     call_network,
@@ -45,109 +35,14 @@ from deephar.inference.network import (
     require_images,
     stacked,
 )
+from deephar.inference.person import Person
+from deephar.inference.poses import pose_in_image
+from deephar.inference.search import find_person
 from deephar.skeletons import get_skeleton
-from deephar.video import DEFAULT_RATE, VideoWriter, read_video, video_info
-from deephar.visualize import draw_action, draw_views, line_width
+from deephar.video import DEFAULT_RATE, read_video, video_info
 
 _CHUNK = 16  # frames that a network without clips is given at once
 _LONGEST_STEP = 8  # bounds the memory for clips that are to span the whole video
-
-
-@dataclass(frozen=True, eq=False)
-class Person:
-    """A person in a picture, or in one frame of a video.
-
-    Attributes:
-        joints: float64 (J, dim), x and y in pixels of the picture, pixel centres at integers; with
-            dim = 3, z in mm relative to the root, away from the camera is positive.
-        visibility: float64 (J,), in [0, 1].
-        box: float64 (4,), the square that was cropped, pixels; may reach out of the picture.
-        skeleton: name of the joint layout.
-        action: (name, score) of all actions, the best first; None for a single picture, and of a
-            network that knows no actions.
-        index: number of the frame in its video, from 0; None for a single picture.
-        time: seconds from the beginning of the video; None for a single picture.
-        image: the frame, uint8 (H, W, 3), RGB, if asked for, else None.
-
-    From x, y in pixels and z in mm alone, nobody can tell how large a person is, nor how far away:
-    `joints_in_space` asks for the camera and for the depth of the root.
-    """
-
-    joints: np.ndarray
-    visibility: np.ndarray
-    box: np.ndarray
-    skeleton: str
-    action: list[tuple[str, float]] | None = None
-    index: int | None = None
-    time: float | None = None
-    image: np.ndarray | None = None
-
-    def joints_in_space(self, camera, root_depth):
-        """Where the joints are in space, for a camera that is known.
-
-        Args:
-            camera: the `deephar.camera.Camera` of the picture: focal length and principal point in
-                pixels of this picture, not of one that was scaled or cut.
-            root_depth: how far the root (the pelvis) is in front of the camera, along its axis, mm.
-
-        Returns:
-            float64 (J, 3), mm in camera coordinates: x to the right, y down, z away from the
-            camera, which is at the origin. Less the row of the pelvis: relative to the root.
-
-        Raises:
-            ValueError: the network gives no depth, `camera` is none, or `root_depth` is not
-                positive, or so small that a joint would be behind the camera.
-        """
-        self._require_depth()
-        if not isinstance(camera, Camera):
-            raise ValueError(f"expected a deephar.camera.Camera, got {camera!r}")
-        depth = self.joints[:, 2] + _checked_root_depth(root_depth)
-        if (depth <= 0).any():
-            raise ValueError(
-                f"with the root {root_depth} mm in front of the camera, the nearest joint would be "
-                f"{-depth.min():.0f} mm behind it; give the depth of the root in mm"
-            )
-        return camera.unproject(self.joints[:, :2], depth)
-
-    def draw_views(self, camera=None, root_depth=None, *, size=256, stacked=False):
-        """Draws the pose as the camera sees it, and from the side.
-
-        Args:
-            camera, root_depth: see `joints_in_space`; the views are then metric. Without them, they
-                show what the network gives, the crop as wide and as high as its 2 m of depth. A
-                person may then look flatter or deeper than it is; the picture says so.
-            size, stacked: see `deephar.visualize.draw_views`.
-
-        Returns:
-            uint8 (size, 2 size, 3), RGB; stacked: (2 size, size, 3).
-
-        Raises:
-            ValueError: as `joints_in_space`; a camera without `root_depth`, or the other way round.
-        """
-        self._require_depth()
-        if (camera is None) != (root_depth is None):
-            raise ValueError("expected both the camera and the depth of the root, or neither")
-        options = {"size": size, "stacked": stacked}
-        if camera is not None:
-            joints = self.joints_in_space(camera, root_depth)
-            return draw_views(joints, self.skeleton, **options)
-        scale = DEPTH_RANGE / (self.box[2] - self.box[0])
-        joints = self.joints * [scale, scale, 1]
-        # A person fills the crop but for the margin.
-        return draw_views(joints, self.skeleton, span=1800, metric=False, **options)
-
-    def _require_depth(self):
-        if self.joints.shape[1] != 3:
-            raise ValueError(
-                "the network of these weights gives no depth (dim=2), so the pose is known in the "
-                "plane only; use weights of a network with dim=3"
-            )
-
-
-def _checked_root_depth(depth):
-    if not isinstance(depth, Real) or not 0 < depth < np.inf:
-        raise ValueError(f"root_depth must be one positive number, in mm, got {depth!r}")
-    return float(depth)
 
 
 class Predictor:
@@ -190,7 +85,7 @@ class Predictor:
                 EXIF data say; or a list of either, of one person each.
             box: (4,), box of the person in pixels, the crop is the square around it; None finds
                 the person whose joints are seen best, who may be small in the picture (see
-                `deephar.evaluation.boxes.find_person`; it takes some 20 times as long: of pictures
+                `deephar.inference.find_person`; it takes some 20 times as long: of pictures
                 that are cut to a person, give the whole as the box, and ``margin=1``). For a list
                 of pictures, a list of boxes.
             margin: side of the crop divided by the longer side of the box.
@@ -401,99 +296,6 @@ def _action_names(path, facts, heads, head):
             f"head {head!r}"
         )
     return tuple(names)
-
-
-# ---------------------------------------------------------------------------- annotating a video
-
-
-def annotate_video(predictor, video, out, *, box=None, subsampling=None, progress=None):
-    """Writes a video with skeleton, action and score over every frame, and the numbers as JSON.
-
-    Of a network with depth, the pose from the front and from the side is drawn beside the frame
-    (see `Person.draw_views`; not to scale, since the camera is not known). Both files appear
-    complete or not at all.
-
-    Args:
-        predictor: a `Predictor`.
-        video: path of a video file.
-        out: path of the video to write, ending in ``.mp4``; the numbers go beside it, with the
-            suffix ``.json``: of each frame the joints (see `Person`), the visibility, the box and
-            the actions; and the actions of the whole video, averaged over its frames.
-        box: see `Predictor.stream`.
-        subsampling: see `Predictor.stream`.
-        progress: function called with the number of frames done, and of all as the file tells it
-            (0 if it does not).
-
-    Returns:
-        The paths of the video and of the JSON, and the actions of the whole video: (name, score),
-        the best first; None of a network that knows none.
-
-    Raises:
-        FileNotFoundError, ValueError: as `Predictor.stream`; `out` does not end in ``.mp4`` or is
-            the video itself.
-        OSError: a file could not be written.
-    """
-    out = Path(out)
-    if out.suffix.lower() != ".mp4":
-        raise ValueError(f"{out}: the video is written as .mp4; give a path that ends in .mp4")
-    info = video_info(video)
-    if out.exists() and out.samefile(video):
-        raise ValueError(f"{out}: is the video to be read; give another path to write to")
-    numbers = out.with_suffix(".json")
-    totals, count = {}, 0
-    results = predictor.stream(video, box, subsampling=subsampling, keep_images=True)
-    with (
-        replacing(numbers) as numbers_part,
-        open(numbers_part, "w", encoding="utf-8") as file,
-        replacing(out) as part,
-        VideoWriter(part, info.fps) as writer,
-    ):
-        # Written frame by frame, since a long video has more numbers than fit into memory.
-        head = {"video": str(video), "fps": info.fps, "skeleton": predictor.skeleton.name}
-        head["joints"] = predictor.skeleton.joints
-        file.write(json.dumps(head)[:-1] + ', "frames": [')
-        for result in results:
-            writer.write(_annotated(result))
-            file.write(("," if count else "") + "\n" + json.dumps(_numbers(result)))
-            for name, score in result.action or ():
-                totals[name] = totals.get(name, 0.0) + score
-            count += 1
-            if progress is not None:
-                progress(count, info.frames)
-        ranked = sorted(totals.items(), key=lambda item: -item[1])
-        actions = [(name, round(total / count, 4)) for name, total in ranked] or None
-        file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
-        file.flush()
-    return out, numbers, actions
-
-
-def _annotated(result):
-    """A frame with the pose and the action over it; if there is depth, two views at its right."""
-    pose = result.joints, result.skeleton, result.visibility
-    # By the window, which stays for a while: by the pose, lines would flicker from frame to frame.
-    extent = (result.box[2] - result.box[0]) / (BOX_MARGIN * POSE_MARGIN)
-    width = line_width(extent, result.image.shape)
-    picture = draw_action(result.image, *pose, result.action, f"{result.time:.2f} s", width)
-    if result.joints.shape[1] == 2:
-        return picture
-    height = len(picture)
-    views = result.draw_views(size=-(-height // 2), stacked=True)
-    return np.concatenate([picture, views[:height]], axis=1)
-
-
-_TOLD = 5  # actions a frame in the file of numbers
-
-
-def _numbers(result):
-    """A frame's numbers for JSON."""
-    return {
-        "frame": result.index,
-        "time": round(result.time, 4),
-        "box": result.box.round(2).tolist(),
-        "joints": result.joints.round(2).tolist(),
-        "visibility": result.visibility.round(3).tolist(),
-        "action": result.action and [(name, round(p, 4)) for name, p in result.action[:_TOLD]],
-    }
 
 
 # --------------------------------------------------------------------------------- what comes in

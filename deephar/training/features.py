@@ -21,9 +21,9 @@ import numpy as np
 from deephar import weights
 from deephar.data.batches import MixedBatches, action_targets
 from deephar.data.clips import Clip, clip_indices, crop_clip, labelled_box, num_starts
+from deephar.data.loading import batches_of, loaded_ahead
 from deephar.data.pool import CropPool
 from deephar.files import replacing
-from deephar.inference.network import batches_of, loaded_ahead
 from deephar.models import action_view, frame_view
 
 _META = "features.json"

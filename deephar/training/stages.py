@@ -1,7 +1,7 @@
 """Training on videos, stage after stage: what ``train_penn.py`` and ``train_ntu.py`` run.
 
-Each stage is a run (`deephar.runs`) in a folder of its own, ``pose``, ``action``, ``finetune``, and
-starts from the best weights of the one before.
+Each stage is a run (`deephar.training.run`) in a folder of its own, ``pose``, ``action``,
+``finetune``, and starts from the best weights of the one before.
 """
 
 import argparse
@@ -9,29 +9,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from deephar.cli.datasets import SYNTHETIC, open_videos
 from deephar.cli.options import (
     START_HELP,
-    SYNTHETIC,
     add_common_training_arguments,
     add_network_arguments,
-    describe_start,
-    load_start,
-    open_videos,
     parse_folder,
     parse_subsampling,
+)
+from deephar.cli.train import (
+    describe_start,
+    load_start,
     pose_config,
     require_depth_labels,
     set_precision,
 )
 from deephar.models.config import STREAMS, ModelConfig
-from deephar.training.compile import (
-    ActionTraining,
-    PoseTraining,
-    check_peak_window,
-    train_action,
-    train_pose,
-)
+from deephar.training.fit import check_peak_window, train_action, train_pose
 from deephar.training.run import check_free
+from deephar.training.settings import ActionTraining, PoseTraining
 
 STAGES = ("pose", "action", "finetune")
 _STREAMS = {"fused": STREAMS, "pose": ("pose",), "appearance": ("appearance",)}
@@ -520,7 +516,8 @@ def _cached(args, model, config, data):
 
 
 def _train(args, config, data, model, batches, out, training, resume, score=None, whole=None):
-    from deephar.evaluation import predict_actions, score_actions
+    from deephar.evaluation import score_actions
+    from deephar.inference import predict_actions
 
     subsampling = args.subsampling or _SUBSAMPLING
 

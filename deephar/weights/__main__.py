@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from deephar import weights
-from deephar.cli.options import reporting_errors
+from deephar.errors import reporting_errors
 
 
 @reporting_errors

@@ -17,8 +17,9 @@ import numpy as np
 
 from deephar.data import ClipBatches, Synthetic
 from deephar.models import VARIANTS, action_view, multitask_model
-from deephar.training.compile import ActionTraining, compile_action, set_pose_trainable
+from deephar.training.compile import compile_action, set_pose_trainable
 from deephar.training.features import FeatureBatches, cache_features
+from deephar.training.settings import ActionTraining
 
 
 def main(argv=None):

@@ -20,7 +20,7 @@ from functools import partial
 import keras
 import numpy as np
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.layers import TimeDistributed
 from deephar.losses import PoseLoss
 from deephar.models import VARIANTS, build_model

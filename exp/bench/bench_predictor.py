@@ -12,8 +12,7 @@ import argparse
 import time
 from itertools import islice
 
-from deephar import Predictor
-from deephar.cli import options as cli
+from deephar import Predictor, cli
 from deephar.video import read_video
 
 

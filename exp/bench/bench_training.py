@@ -18,9 +18,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.models import VARIANTS, build_model
-from deephar.training.compile import PoseTraining, compile_pose, freeze_stem
+from deephar.training.compile import compile_pose, freeze_stem
+from deephar.training.settings import PoseTraining
 
 
 def main(argv=None):

@@ -14,7 +14,7 @@ MPJPE of 55.1 mm, and of 53.2 mm with several crops and their mirror images.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import Human36M
 
 

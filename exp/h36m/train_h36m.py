@@ -14,7 +14,7 @@ measured here, for want of the data; the paper reports an MPJPE of 55.1 mm, sing
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import MPII, Human36M
 from deephar.evaluation import score_mpjpe
 

@@ -11,7 +11,7 @@ under "Results": PCK 84.8 for `vgg16-medium`, trained on MPII and LSP.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import LSP
 from deephar.evaluation import score_lsp
 

@@ -15,7 +15,7 @@ on MPII and LSP together.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import LSP
 from deephar.evaluation import score_lsp
 

@@ -11,7 +11,7 @@ under "Results": PCKh 80.1 for `vgg16-medium` on a small copy of MPII.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import MPII
 from deephar.evaluation import score_mpii
 

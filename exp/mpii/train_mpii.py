@@ -16,7 +16,7 @@ default variant is for a GPU and has not been measured yet.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import LSP, MPII
 from deephar.evaluation import score_mpii
 

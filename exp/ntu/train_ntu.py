@@ -19,7 +19,7 @@ accuracy of 85.5 % cross-subject.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import MPII, NTU
 from deephar.data.sets import ntu
 from deephar.training import stages

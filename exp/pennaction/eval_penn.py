@@ -16,7 +16,7 @@ set. Writes results.json, videos.csv, confusion.png, actions.png and videos.png.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 
 
 @cli.reporting_errors

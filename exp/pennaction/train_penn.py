@@ -16,7 +16,7 @@ runs/penn/action/best.h5. After a kill, the same command with --resume goes on.
 import argparse
 import sys
 
-from deephar.cli import options as cli
+from deephar import cli
 from deephar.data import MPII
 from deephar.training import stages
 

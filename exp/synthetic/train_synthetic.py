@@ -13,8 +13,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from deephar import evaluation
-from deephar.cli import options as cli
+from deephar import cli, evaluation
 from deephar.data import Augmentation, Frames, InMemory, Synthetic
 from deephar.training import stages
 

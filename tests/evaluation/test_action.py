@@ -6,7 +6,8 @@ import pytest
 
 from deephar.data import Subset
 from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, pose_sequence
-from deephar.evaluation import predict_actions, score_actions
+from deephar.evaluation import score_actions
+from deephar.inference import predict_actions
 from deephar.inference.actions import find_head, mirrored_poses
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.models import ModelConfig
@@ -223,7 +224,7 @@ def test_scores_of_all_blocks_and_the_confusion_of_the_last(clip_config, dot_vid
 
 
 def test_top5_counts_the_five_best():
-    from deephar.inference.actions import _within
+    from deephar.evaluation.action import _within
 
     scores = np.array([[6, 5, 4, 3, 2, 1.0], [1, 2, 3, 4, 5, 6]])
     np.testing.assert_array_equal(_within(scores, np.array([4, 0]), 5), [4, -1])

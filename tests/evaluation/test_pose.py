@@ -9,17 +9,11 @@ import pytest
 
 from deephar.camera import Camera
 from deephar.data import LSP, MPII, Sample, Subset
-from deephar.evaluation import (
-    Predictions,
-    predict_poses,
-    score_lsp,
-    score_mpii,
-    score_mpjpe,
-    score_pckh,
-    score_penn,
-)
-from deephar.evaluation.pose import CROPS, merge_views, poses_in_space
+from deephar.evaluation import score_lsp, score_mpii, score_mpjpe, score_pckh, score_penn
+from deephar.evaluation.pose import poses_in_space
 from deephar.geometry import apply_affine, invert_affine
+from deephar.inference import Predictions, predict_poses
+from deephar.inference.poses import CROPS, merge_views
 from deephar.models import ModelConfig
 from deephar.skeletons import convert
 

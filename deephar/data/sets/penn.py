@@ -261,7 +261,7 @@ def _class_indices(labels, root, actions):
                 f"{root / 'labels' / name}.mat is of the action {str(action)!r}; known are "
                 f"{', '.join(actions)}. If the data set has actions of its own, name them: "
                 "PennAction(..., actions=(...)), or "
-                "actions=deephar.data.penn.action_names(root)."
+                "actions=deephar.data.sets.penn.action_names(root)."
             )
     return np.array([position[action] for action in labels.actions])
 

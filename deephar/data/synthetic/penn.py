@@ -22,7 +22,7 @@ from deephar.skeletons import get_skeleton
 
 _JOINTS = get_skeleton("penn13").joints
 
-# Lengths of the bones as fractions of the stature (see deephar.data.body), to guess the stature.
+# Bone lengths as fractions of the stature (see deephar.data.synthetic.body), to guess the stature.
 _BONES = (
     ("shoulder", "hip", 0.29),
     ("hip", "knee", 0.245),

@@ -155,7 +155,7 @@ def figure_solids(figure: Figure, body: Body, look: Look, camera: Camera, props=
         body: the person's measures, for the thickness of the limbs.
         look: colours and clothes.
         camera: who looks.
-        props: things to draw with it (`deephar.data.motions.Prop`).
+        props: things to draw with it (`deephar.data.synthetic.motions.Prop`).
 
     Returns:
         The solids in the camera's pixels.

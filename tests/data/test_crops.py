@@ -19,7 +19,7 @@ from deephar.data import (
     pose_target,
     unit_depth,
 )
-from deephar.data.images import Draw
+from deephar.data.augment import Draw
 from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import get_skeleton
 

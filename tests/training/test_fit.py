@@ -19,7 +19,8 @@ from keras import ops
 
 from deephar import weights
 from deephar.data import MPII, Batches, ClipBatches, Frames, SequenceBatches, Subset, Synthetic
-from deephar.evaluation import predict_poses, score_mpii
+from deephar.evaluation import score_mpii
+from deephar.inference import predict_poses
 from deephar.layers import PeakWindow
 from deephar.losses import heat_map_cross_entropy
 from deephar.models import (
@@ -34,18 +35,16 @@ from deephar.models import (
     reception_net,
 )
 from deephar.training.compile import (
-    ActionTraining,
     HeatMapTraining,
     PlateauRate,
-    PoseTraining,
     compile_action,
     compile_pose,
     freeze_stem,
     set_pose_trainable,
-    train_action,
-    train_pose,
 )
+from deephar.training.fit import train_action, train_pose
 from deephar.training.run import _items, _Progress, _save_state
+from deephar.training.settings import ActionTraining, PoseTraining
 
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from deephar.evaluation import box_of_poses, full_box, predicted_boxes
 from deephar.geometry import square_window
-from deephar.inference.boxes import POSE_MARGIN, FoundPerson, find_person, key_frames
+from deephar.inference import box_of_poses, full_box, predicted_boxes
+from deephar.inference.boxes import POSE_MARGIN, key_frames
+from deephar.inference.search import FoundPerson, find_person
 from deephar.layers import TimeDistributed
 from deephar.models import ModelConfig
 

@@ -11,13 +11,13 @@ import pytest
 from deephar.data import Subset
 from deephar.evaluation import (
     format_actions,
-    predict_actions,
     save_action_figures,
     score_actions,
     write_action_results,
     write_videos,
 )
-from deephar.evaluation.action_report import check_action_names
+from deephar.evaluation.evaluate import check_action_names
+from deephar.inference import predict_actions
 from deephar.models import ModelConfig
 
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.5, 0.3]])

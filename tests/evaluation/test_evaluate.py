@@ -14,7 +14,6 @@ import scipy.io
 from deephar.camera import Camera
 from deephar.data import Subset
 from deephar.evaluation import (
-    Predictions,
     format_table,
     print_table,
     save_figures,
@@ -25,6 +24,7 @@ from deephar.evaluation import (
     write_results,
 )
 from deephar.evaluation.figures import plot_poses_3d
+from deephar.inference import Predictions
 from deephar.skeletons import convert
 from deephar.visualize import draw_views
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from deephar import Predictor, weights
-from deephar.cli.options import action_weights
+from deephar.cli.evaluate import action_weights
 from deephar.models import ModelConfig, pose_model
 from deephar.weights.__main__ import main
 
-SCRIPTS = Path(__file__).parents[1] / "exp"
+SCRIPTS = Path(__file__).parents[2] / "exp"
 CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 
 

@@ -13,9 +13,11 @@ from PIL import Image
 import deephar
 from deephar import Predictor, weights
 from deephar.camera import Camera
-from deephar.evaluation.pose import depth_mm, pose_in_image
-from deephar.inference import predictor as predictor_module
-from deephar.inference.predictor import Person, annotate_video
+from deephar.data.targets import depth_mm
+from deephar.inference import annotate
+from deephar.inference.annotate import annotate_video
+from deephar.inference.person import Person
+from deephar.inference.poses import pose_in_image
 from deephar.models import ModelConfig, build_model
 from deephar.skeletons import get_skeleton
 from deephar.video import VideoWriter, read_video, video_info
@@ -469,10 +471,8 @@ def test_lines_stay_as_wide_while_the_window_stays(short_film, tmp_path, monkeyp
                 yield Person(pose, np.ones(16), box, "pa16j", index=number, time=time, image=frame)
 
     widths = []
-    draw = predictor_module.draw_action
-    monkeypatch.setattr(
-        predictor_module, "draw_action", lambda *a: widths.append(a[-1]) or draw(*a)
-    )
+    draw = annotate.draw_action
+    monkeypatch.setattr(annotate, "draw_action", lambda *a: widths.append(a[-1]) or draw(*a))
     annotate_video(Found(), short_film, tmp_path / "o.mp4")
     assert len(widths) == 10
     assert set(widths) == {2}  # of 150 pixels, 80 are the person, and a fortieth of these is 2

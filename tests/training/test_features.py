@@ -12,8 +12,9 @@ from deephar.data import PennAction, Synthetic, write_penn
 from deephar.data.clips import clip_indices
 from deephar.data.sets.penn import action_names
 from deephar.models import ModelConfig, action_view, frame_view, multitask_model
-from deephar.training.compile import ActionTraining, train_action
 from deephar.training.features import FeatureBatches, cache_features
+from deephar.training.fit import train_action
+from deephar.training.settings import ActionTraining
 
 CONFIG = ModelConfig(
     stem="vgg16-narrow",

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deephar import weights
-from deephar.cli import options as cli
+from deephar import cli, weights
 from deephar.models import VARIANTS, ModelConfig, ReceptionConfig, build_model
 
 

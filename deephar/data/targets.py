@@ -1,0 +1,94 @@
+"""What the network is to say: the joints of a person in the crop, with depth and visibility."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deephar.geometry import apply_affine
+from deephar.skeletons import UNSUPERVISED, Skeleton, convert, get_skeleton, joint_map
+
+DEPTH_RANGE = 2000.0
+"""Depths of this many mm, half of them behind the pelvis, are 0 to 1 for the network."""
+
+
+def pose_target(
+    joints: np.ndarray,
+    source: str | Skeleton,
+    skeleton: str | Skeleton,
+    affine: np.ndarray,
+    flip: bool = False,
+    dim: int = 2,
+    depth: np.ndarray | None = None,
+) -> np.ndarray:
+    """The target of the network for the joints of a person, in one image or in several.
+
+    Args:
+        joints: (..., source joints, 2), pixels, NaN where unlabelled.
+        source: skeleton of `joints`.
+        skeleton: skeleton of the target.
+        affine: (3, 3), image pixels to the unit crop.
+        flip: whether `affine` mirrors the image, so that left and right change names.
+        dim: coordinates of a joint, 2 or 3.
+        depth: (..., source joints), distance of each joint along the camera's axis in mm, NaN
+            where unknown; None = unknown. Not used if `dim` is 2.
+
+    Returns:
+        float32 (..., joints, dim + 1): x and y in the unit crop, -1e9 where the joint is
+        unlabelled or out of the crop; z if `dim` is 3; and visibility: 1 in the crop; 0 out of it,
+        or unlabelled (annotators leave out what is not in the picture); -1e9 where `source` does
+        not have the joint at all. For z see `unit_depth`; it is -1e9 where x and y are, where it
+        is unknown, and where it is not in 0 to 1.
+
+    Raises:
+        ValueError: wrong shapes, or `dim` is neither 2 nor 3.
+    """
+    if dim not in (2, 3):
+        raise ValueError(f"dim must be 2 or 3, got {dim!r}.")
+    skeleton = get_skeleton(skeleton)
+    points = apply_affine(affine, convert(joints, source, skeleton))
+    in_source = joint_map(source, skeleton) >= 0
+    if flip:
+        points, in_source = points[..., skeleton.flip, :], in_source[skeleton.flip]
+    inside = ((points >= 0) & (points <= 1)).all(axis=-1)  # NaN is not
+    target = np.full((*inside.shape, dim + 1), UNSUPERVISED, np.float32)
+    target[inside, :2] = points[inside]
+    target[..., in_source, dim] = inside[..., in_source]
+    if dim == 3 and depth is not None:
+        z = unit_depth(depth, source, skeleton)
+        z = z[..., skeleton.flip] if flip else z
+        known = inside & (z >= 0) & (z <= 1)
+        target[known, 2] = z[known]
+    return target
+
+
+def unit_depth(depth: np.ndarray, source: str | Skeleton, skeleton: str | Skeleton) -> np.ndarray:
+    """Depth as the network takes it: ``(Z - Z of the pelvis) / 2000 mm + 0.5``.
+
+    So 0.5 is the depth of the pelvis, and 0 to 1 is 1 m before it to 1 m behind it. Where `source`
+    has no pelvis, the middle of the hips takes its place.
+
+    Args:
+        depth: (..., source joints), distance along the camera's axis in mm, NaN where unknown.
+        source: skeleton of `depth`.
+        skeleton: skeleton wanted.
+
+    Returns:
+        float64 (..., joints); NaN where the joint, or the pelvis, is unknown.
+
+    Raises:
+        ValueError: wrong number of joints, or `source` has neither pelvis nor hips.
+    """
+    source = get_skeleton(source)
+    depth = np.asarray(depth, float)
+    converted = convert(depth[..., None], source, skeleton)[..., 0]
+    root = ("pelvis",) if "pelvis" in source.joints else ("right_hip", "left_hip")
+    root = depth[..., [source.index(joint) for joint in root]].mean(axis=-1, keepdims=True)
+    return (converted - root) / DEPTH_RANGE + 0.5
+
+
+def depth_mm(depth):
+    """A network's z in mm relative to the root, away from the camera is positive.
+
+    The inverse of `unit_depth`.
+    """
+    return DEPTH_RANGE * (np.asarray(depth) - 0.5)

@@ -1,0 +1,125 @@
+"""Predictions as files that public evaluation programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from deephar.data.targets import depth_mm
+from deephar.evaluation.pose import in_skeleton
+from deephar.files import replacing, writing_h5
+from deephar.skeletons import convert, get_skeleton
+
+# ----------------------------------------------------------------------------------- predictions
+
+# What the published annotation of a data set calls the centre of the top left pixel. Predictions
+# are saved like the annotation, so that an evaluation program may compare the two as they are.
+_PIXEL_ORIGIN = {"mpii16": 1, "lsp14": 0, "penn13": 1}
+
+
+def save_predictions(path, predictions, dataset):
+    """Writes the last block's predictions in the form that public evaluation programs read.
+
+    One row a person, in the order of the data set (of its annotation file):
+
+    - ``preds`` (N, J, 2), float64: x and y in pixels of the original image, joints in the order of
+      the data set (MPII: 16, LSP: 14), in the convention of its published annotation: for MPII the
+      top left pixel is (1, 1), for LSP (0, 0). MATLAB shows an HDF5 array of this shape as
+      2 x J x N.
+    - ``pred``, for LSP only: the same, 2 x J x N in MATLAB.
+    - ``visibility`` (N, J): what the network gives, in [0, 1].
+    - ``depth`` (N, J), of a 3D network only: mm behind the root.
+    - ``imgname`` (N): file names of the images; ``names`` (N): of the persons.
+    - attributes of the file: ``dataset``, ``skeleton``, ``joints``, ``pixel_origin``.
+
+    ``preds`` in this shape and convention is what pose-hg-demo (A. Newell) writes and what
+    eval-mpii-pose (A. Nibali) reads, as ``.h5``. pytorch-pose (W. Yang) and the code of HRNet and
+    simple-baselines (B. Xiao) read the same key from a MATLAB file: give a path that ends in
+    ``.mat``. eval_pose (W. Yang), for LSP, reads ``pred`` from a MATLAB file. They all go by row:
+    they need every person of the split, in the order of their own copy of the annotation.
+
+    Args:
+        path: file to write, ``.h5`` or ``.mat``.
+        predictions: `Predictions`.
+        dataset: the data set they were made for.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another suffix, or a skeleton that lacks joints of the data set.
+        OSError: the file cannot be written.
+    """
+    _check_suffix(path)
+    samples = [dataset[i] for i in range(len(dataset))]
+    skeleton = get_skeleton(samples[0].skeleton)
+    origin = _PIXEL_ORIGIN.get(skeleton.name, 0)
+    visibility = convert(predictions.visibility[-1, ..., None], predictions.skeleton, skeleton)
+    arrays = {
+        "preds": in_skeleton(predictions, skeleton.name)[-1] + origin,
+        "visibility": visibility[..., 0],
+        "imgname": [_image_name(sample) for sample in samples],
+        "names": list(predictions.names),
+    }
+    if predictions.depth is not None:
+        depth = convert(predictions.depth[-1, ..., None], predictions.skeleton, skeleton)
+        arrays["depth"] = depth_mm(depth[..., 0])
+    if skeleton.name == "lsp14":
+        arrays["pred"] = arrays["preds"]
+    attributes = {
+        "dataset": dataset.name,
+        "skeleton": skeleton.name,
+        "joints": list(skeleton.joints),
+        "pixel_origin": origin,
+    }
+    if Path(path).suffix == ".mat":
+        _write_mat(path, arrays | attributes)
+    else:
+        with writing_h5(path) as file:
+            for key, array in arrays.items():
+                file[key] = array
+            file.attrs.update(attributes)
+    return Path(path)
+
+
+def _write_mat(path, arrays):
+    from scipy.io import savemat  # late: slow to import, seldom needed
+
+    # MATLAB's form of a list of texts is a cell array, which SciPy makes of an array of objects.
+    arrays |= {key: np.array(v, object) for key, v in arrays.items() if isinstance(v, list)}
+    if "pred" in arrays:
+        arrays["pred"] = arrays["pred"].T
+    with replacing(path) as part:
+        savemat(part, arrays)
+
+
+def check_predictions_path(path):
+    """Checks that predictions can be saved there before they are made.
+
+    Raises:
+        ValueError: another suffix than ``.h5`` or ``.mat``, or the path of another file.
+    """
+    _check_suffix(path)
+    _check_not_in_the_way(path)
+
+
+def _check_suffix(path):
+    if Path(path).suffix not in (".h5", ".mat"):
+        raise ValueError(f"{path}: predictions are saved as .h5 or .mat; give such a path")
+
+
+def _check_not_in_the_way(path):
+    """Raises rather than let predictions take the place of another file, such as the weights."""
+    if Path(path).suffix != ".h5" or not Path(path).is_file():
+        return
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            if "preds" in file:
+                return
+    raise ValueError(f"{path}: exists, and holds no predictions; give another path")
+
+
+def _image_name(sample):
+    return sample.name if isinstance(sample.image, np.ndarray) else Path(sample.image).name
