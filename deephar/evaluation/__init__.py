@@ -12,7 +12,8 @@ scores.answer.total, scores.answer.per_group["Wrist"]
 Actions of persons in videos, and their poses along the way:
 
 dataset = deephar.data.PennAction("datasets/PennAction", split="test")
-predictions = predict_actions(model, config, dataset, clips="multi", mirror=True)
+protocol = ActionProtocol(clips="multi", mirror=True)
+predictions = predict_actions(model, config, dataset, protocol=protocol)
 scores = score_actions(predictions, dataset)
 print(format_actions(scores))
 scores.answer.total, scores.confusion

@@ -27,7 +27,12 @@ from deephar.evaluation.tables import (
     print_table,
 )
 from deephar.files import replacing
-from deephar.inference.actions import find_head, predict_actions, trained_subsampling
+from deephar.inference.actions import (
+    ActionProtocol,
+    find_head,
+    predict_actions,
+    trained_subsampling,
+)
 from deephar.inference.network import require_images, require_joints
 from deephar.inference.poses import predict_poses
 
@@ -224,6 +229,7 @@ def evaluate_actions(
     head=None,
     *,
     subsampling=None,
+    batch_size=4,
     limit=None,
     command="",
     **options,
@@ -237,12 +243,13 @@ def evaluate_actions(
         weights_name: a name in weights/index.json, or the path of a weights file.
         folder: where the files go; made if missing.
         head: see `predict_actions`.
-        subsampling: see `predict_actions`; by default what the weights say they were trained with
+        subsampling: see `ActionProtocol`; by default what the weights say they were trained with
             (the fact ``subsampling``; the middle one of several), else 1.
+        batch_size: clips a call of the model.
         limit: only so many videos, spread over the data set; the score is then of this part, and
             says so.
         command: the command line, kept in results.json.
-        **options: `clips`, `mirror`, `boxes`, `num_frames` and `batch_size` of `predict_actions`.
+        **options: `clips`, `mirror`, `boxes` and `num_frames` of `ActionProtocol`.
 
     Returns:
         The `ActionScores`.
@@ -265,15 +272,17 @@ def evaluate_actions(
         require_joints(config.skeleton, dataset.skeleton)
     model, config = weights.load_model(weights_name)
 
+    if subsampling is None:
+        subsampling = trained_subsampling(facts)
     print(dataset)
     predictions = predict_actions(
         model,
         config,
         dataset,
-        head,
-        subsampling=trained_subsampling(facts) if subsampling is None else subsampling,
+        head=head,
+        protocol=ActionProtocol(subsampling=subsampling, **options),
+        batch_size=batch_size,
         progress=sys.stdout.isatty(),
-        **options,
     )
     scores = score_actions(predictions, dataset)
     written = [

@@ -205,18 +205,18 @@ def action_summary(scores):
 
 def _protocol(scores):
     """The protocol in words."""
-    found = scores.predictions
+    found, protocol = scores.predictions, scores.predictions.protocol
     counts = found.clips_per_video
-    text = f"{found.clips} clip"
-    if found.clips == "multi":
+    text = f"{protocol.clips} clip"
+    if protocol.clips == "multi":
         text += f" ({counts.min()} to {counts.max()} clips a video)"
-    if found.mirror:
+    if protocol.mirror:
         text += " and mirror images"
     spread = "spread over the whole video"
-    if found.subsampling != "whole":
-        spread = f"subsampling {found.subsampling}"
-    source = "labelled poses" if found.poses is None else f"boxes: {found.boxes}"
-    return f"{text}, {found.num_frames} frames, {spread}, {source}"
+    if protocol.subsampling != "whole":
+        spread = f"subsampling {protocol.subsampling}"
+    source = "labelled poses" if found.poses is None else f"boxes: {protocol.boxes}"
+    return f"{text}, {protocol.num_frames} frames, {spread}, {source}"
 
 
 def _action_title(scores):

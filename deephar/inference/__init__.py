@@ -4,12 +4,13 @@ Poses of all persons of a data set, and actions of all its videos:
 
     model, config = deephar.weights.load_model("vgg16-medium")
     predictions = predict_poses(model, config, dataset, crops="flip")
-    predictions = predict_actions(model, config, videos, clips="multi", mirror=True)
+    protocol = ActionProtocol(clips="multi", mirror=True)
+    predictions = predict_actions(model, config, videos, protocol=protocol)
 
 For pictures and videos of your own there is `deephar.Predictor`.
 """
 
-from deephar.inference.actions import ActionPredictions, predict_actions
+from deephar.inference.actions import ActionPredictions, ActionProtocol, predict_actions
 from deephar.inference.annotate import annotate_video
 from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
 from deephar.inference.person import Person
@@ -19,6 +20,7 @@ from deephar.inference.search import find_person
 
 __all__ = [
     "ActionPredictions",
+    "ActionProtocol",
     "Person",
     "Predictions",
     "Predictor",

@@ -7,11 +7,11 @@ is too short for several clips is scored by its single clip: none is left out, n
 
 from __future__ import annotations
 
-import dataclasses
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from deephar.data.clips import (
 )
 from deephar.data.images import load_image
 from deephar.data.loading import batches_of, loaded_ahead
-from deephar.data.samples import whole_of
+from deephar.data.samples import Video, whole_of
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.inference.network import (
     MIRROR,
@@ -39,8 +39,47 @@ from deephar.inference.network import (
 from deephar.inference.poses import Predictions, pose_in_image, predictions_from
 from deephar.skeletons import get_skeleton
 
+if TYPE_CHECKING:
+    import keras
+
+    from deephar.models import ModelConfig
+
 CLIPS = ("single", "multi")
 BOXES = ("gt", "predicted", "full")
+_MIN_FRAMES = 4  # of a clip: what the networks need
+
+
+@dataclass(frozen=True)
+class ActionProtocol:
+    """Which clips of a video are shown to a network, and how they are cropped.
+
+    Attributes:
+        clips: "single", the middle clip of each video, or "multi", clips half a clip apart.
+        mirror: whether each clip is averaged with its mirror image. Twice the work.
+        boxes: "gt", the union of the label boxes over the frames of the clip; "predicted", the box
+            that encloses the poses on the full first, middle and last frame of the video; "full".
+        subsampling: frames of the video from one frame of a clip to the next, or "whole": clips
+            that are spread over the whole video.
+        num_frames: frames of a clip; None for what the network was trained on.
+
+    Raises:
+        ValueError: a value is none of the above.
+    """
+
+    clips: str = "single"
+    mirror: bool = False
+    boxes: str = "gt"
+    subsampling: int | str = 1
+    num_frames: int | None = None
+
+    def __post_init__(self):
+        for name, choices in (("clips", CLIPS), ("boxes", BOXES)):
+            value = getattr(self, name)
+            if value not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
+        if self.num_frames is not None and self.num_frames < _MIN_FRAMES:
+            raise ValueError(f"A clip must have at least 4 frames, got {self.num_frames}.")
+        clip_starts(1, 1, self.subsampling)  # raises if it cannot be used
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +93,8 @@ class ActionPredictions:
         labels: int (N,), true action of each.
         actions: names of the C actions.
         head: name of the network's head that gave them.
-        clips: "single" or "multi".
+        protocol: the `ActionProtocol`, with the number of frames that the clips had.
         clips_per_video: int (N,), clips that were averaged.
-        mirror: whether mirror images were averaged as well.
-        boxes: "gt", "predicted" or "full".
-        num_frames: frames of a clip.
-        subsampling: frames of the video from one frame of a clip to the next, or "whole".
         poses: `Predictions` of the frames that the clips show, each frame once, with names
             ``VIDEO#FRAME`` (float32); None of a network that takes poses.
         frames: int (F, 2), video and frame of each of `poses`; None without them.
@@ -70,12 +105,8 @@ class ActionPredictions:
     labels: np.ndarray
     actions: tuple[str, ...]
     head: str
-    clips: str
+    protocol: ActionProtocol
     clips_per_video: np.ndarray
-    mirror: bool
-    boxes: str
-    num_frames: int
-    subsampling: int | str
     poses: Predictions | None
     frames: np.ndarray | None
 
@@ -84,19 +115,15 @@ class ActionPredictions:
 
 
 def predict_actions(
-    model,
-    config,
-    dataset,
-    head=None,
+    model: keras.Model | Callable,
+    config: ModelConfig,
+    dataset: Sequence[Video],
     *,
-    clips="single",
-    mirror=False,
-    boxes="gt",
-    subsampling=1,
-    num_frames=None,
-    batch_size=4,
-    progress=False,
-):
+    head: str | None = None,
+    protocol: ActionProtocol = ActionProtocol(),
+    batch_size: int = 4,
+    progress: bool = False,
+) -> ActionPredictions:
     """Predicts the action of every video of a data set, and the poses along the way.
 
     Crops are those that training uses (`deephar.data.clips.crop_clip`), without augmentation. Each
@@ -111,13 +138,7 @@ def predict_actions(
         config: its `ModelConfig`.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Video`, and `actions`.
         head: name of the head to ask, a key of `config.actions`; see `find_head`.
-        clips: "single", the middle clip of each video, or "multi", clips half a clip apart.
-        mirror: averages each clip with its mirror image. Twice the work.
-        boxes: "gt", the union of the label boxes over the frames of the clip; "predicted", the box
-            that encloses the poses on the full first, middle and last frame of the video; "full".
-        subsampling: frames of the video from one frame of a clip to the next, or "whole": clips
-            that are spread over the whole video.
-        num_frames: frames of a clip; by default what the network was trained on.
+        protocol: which clips to show, and how they are cropped.
         batch_size: clips a call of the model.
         progress: shows a Keras progress bar.
 
@@ -125,28 +146,28 @@ def predict_actions(
         `ActionPredictions`.
 
     Raises:
-        ValueError: the data set is empty, the head does not fit it, an argument is none of the
-            above, a video cannot be used (names it), or the model's output has another form.
+        ValueError: the data set is empty, the head or the protocol does not fit, a video cannot be
+            used (names it), or the model's output has another form.
         FileNotFoundError: a frame is missing.
     """
     head = find_head(config, dataset, head)
-    settings = _Settings(config, clips, mirror, boxes, subsampling, num_frames or config.num_frames)
-    _check(settings, dataset, batch_size)
+    protocol = replace(protocol, num_frames=protocol.num_frames or config.num_frames)
+    _check(config, protocol, dataset, batch_size)
     found_boxes = None
-    if boxes == "predicted":
+    if protocol.boxes == "predicted":
         stills = for_stills(model)
         found_boxes = predicted_boxes(stills, config, dataset, progress=progress)
-    if clips == "single":
-        batch_size = min(batch_size, len(dataset) * (2 if mirror else 1))
-    result = _Averages(settings, dataset, head)
+    if protocol.clips == "single":
+        batch_size = min(batch_size, len(dataset) * (2 if protocol.mirror else 1))
+    result = _Averages(config, protocol, dataset, head)
     bar = progress_bar(len(dataset), "video") if progress else None
-    jobs = _clip_jobs(dataset, settings, found_boxes)
+    jobs = _clip_jobs(dataset, config, protocol, found_boxes)
     views = (view for made in loaded_ahead(jobs, 1 + batch_size) for view in made)
     for batch in batches_of(views, batch_size):
         outputs = call_network(model, stacked([view.inputs for view in batch], batch_size))
         scores = actions_of(outputs, head, config.actions[head])
         poses = [None] * len(batch)
-        if not settings.from_labels:
+        if not _takes_poses(config):
             poses = poses_of(outputs, config, leading=2)
         for place, view in enumerate(batch):
             result.add(view, scores[place], poses[place])
@@ -198,40 +219,25 @@ def trained_subsampling(facts):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Settings:
-    config: object
-    clips: str
-    mirror: bool
-    boxes: str
-    subsampling: int | str
-    num_frames: int | None
-
-    @property
-    def from_labels(self):
-        """Whether the network takes the labelled poses in place of images."""
-        return self.config.stem == "none"
+def _takes_poses(config):
+    """Whether the network takes the labelled poses in place of images."""
+    return config.stem == "none"
 
 
-def _check(settings, dataset, batch_size):
+def _check(config, protocol, dataset, batch_size):
     if len(dataset) == 0:
-        raise ValueError("the data set is empty: there is no video to predict the action of")
-    for name, choices in (("clips", CLIPS), ("boxes", BOXES)):
-        if getattr(settings, name) not in choices:
-            raise ValueError(
-                f"{name} must be one of {', '.join(choices)}, and is {getattr(settings, name)!r}"
-            )
+        raise ValueError("The data set is empty: there is no video to predict the action of.")
     if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    if settings.num_frames is None or settings.num_frames < 4:
-        raise ValueError(f"a clip must have at least 4 frames, num_frames is {settings.num_frames}")
-    if settings.from_labels and settings.boxes == "predicted":
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    if protocol.num_frames is None:
+        raise ValueError("The network does not say how many frames a clip has; give num_frames.")
+    if _takes_poses(config) and protocol.boxes == "predicted":
         raise ValueError(
-            'boxes="predicted" takes a network that sees images; this one takes labelled poses: '
-            'use boxes="gt"'
+            'boxes="predicted" needs a network that sees images, and this one takes labelled '
+            'poses; use boxes="gt".'
         )
-    if not settings.from_labels:
-        require_joints(settings.config.skeleton, dataset.skeleton)
+    if not _takes_poses(config):
+        require_joints(config.skeleton, dataset.skeleton)
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,47 +251,47 @@ class _View:
     mirrored: bool
 
 
-def _clip_jobs(dataset, settings, found_boxes):
+def _clip_jobs(dataset, config, protocol, found_boxes):
     """Functions that make the views of one clip each; all clips of all videos in order."""
     for number in range(len(dataset)):
         video = dataset[number]
         num_frames = len(video.joints)
         if num_frames == 0:
             raise ValueError(f"{video.name}: the video has no frames; remove it from the data set")
-        if not settings.from_labels and len(video.frames) == 0:
+        if not _takes_poses(config) and len(video.frames) == 0:
             raise ValueError(
                 f"{video.name}: only labels are at hand, and the network takes images; get the "
                 "frames of the data set, or use a network that takes poses"
             )
         starts = [None]
-        if settings.clips == "multi":
-            starts = clip_starts(num_frames, settings.num_frames, settings.subsampling)
+        if protocol.clips == "multi":
+            starts = clip_starts(num_frames, protocol.num_frames, protocol.subsampling)
         box = None if found_boxes is None else found_boxes[number]
-        if settings.boxes == "full":
+        if protocol.boxes == "full":
             box = full_box(video.size)
         decoded = None
-        if len(starts) > 1 and not settings.from_labels:
+        if len(starts) > 1 and not _takes_poses(config):
             decoded = _Decoded(video.frames)
         for turn, start in enumerate(starts):
-            clip = clip_of(video, settings.num_frames, settings.subsampling, start=start, box=box)
-            yield partial(_views, settings, number, clip, decoded, turn)
+            clip = clip_of(video, protocol.num_frames, protocol.subsampling, start=start, box=box)
+            yield partial(_views, config, protocol, number, clip, decoded, turn)
 
 
-def _views(settings, number, clip, decoded, turn):
-    config, video = settings.config, clip.video
+def _views(config, protocol, number, clip, decoded, turn):
+    video = clip.video
     if decoded is not None:
         frames = decoded.frames_of(clip.indices, turn)
-        clip = dataclasses.replace(clip, video=dataclasses.replace(video, frames=frames))
-    if settings.from_labels:
+        clip = replace(clip, video=replace(video, frames=frames))
+    if _takes_poses(config):
         poses = pose_sequence(video, clip.indices, clip.box, config.skeleton, config.dim)
         views = [_View(number, clip.indices, poses, None, False)]
-        if settings.mirror:
+        if protocol.mirror:
             mirrored = mirrored_poses(poses, config.skeleton)
             views.append(_View(number, clip.indices, mirrored, None, True))
         return views
     crop = crop_clip(clip, config.image_size, config.skeleton, config.dim)
     views = [_View(number, clip.indices, crop.images, crop.affine, False)]
-    if settings.mirror:
+    if protocol.mirror:
         images = crop.images[:, :, ::-1]
         views.append(_View(number, clip.indices, images, MIRROR @ crop.affine, True))
     return views
@@ -352,13 +358,14 @@ class _Some(Sequence):
 class _Averages:
     """Sums up scores and poses, view by view in the order of the videos."""
 
-    def __init__(self, settings, dataset, head):
-        self._settings, self._dataset, self._head = settings, dataset, head
+    def __init__(self, config, protocol, dataset, head):
+        self._config, self._protocol = config, protocol
+        self._dataset, self._head = dataset, head
         self._scores = None
         self._views = np.zeros(len(dataset), int)
         self._open = {}  # sums of the poses of videos that are not complete, by video
         self._poses, self._frames = [], []
-        self._flip = get_skeleton(settings.config.skeleton).flip
+        self._flip = get_skeleton(config.skeleton).flip
 
     def add(self, view, scores, poses):
         """Takes the scores (P, C) and poses (T, P, J, dim + 1), or None, of a view."""
@@ -381,7 +388,7 @@ class _Averages:
             self._frames.append((number, index))
 
     def predictions(self):
-        settings, dataset = self._settings, self._dataset
+        dataset = self._dataset
         for number in list(self._open):
             self._close(number)
         videos = [dataset[i] for i in range(len(dataset))]
@@ -390,19 +397,15 @@ class _Averages:
             frames = np.array(self._frames)
             names = [frame_name(videos[number].name, index) for number, index in self._frames]
             stack = np.stack(self._poses, axis=1)
-            poses = predictions_from(stack, names, settings.config.skeleton, views=1)
+            poses = predictions_from(stack, names, self._config.skeleton, views=1)
         return ActionPredictions(
             scores=self._scores / self._views[:, None],
             names=tuple(video.name for video in videos),
             labels=np.array([video.action for video in videos]),
             actions=tuple(whole_of(dataset).actions),
             head=self._head,
-            clips=settings.clips,
-            clips_per_video=self._views // (2 if settings.mirror else 1),
-            mirror=settings.mirror,
-            boxes=settings.boxes,
-            num_frames=settings.num_frames,
-            subsampling=settings.subsampling,
+            protocol=self._protocol,
+            clips_per_video=self._views // (2 if self._protocol.mirror else 1),
             poses=poses,
             frames=frames,
         )

@@ -517,13 +517,17 @@ def _cached(args, model, config, data):
 
 def _train(args, config, data, model, batches, out, training, resume, score=None, whole=None):
     from deephar.evaluation import score_actions
-    from deephar.inference import predict_actions
+    from deephar.inference import ActionProtocol, predict_actions
 
     subsampling = args.subsampling or _SUBSAMPLING
 
     def score_clips():
         predictions = predict_actions(
-            model, config, data.validation, data.head, subsampling=subsampling
+            model,
+            config,
+            data.validation,
+            head=data.head,
+            protocol=ActionProtocol(subsampling=subsampling),
         )
         return {"accuracy": score_actions(predictions, data.validation).answer.total}
 

@@ -1,5 +1,7 @@
 """Clips to class scores, averages and accuracy; the poses along the way."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,13 +9,13 @@ import pytest
 from deephar.data import Subset
 from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, pose_sequence
 from deephar.evaluation import score_actions
-from deephar.inference import predict_actions
+from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import find_head, mirrored_poses
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.models import ModelConfig
 from deephar.skeletons import get_skeleton
 
-MULTI = {"clips": "multi", "mirror": True}
+MULTI = ActionProtocol(clips="multi", mirror=True)
 
 
 def by_brightness(clips):
@@ -75,7 +77,10 @@ def test_multi_clip_averages_the_probabilities_of_clips_and_mirror_images(
 ):
     dataset = dot_videos()
     predictions = predict_actions(
-        clips(by_brightness, blocks=2), clip_config, dataset, subsampling=subsampling, **MULTI
+        clips(by_brightness, blocks=2),
+        clip_config,
+        dataset,
+        protocol=replace(MULTI, subsampling=subsampling),
     )
     for number, video in enumerate(dataset):
         starts = clip_starts(len(video.joints), 4, subsampling)
@@ -90,28 +95,30 @@ def test_multi_clip_averages_the_probabilities_of_clips_and_mirror_images(
     assert predictions.clips_per_video[1] > 1
 
 
-@pytest.mark.parametrize("options", [{}, MULTI])
-def test_batches_change_nothing_and_have_one_size(clip_config, dot_videos, clips, options):
+@pytest.mark.parametrize("protocol", [ActionProtocol(), MULTI])
+def test_batches_change_nothing_and_have_one_size(clip_config, dot_videos, clips, protocol):
     dataset, sizes, network = dot_videos(), [], clips(by_brightness)
 
     def model(batch):
         sizes.append(len(batch))
         return network(batch)
 
-    whole = predict_actions(network, clip_config, dataset, batch_size=100, **options)
-    parts = predict_actions(model, clip_config, dataset, batch_size=2, **options)
+    whole = predict_actions(network, clip_config, dataset, protocol=protocol, batch_size=100)
+    parts = predict_actions(model, clip_config, dataset, protocol=protocol, batch_size=2)
     assert set(sizes) == {2}
     np.testing.assert_allclose(parts.scores, whole.scores, atol=1e-6)
     np.testing.assert_allclose(parts.poses.joints, whole.poses.joints, atol=1e-3)
 
 
-@pytest.mark.parametrize("options", [{}, {"mirror": True}, {"boxes": "full"}, MULTI])
-def test_joints_are_found_in_pixels_and_each_frame_once(clip_config, dot_videos, clips, options):
+@pytest.mark.parametrize(
+    "protocol", [ActionProtocol(), ActionProtocol(mirror=True), ActionProtocol(boxes="full"), MULTI]
+)
+def test_joints_are_found_in_pixels_and_each_frame_once(clip_config, dot_videos, clips, protocol):
     dataset = dot_videos()
-    predictions = predict_actions(clips(by_brightness), clip_config, dataset, **options)
+    predictions = predict_actions(clips(by_brightness), clip_config, dataset, protocol=protocol)
     seen = {tuple(pair) for pair in predictions.frames}
     assert len(seen) == len(predictions.frames) == len(predictions.poses.names)
-    if options == MULTI:
+    if protocol == MULTI:
         assert {frame for video, frame in seen if video == 1} == set(range(12))
     for (video, frame), joints in zip(predictions.frames, predictions.poses.joints[0], strict=True):
         side = max(dataset[video].size)
@@ -127,10 +134,14 @@ def test_boxes_are_those_asked_for(clip_config, config, dot_videos, clips, reade
         "deephar.inference.actions.clip_of",
         lambda *args, box, **kwargs: boxes.append(box) or taken(*args, box=box, **kwargs),
     )
-    predict_actions(clips(by_brightness), clip_config, dataset, boxes="full")
+    predict_actions(
+        clips(by_brightness), clip_config, dataset, protocol=ActionProtocol(boxes="full")
+    )
     np.testing.assert_allclose(boxes, [full_box(video.size) for video in dataset])
     boxes.clear()
-    predict_actions(clips(by_brightness), clip_config, dataset, boxes="predicted")
+    predict_actions(
+        clips(by_brightness), clip_config, dataset, protocol=ActionProtocol(boxes="predicted")
+    )
     np.testing.assert_allclose(boxes, predicted_boxes(reader(), config, dataset), atol=1e-3)
 
 
@@ -144,7 +155,7 @@ def test_overlapping_clips_decode_each_frame_once(
     dataset = dataset.changed(0, frames=paths)
     decoded, imdecode = [], cv2.imdecode
     monkeypatch.setattr(cv2, "imdecode", lambda *args: decoded.append(1) or imdecode(*args))
-    predict_actions(clips(by_brightness), clip_config, dataset, **MULTI)
+    predict_actions(clips(by_brightness), clip_config, dataset, protocol=MULTI)
     assert len(decoded) == 12
 
 
@@ -156,7 +167,11 @@ def test_labelled_poses_take_the_place_of_images(dot_videos):
         return always(0)(poses)
 
     predictions = predict_actions(
-        poses_only(answer), LABELS, dataset, subsampling="whole", mirror=True, batch_size=6
+        poses_only(answer),
+        LABELS,
+        dataset,
+        protocol=ActionProtocol(subsampling="whole", mirror=True),
+        batch_size=6,
     )
     for number, video in enumerate(dataset):
         clip = clip_of(video, 4, "whole")
@@ -189,8 +204,13 @@ def test_a_model_that_is_always_wrong_gives_zero_whatever_the_protocol(
     dataset = dot_videos((9, 1, 3, 12, 2))  # three are shorter than a clip
     for number in range(5):
         dataset = dataset.changed(number, action=1)
-    for options in ({}, {"mirror": True}, {"clips": "multi"}, MULTI):
-        predictions = predict_actions(clips(always(0, 2)), clip_config, dataset, **options)
+    for protocol in (
+        ActionProtocol(),
+        ActionProtocol(mirror=True),
+        ActionProtocol(clips="multi"),
+        MULTI,
+    ):
+        predictions = predict_actions(clips(always(0, 2)), clip_config, dataset, protocol=protocol)
         scores = score_actions(predictions, dataset)
         assert scores.answer.total == 0
         assert scores.answer.count == scores.videos == 5
@@ -202,7 +222,9 @@ def test_a_model_that_is_always_wrong_gives_zero_whatever_the_protocol(
 def test_short_videos_are_scored_by_their_single_clip(clip_config, dot_videos, clips):
     dataset = dot_videos((2, 3, 12))
     single = predict_actions(clips(by_brightness), clip_config, dataset)
-    multi = predict_actions(clips(by_brightness), clip_config, dataset, clips="multi")
+    multi = predict_actions(
+        clips(by_brightness), clip_config, dataset, protocol=ActionProtocol(clips="multi")
+    )
     np.testing.assert_allclose(multi.scores[:, :2], single.scores[:, :2], atol=1e-6)
     assert multi.clips_per_video.tolist()[:2] == [1, 1]
     frames = [frame for video, frame in single.frames if video == 0]
@@ -267,17 +289,28 @@ def test_joints_that_are_nowhere_labelled_are_not_scored(clip_config, dot_videos
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clips": "all"}, "clips must be one of single, multi"),
-        ({"boxes": "true"}, "boxes must be one of gt, predicted, full"),
         ({"batch_size": 0}, "batch_size"),
-        ({"num_frames": 1}, "at least 4 frames"),
-        ({"subsampling": 0}, "subsampling"),
         ({"head": "penn"}, "no head 'penn'.*dots"),
     ],
 )
 def test_bad_arguments_are_explained(clip_config, dot_videos, clips, options, message):
     with pytest.raises(ValueError, match=message):
         predict_actions(clips(by_brightness), clip_config, dot_videos(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clips": "all"}, "clips must be one of single, multi"),
+        ({"boxes": "true"}, "boxes must be one of gt, predicted, full"),
+        ({"num_frames": 1}, "at least 4 frames"),
+        ({"subsampling": 0}, "subsampling"),
+        ({"subsampling": "all"}, "subsampling"),
+    ],
+)
+def test_bad_protocols_are_explained(options, message):
+    with pytest.raises(ValueError, match=message):
+        ActionProtocol(**options)
 
 
 def test_bad_videos_are_named(clip_config, dot_videos, clips):
@@ -343,7 +376,12 @@ def test_scores_that_are_not_finite_are_refused(clip_config, dot_videos, clips):
 
 def test_poses_take_label_boxes_only(dot_videos):
     with pytest.raises(ValueError, match="sees images"):
-        predict_actions(poses_only(always(0)), LABELS, dot_videos(), boxes="predicted")
+        predict_actions(
+            poses_only(always(0)),
+            LABELS,
+            dot_videos(),
+            protocol=ActionProtocol(boxes="predicted"),
+        )
 
 
 def test_a_missing_frame_ends_a_multi_clip_evaluation(clip_config, dot_videos, clips, tmp_path):
@@ -352,4 +390,4 @@ def test_a_missing_frame_ends_a_multi_clip_evaluation(clip_config, dot_videos, c
         cv2.imwrite(path, np.zeros((90, 90, 3), np.uint8))
     dataset = dot_videos((9, 12)).changed(1, frames=paths, size=(90, 90))
     with pytest.raises(FileNotFoundError, match=r"000005\.png"):
-        predict_actions(clips(by_brightness), clip_config, dataset, **MULTI)
+        predict_actions(clips(by_brightness), clip_config, dataset, protocol=MULTI)

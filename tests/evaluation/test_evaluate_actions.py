@@ -17,7 +17,7 @@ from deephar.evaluation import (
     write_videos,
 )
 from deephar.evaluation.evaluate import check_action_names
-from deephar.inference import predict_actions
+from deephar.inference import ActionProtocol, predict_actions
 from deephar.models import ModelConfig
 
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.5, 0.3]])
@@ -30,7 +30,9 @@ def scores(clip_config, dot_videos, clips):
     def build(dataset=None, config=clip_config, dim=2, **options):
         dataset = dataset or dot_videos()
         model = clips(lambda batch: ANSWERS[: len(batch)], blocks=2, dim=dim)
-        predictions = predict_actions(model, config, dataset, batch_size=3, **options)
+        predictions = predict_actions(
+            model, config, dataset, protocol=ActionProtocol(**options), batch_size=3
+        )
         return score_actions(predictions, dataset)
 
     return build
