@@ -66,7 +66,7 @@ class Predictor:
     """
 
     def __init__(self, weights=None, head=None):
-        name = _default_weights() if weights is None else weights
+        name = weight_files.default_name() if weights is None else weights
         path = weight_files.find(name)
         self.config = weight_files.read_config(path)
         require_images(self.config, path)
@@ -254,21 +254,6 @@ def _size(image):
 
 
 # ----------------------------------------------------------------------------------- the weights
-
-
-def _default_weights():
-    entries = weight_files.index()
-    for name, entry in entries.items():
-        if entry.get("default"):
-            return name
-    path = weight_files.weights_folder() / "index.json"
-    known = ", ".join(sorted(entries)) or "none yet"
-    lost = f"; {missing}" if (missing := weight_files.missing_index()) else ""
-    raise FileNotFoundError(
-        f"{path} names no default weights (entries: {known}): say which weights to use, by a name "
-        "or the path of a weights file, as in --weights runs/mpii/best.h5 (in Python: "
-        f'Predictor("runs/mpii/best.h5")){lost}'
-    )
 
 
 def _checked_head(path, heads, head):

@@ -23,6 +23,7 @@ from deephar.weights.files import (
     save,
 )
 from deephar.weights.registry import (
+    default_name,
     find,
     index,
     listed_as,
@@ -40,6 +41,7 @@ __all__ = [
     "FORMAT",
     "LoadReport",
     "convert",
+    "default_name",
     "describe",
     "digest",
     "find",

@@ -45,6 +45,27 @@ def index():
     return entries
 
 
+def default_name() -> str:
+    """The name of the weights that ``Predictor()`` takes.
+
+    Raises:
+        FileNotFoundError: the index names none, or is missing.
+        ValueError: as `index`.
+    """
+    entries = index()
+    for name, entry in entries.items():
+        if entry.get("default"):
+            return name
+    path = weights_folder() / "index.json"
+    known = ", ".join(sorted(entries)) or "none yet"
+    lost = f"; {missing}" if (missing := missing_index()) else ""
+    raise FileNotFoundError(
+        f"{path} names no default weights (entries: {known}): say which weights to use, by a name "
+        "or the path of a weights file, as in --weights runs/mpii/best.h5 (in Python: "
+        f'Predictor("runs/mpii/best.h5")){lost}'
+    )
+
+
 def missing_index():
     """What to do about an ``index.json`` that is not there; "" if it is there."""
     path = weights_folder() / "index.json"
