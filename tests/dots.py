@@ -11,6 +11,7 @@ from keras import ops
 from deephar.camera import Camera
 from deephar.data import Sample
 from deephar.data.samples import Video
+from deephar.inference import ActionProtocol
 from deephar.models import ModelConfig
 from deephar.skeletons import convert, get_skeleton
 
@@ -191,6 +192,41 @@ def clip_reader(answer, blocks=1, dim=2, head="dots"):
         return {"pose": poses.reshape(*clips.shape[:2], *poses.shape[1:]), f"action_{head}": scores}
 
     return model
+
+
+def by_brightness(clips):
+    """Probabilities (B, 3) that depend on what the clip shows, and on its mirror image."""
+    left = clips[:, :, :, :32].mean(axis=(1, 2, 3, 4))
+    right = clips[:, :, :, 32:].mean(axis=(1, 2, 3, 4))
+    logits = 20 * np.stack([left, right, 0.4 * (left + right)], axis=-1)
+    return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+
+
+def always(*classes):
+    """Probabilities of a network that answers these classes in turn, whatever it sees."""
+    answers = iter(())
+
+    def answer(clips):
+        nonlocal answers
+        rows = []
+        for _ in clips:
+            number = next(answers, None)
+            if number is None:
+                answers = iter(classes)
+                number = next(answers)
+            rows.append(np.eye(3)[number])
+        return np.stack(rows)
+
+    return answer
+
+
+def poses_only(answer):
+    """A function that takes poses in place of images."""
+    return lambda poses: {"action_dots": np.asarray(answer(poses))[:, None]}
+
+
+MULTI = ActionProtocol(clips="multi", mirror=True)
+LABELS = ModelConfig(stem="none", streams=("pose",), num_frames=4, actions={"dots": 3})
 
 
 @pytest.fixture

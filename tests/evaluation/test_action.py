@@ -1,199 +1,14 @@
-"""Clips to class scores, averages and accuracy; the poses along the way."""
+"""Scores of actions: accuracy, confusion, and the poses along the way."""
 
-from dataclasses import replace
-
-import cv2
 import numpy as np
 import pytest
+from dots import LABELS, MULTI, always, by_brightness, poses_only
 
 from deephar.data import Subset
-from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, pose_sequence
+from deephar.data.clips import clip_of
 from deephar.evaluation import score_actions
 from deephar.inference import ActionProtocol, predict_actions
-from deephar.inference.actions import find_head, mirrored_poses
-from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.models import ModelConfig
-from deephar.skeletons import get_skeleton
-
-MULTI = ActionProtocol(clips="multi", mirror=True)
-
-
-def by_brightness(clips):
-    """Probabilities (B, 3) that depend on what the clip shows, and on its mirror image."""
-    left = clips[:, :, :, :32].mean(axis=(1, 2, 3, 4))
-    right = clips[:, :, :, 32:].mean(axis=(1, 2, 3, 4))
-    logits = 20 * np.stack([left, right, 0.4 * (left + right)], axis=-1)
-    return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-
-
-def always(*classes):
-    """Probabilities of a network that answers these classes in turn, whatever it sees."""
-    answers = iter(())
-
-    def answer(clips):
-        nonlocal answers
-        rows = []
-        for _ in clips:
-            number = next(answers, None)
-            if number is None:
-                answers = iter(classes)
-                number = next(answers)
-            rows.append(np.eye(3)[number])
-        return np.stack(rows)
-
-    return answer
-
-
-def poses_only(answer):
-    """A function that takes poses in place of images."""
-    return lambda poses: {"action_dots": np.asarray(answer(poses))[:, None]}
-
-
-LABELS = ModelConfig(stem="none", streams=("pose",), num_frames=4, actions={"dots": 3})
-
-
-# --- prediction ---
-
-
-def test_single_clip_is_the_middle_clip_with_the_label_box(clip_config, dot_videos, clips):
-    dataset, seen = dot_videos(), []
-
-    def answer(batch):
-        seen.extend(batch)
-        return by_brightness(batch)
-
-    predictions = predict_actions(clips(answer), clip_config, dataset, batch_size=3)
-    for clip, video in zip(seen, dataset, strict=True):
-        expected = crop_clip(clip_of(video, 4), 64, "pa16j").images
-        np.testing.assert_array_equal(clip, expected)
-    assert predictions.names == ("video0", "video1", "video2")
-    assert predictions.clips_per_video.tolist() == [1, 1, 1]
-    np.testing.assert_array_equal(predictions.labels, [0, 1, 2])
-
-
-@pytest.mark.parametrize("subsampling", [1, 2, "whole"])
-def test_multi_clip_averages_the_probabilities_of_clips_and_mirror_images(
-    clip_config, dot_videos, clips, subsampling
-):
-    dataset = dot_videos()
-    predictions = predict_actions(
-        clips(by_brightness, blocks=2),
-        clip_config,
-        dataset,
-        protocol=replace(MULTI, subsampling=subsampling),
-    )
-    for number, video in enumerate(dataset):
-        starts = clip_starts(len(video.joints), 4, subsampling)
-        crops = [
-            crop_clip(clip_of(video, 4, subsampling, start=start), 64, "pa16j").images
-            for start in starts
-        ]
-        scores = by_brightness(np.stack([*crops, *(crop[:, :, ::-1] for crop in crops)]))
-        np.testing.assert_allclose(predictions.scores[0, number], scores.mean(axis=0), atol=1e-6)
-        assert predictions.clips_per_video[number] == len(starts)
-    np.testing.assert_array_equal(predictions.scores[1], predictions.scores[0])
-    assert predictions.clips_per_video[1] > 1
-
-
-@pytest.mark.parametrize("protocol", [ActionProtocol(), MULTI])
-def test_batches_change_nothing_and_have_one_size(clip_config, dot_videos, clips, protocol):
-    dataset, sizes, network = dot_videos(), [], clips(by_brightness)
-
-    def model(batch):
-        sizes.append(len(batch))
-        return network(batch)
-
-    whole = predict_actions(network, clip_config, dataset, protocol=protocol, batch_size=100)
-    parts = predict_actions(model, clip_config, dataset, protocol=protocol, batch_size=2)
-    assert set(sizes) == {2}
-    np.testing.assert_allclose(parts.scores, whole.scores, atol=1e-6)
-    np.testing.assert_allclose(parts.poses.joints, whole.poses.joints, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "protocol", [ActionProtocol(), ActionProtocol(mirror=True), ActionProtocol(boxes="full"), MULTI]
-)
-def test_joints_are_found_in_pixels_and_each_frame_once(clip_config, dot_videos, clips, protocol):
-    dataset = dot_videos()
-    predictions = predict_actions(clips(by_brightness), clip_config, dataset, protocol=protocol)
-    seen = {tuple(pair) for pair in predictions.frames}
-    assert len(seen) == len(predictions.frames) == len(predictions.poses.names)
-    if protocol == MULTI:
-        assert {frame for video, frame in seen if video == 1} == set(range(12))
-    for (video, frame), joints in zip(predictions.frames, predictions.poses.joints[0], strict=True):
-        side = max(dataset[video].size)
-        assert np.abs(joints - dataset[video].joints[frame]).max() < 0.02 * side
-    assert predictions.poses.names[0] == f"video0#{predictions.frames[0][1]:06d}"
-    assert score_actions(predictions, dataset).poses.answer.total == 100
-
-
-def test_boxes_are_those_asked_for(clip_config, config, dot_videos, clips, reader, monkeypatch):
-    dataset, boxes = dot_videos(), []
-    taken = clip_of
-    monkeypatch.setattr(
-        "deephar.inference.actions.clip_of",
-        lambda *args, box, **kwargs: boxes.append(box) or taken(*args, box=box, **kwargs),
-    )
-    predict_actions(
-        clips(by_brightness), clip_config, dataset, protocol=ActionProtocol(boxes="full")
-    )
-    np.testing.assert_allclose(boxes, [full_box(video.size) for video in dataset])
-    boxes.clear()
-    predict_actions(
-        clips(by_brightness), clip_config, dataset, protocol=ActionProtocol(boxes="predicted")
-    )
-    np.testing.assert_allclose(boxes, predicted_boxes(reader(), config, dataset), atol=1e-3)
-
-
-def test_overlapping_clips_decode_each_frame_once(
-    clip_config, dot_videos, clips, tmp_path, monkeypatch
-):
-    dataset = dot_videos((12,))
-    paths = [str(tmp_path / f"{number:06d}.png") for number in range(12)]
-    for path, image in zip(paths, dataset[0].frames, strict=True):
-        cv2.imwrite(path, image[..., ::-1])
-    dataset = dataset.changed(0, frames=paths)
-    decoded, imdecode = [], cv2.imdecode
-    monkeypatch.setattr(cv2, "imdecode", lambda *args: decoded.append(1) or imdecode(*args))
-    predict_actions(clips(by_brightness), clip_config, dataset, protocol=MULTI)
-    assert len(decoded) == 12
-
-
-def test_labelled_poses_take_the_place_of_images(dot_videos):
-    dataset, seen = dot_videos(frames=False), []
-
-    def answer(poses):
-        seen.extend(poses)
-        return always(0)(poses)
-
-    predictions = predict_actions(
-        poses_only(answer),
-        LABELS,
-        dataset,
-        protocol=ActionProtocol(subsampling="whole", mirror=True),
-        batch_size=6,
-    )
-    for number, video in enumerate(dataset):
-        clip = clip_of(video, 4, "whole")
-        poses = pose_sequence(video, clip.indices, clip.box, "pa16j")
-        np.testing.assert_array_equal(seen[2 * number], poses)
-        np.testing.assert_array_equal(seen[2 * number + 1], mirrored_poses(poses, "pa16j"))
-    assert predictions.poses is None
-    scores = score_actions(predictions, dataset)
-    assert scores.poses is None
-    assert scores.depth is None
-
-
-def test_unlabelled_joints_stay_unlabelled_in_the_mirror():
-    poses = np.random.default_rng(0).uniform(0.1, 0.9, (4, 16, 3)).astype(np.float32)
-    poses[:, 4] = 0  # right shoulder
-    mirrored = mirrored_poses(poses, "pa16j")
-    flip = get_skeleton("pa16j").flip
-    assert not mirrored[:, 5].any()
-    np.testing.assert_allclose(mirrored[:, 4, 0], 1 - poses[:, 5, 0])
-    np.testing.assert_array_equal(mirrored[..., 1:], poses[:, flip, 1:])
-    np.testing.assert_allclose(mirrored_poses(mirrored, "pa16j"), poses, atol=1e-6)
-
 
 # --- scoring ---
 
@@ -219,18 +34,6 @@ def test_a_model_that_is_always_wrong_gives_zero_whatever_the_protocol(
         assert scores.confusion.sum() == 5
 
 
-def test_short_videos_are_scored_by_their_single_clip(clip_config, dot_videos, clips):
-    dataset = dot_videos((2, 3, 12))
-    single = predict_actions(clips(by_brightness), clip_config, dataset)
-    multi = predict_actions(
-        clips(by_brightness), clip_config, dataset, protocol=ActionProtocol(clips="multi")
-    )
-    np.testing.assert_allclose(multi.scores[:, :2], single.scores[:, :2], atol=1e-6)
-    assert multi.clips_per_video.tolist()[:2] == [1, 1]
-    frames = [frame for video, frame in single.frames if video == 0]
-    assert frames == sorted(set(clip_indices(2, 4).tolist()))
-
-
 def test_scores_of_all_blocks_and_the_confusion_of_the_last(clip_config, dot_videos, clips):
     dataset = dot_videos((5, 5, 5, 5))
     predictions = predict_actions(clips(always(0, 1, 1, 2), 2), clip_config, dataset, batch_size=4)
@@ -243,6 +46,13 @@ def test_scores_of_all_blocks_and_the_confusion_of_the_last(clip_config, dot_vid
     assert scores.answer.interval == pytest.approx((0, 100))
     assert [top.total for top in scores.top5] == [100, 100]
     assert (scores.data, scores.source) == ("dots test", "drawn by the tests")
+
+
+def test_labelled_poses_as_input_are_not_scored(dot_videos):
+    dataset = dot_videos(frames=False)
+    scores = score_actions(predict_actions(poses_only(always(0)), LABELS, dataset), dataset)
+    assert scores.poses is None
+    assert scores.depth is None
 
 
 def test_top5_counts_the_five_best():
@@ -286,84 +96,6 @@ def test_joints_that_are_nowhere_labelled_are_not_scored(clip_config, dot_videos
 # --- bad input ---
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch_size": 0}, "batch_size"),
-        ({"head": "penn"}, "no head 'penn'.*dots"),
-    ],
-)
-def test_bad_arguments_are_explained(clip_config, dot_videos, clips, options, message):
-    with pytest.raises(ValueError, match=message):
-        predict_actions(clips(by_brightness), clip_config, dot_videos(), **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"clips": "all"}, "clips must be one of single, multi"),
-        ({"boxes": "true"}, "boxes must be one of gt, predicted, full"),
-        ({"num_frames": 1}, "at least 4 frames"),
-        ({"subsampling": 0}, "subsampling"),
-        ({"subsampling": "all"}, "subsampling"),
-    ],
-)
-def test_bad_protocols_are_explained(options, message):
-    with pytest.raises(ValueError, match=message):
-        ActionProtocol(**options)
-
-
-def test_bad_videos_are_named(clip_config, dot_videos, clips):
-    model, dataset = clips(by_brightness), dot_videos()
-
-    def predicting(**changes):
-        predict_actions(model, clip_config, dataset.changed(1, **changes))
-
-    with pytest.raises(ValueError, match="empty"):
-        predict_actions(model, clip_config, Subset(dataset, []))
-    with pytest.raises(ValueError, match="video1: the video has no frames"):
-        predicting(joints=np.zeros((0, 16, 2)), frames=[])
-    with pytest.raises(ValueError, match="video1: only labels are at hand"):
-        predicting(frames=[])
-    with pytest.raises(ValueError, match=r"video1.*no box"):
-        predicting(boxes=np.zeros((12, 4)))
-    with pytest.raises(ValueError, match=r"video1.*outside"):
-        predicting(boxes=np.tile([900.0, 900, 950, 950], (12, 1)))
-    with pytest.raises(FileNotFoundError, match=r"gone\.jpg"):
-        predicting(frames=["gone.jpg"] * 12)
-
-
-def test_classes_that_do_not_match_are_refused(dot_videos):
-    config = ModelConfig(num_frames=4, actions={"penn": 15, "dots": 4})
-    with pytest.raises(ValueError, match="'dots' tells 4 actions apart, the data set dots has 3"):
-        find_head(config, dot_videos())
-    with pytest.raises(ValueError, match="poses only"):
-        find_head(ModelConfig(), dot_videos())
-    both = ModelConfig(num_frames=4, actions={"a": 3, "b": 3})
-    with pytest.raises(ValueError, match=r"no head 'dots'.*a .3 actions., b"):
-        find_head(both, dot_videos())
-    assert find_head(both, dot_videos(), "b") == "b"
-    drawn = dot_videos()
-    drawn.head = "b"
-    assert find_head(both, Subset(drawn, [0])) == "b"
-    assert find_head(ModelConfig(num_frames=4, actions={"a": 3}), dot_videos()) == "a"
-
-
-@pytest.mark.parametrize(
-    ("output", "message"),
-    [
-        (lambda n: {"pose": np.zeros((n, 4, 1, 16, 3))}, "'action_dots', it has pose"),
-        (lambda n: {"action_dots": np.zeros((n, 3))}, "batch, predictions, 3"),
-        (lambda n: {"action_dots": np.zeros((n, 1, 4))}, "batch, predictions, 3"),
-        (lambda n: {"action_dots": np.zeros((n, 1, 3))}, "'pose', it has action_dots"),
-        (lambda n: np.zeros((n, 1, 3)), "a dict"),
-    ],
-)
-def test_a_model_of_another_form_is_refused(clip_config, dot_videos, output, message):
-    with pytest.raises(ValueError, match=message):
-        predict_actions(lambda clips: output(len(clips)), clip_config, dot_videos())
-
-
 def test_scores_that_are_not_finite_are_refused(clip_config, dot_videos, clips):
     dataset = dot_videos()
     predictions = predict_actions(clips(by_brightness), clip_config, dataset)
@@ -372,22 +104,3 @@ def test_scores_that_are_not_finite_are_refused(clip_config, dot_videos, clips):
         score_actions(predictions, dataset)
     with pytest.raises(ValueError, match="other videos"):
         score_actions(predictions, Subset(dataset, [0]))
-
-
-def test_poses_take_label_boxes_only(dot_videos):
-    with pytest.raises(ValueError, match="sees images"):
-        predict_actions(
-            poses_only(always(0)),
-            LABELS,
-            dot_videos(),
-            protocol=ActionProtocol(boxes="predicted"),
-        )
-
-
-def test_a_missing_frame_ends_a_multi_clip_evaluation(clip_config, dot_videos, clips, tmp_path):
-    paths = [str(tmp_path / f"{number:06d}.png") for number in range(12)]
-    for path in paths[:5]:
-        cv2.imwrite(path, np.zeros((90, 90, 3), np.uint8))
-    dataset = dot_videos((9, 12)).changed(1, frames=paths, size=(90, 90))
-    with pytest.raises(FileNotFoundError, match=r"000005\.png"):
-        predict_actions(clips(by_brightness), clip_config, dataset, protocol=MULTI)
