@@ -141,7 +141,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     import keras
 
     from deephar import weights
-    from deephar.data import Augmentation, Batches, hold_out
+    from deephar.data import Augmentation, Batches, InputSpec, hold_out
     from deephar.data.samples import limited
     from deephar.models import build_model, config_from_json
 
@@ -162,9 +162,7 @@ def train_pose_network(args, datasets, shares, score, validation_limit=None):
     batches = Batches(
         datasets,
         args.shares or {name: shares[name] for name in datasets},
-        image_size=config.image_size,
-        skeleton=config.skeleton,
-        dim=config.dim,
+        spec=InputSpec.of(config),
         augmentation=Augmentation(),
         seed=args.seed,
         steps_per_epoch=args.steps,

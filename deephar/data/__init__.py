@@ -2,11 +2,12 @@
 
     dataset = MPII("datasets/MPII", split="train")
     sample = dataset[0]
-    crop = crop_sample(sample, image_size=256, skeleton="pa16j")
+    spec = InputSpec(image_size=256, skeleton="pa16j", num_frames=16, subsampling=2)
+    crop = crop_sample(sample, spec)
 
     videos = PennAction("datasets/PennAction", split="train")
-    clip = clip_of(videos[0], length=16, subsampling=2)
-    crop = crop_clip(clip, image_size=256, skeleton="pa16j")
+    clip = clip_of(videos[0], spec)
+    crop = crop_clip(clip, spec)
 
 A data set of stills is anything with ``len()``, ``[i] -> Sample``, ``name`` and ``skeleton``. A
 data set of videos gives `Video` objects, and has ``split``, ``source`` and ``actions``, the names
@@ -26,6 +27,7 @@ from deephar.data.clips import (
 )
 from deephar.data.crops import Crop, crop_batch, crop_sample
 from deephar.data.images import crop_image, load_image, normalize
+from deephar.data.inputs import InputSpec
 from deephar.data.samples import InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
 from deephar.data.sets.human36m import Human36M
@@ -52,6 +54,7 @@ __all__ = [
     "Frames",
     "Human36M",
     "InMemory",
+    "InputSpec",
     "PennAction",
     "Sample",
     "SequenceAugmentation",

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deephar.data.augment import Augmentation, draw_change
+from deephar.data.augment import Augmentation, Seed, draw_change, generators
 from deephar.data.crops import crop_sample, outside_message, touches
 from deephar.data.images import crop_and_size
+from deephar.data.inputs import WHOLE, InputSpec, check_subsampling
 from deephar.data.samples import Sample, Video, names_of
 from deephar.data.targets import pose_target, unit_depth
 from deephar.geometry import apply_affine, crop_affine, has_area, square_window, union_of_boxes
-from deephar.skeletons import Skeleton, convert, get_skeleton
-
-WHOLE = "whole"
+from deephar.skeletons import convert
 
 # Frames may be of another size than the labels say by this fraction, which is less than annotators
 # are off. Some programs round sizes to even numbers.
@@ -140,7 +139,7 @@ def frame_labels(video: Video, frame: int) -> Sample:
 
 
 def clip_indices(
-    num_frames: int, length: int, subsampling: int | str = 1, start: int | None = None
+    num_frames: int, length: int, *, subsampling: int | str = 1, start: int | None = None
 ) -> np.ndarray:
     """The frames of a clip.
 
@@ -163,11 +162,11 @@ def clip_indices(
         ValueError: the video or the clip has no frames, `subsampling` is neither positive nor
             ``"whole"``, or there is no such start.
 
-    >>> clip_indices(30, 8, 2)
+    >>> clip_indices(30, 8, subsampling=2)
     array([ 7,  9, 11, 13, 15, 17, 19, 21])
     >>> clip_indices(5, 8)
     array([0, 0, 1, 1, 2, 2, 3, 3])
-    >>> clip_indices(30, 4, "whole")
+    >>> clip_indices(30, 4, subsampling="whole")
     array([ 3, 10, 18, 25])
     """
     step, slower, starts = _rule(num_frames, length, subsampling)
@@ -183,7 +182,7 @@ def clip_indices(
     return ((start + step * np.arange(length)) / slower).astype(int)
 
 
-def num_starts(num_frames: int, length: int, subsampling: int | str = 1) -> int:
+def num_starts(num_frames: int, length: int, *, subsampling: int | str = 1) -> int:
     """At how many places of a video a clip can start; see `clip_indices`.
 
     For ``"whole"``, these are the clips that lie between each other's frames.
@@ -194,7 +193,7 @@ def num_starts(num_frames: int, length: int, subsampling: int | str = 1) -> int:
     return _rule(num_frames, length, subsampling)[2]
 
 
-def clip_starts(num_frames: int, length: int, subsampling: int | str = 1) -> list[int]:
+def clip_starts(num_frames: int, length: int, *, subsampling: int | str = 1) -> list[int]:
     """The starts of all clips of the multi-clip protocol, for `clip_indices`.
 
     The clips start half a clip apart. A video that is too short for two of them gives the single
@@ -212,8 +211,10 @@ def clip_starts(num_frames: int, length: int, subsampling: int | str = 1) -> lis
     Raises:
         ValueError: as `clip_indices`.
 
-    >>> clip_starts(30, 8, 2), clip_starts(20, 8, 2), clip_starts(30, 4, "whole")
-    ([0, 8], [2], [0, 1, 2, 3, 4, 5, 6])
+    >>> clip_starts(30, 8, subsampling=2), clip_starts(20, 8, subsampling=2)
+    ([0, 8], [2])
+    >>> clip_starts(30, 4, subsampling="whole")
+    [0, 1, 2, 3, 4, 5, 6]
     """
     step, _, starts = _rule(num_frames, length, subsampling)
     apart = 1 if subsampling == WHOLE else max(1, length // 2) * step
@@ -230,10 +231,9 @@ def _rule(num_frames, length, subsampling):
         raise ValueError("A video of 0 frames has no clips.")
     if length < 1:
         raise ValueError(f"A clip must have at least 1 frame, got {length}.")
+    check_subsampling(subsampling)
     if subsampling == WHOLE:
         return None, 1.0, max(1, num_frames // length)
-    if isinstance(subsampling, str) or subsampling < 1 or subsampling != int(subsampling):
-        raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {subsampling!r}.')
     slower = 1.0
     while slower * num_frames < length:
         slower *= 1.5
@@ -266,8 +266,8 @@ class Clip:
 
 def clip_of(
     video: Video,
-    length: int,
-    subsampling: int | str | Sequence = 1,
+    spec: InputSpec,
+    *,
     start: int | None = None,
     box: Sequence[float] | None = None,
     rng: np.random.Generator | None = None,
@@ -276,33 +276,26 @@ def clip_of(
 
     Args:
         video: the video.
-        length: T, frames of the clip.
-        subsampling: as for `clip_indices`; with `rng` also several, of which one is drawn.
+        spec: number of frames of the clip, and the subsampling.
         start: as for `clip_indices`.
         box: (4,), the person's box, pixels; None for that around the labelled boxes in all frames
             of the clip.
-        rng: draws the start, and the subsampling if there are several; None for the clip at
-            `start`.
+        rng: draws the start; None for the clip at `start`.
 
     Returns:
         The clip.
 
     Raises:
-        ValueError: as `clip_indices`; the box, or all boxes, are unknown or have no area; several
-            subsamplings without `rng`; `start` and `rng`.
+        ValueError: as `clip_indices`; the box, or all boxes, are unknown or have no area; both
+            `start` and `rng` are given; `spec.num_frames` is None.
     """
-    several = isinstance(subsampling, Sequence) and not isinstance(subsampling, str)
-    if (several and rng is None) or (start is not None and rng is not None):
-        raise ValueError(
-            "A clip is either drawn at random (`rng`), or at a given `start` with one `subsampling`"
-            "; the two do not go together."
-        )
-    if several:
-        subsampling = subsampling[rng.integers(len(subsampling))]
+    if start is not None and rng is not None:
+        raise ValueError("A clip starts at a given `start` or is drawn by `rng`. Give one of them.")
+    size = len(video.joints), spec.require_num_frames()
     try:
         if rng is not None:
-            start = int(rng.integers(num_starts(len(video.joints), length, subsampling)))
-        indices = clip_indices(len(video.joints), length, subsampling, start)
+            start = int(rng.integers(num_starts(*size, subsampling=spec.subsampling)))
+        indices = clip_indices(*size, subsampling=spec.subsampling, start=start)
     except ValueError as error:
         raise ValueError(f"Video {video.name!r}: {error}") from error
     if box is None:
@@ -359,9 +352,8 @@ class ClipCrop:
 
 def crop_clip(
     clip: Clip,
-    image_size: int = 256,
-    skeleton: str | Skeleton = "pa16j",
-    dim: int = 2,
+    spec: InputSpec,
+    *,
     augmentation: Augmentation | None = None,
     rng: np.random.Generator | None = None,
 ) -> ClipCrop:
@@ -372,9 +364,7 @@ def crop_clip(
 
     Args:
         clip: the clip; its frames may come in any order.
-        image_size: side S of the crops in pixels.
-        skeleton: skeleton of the target.
-        dim: coordinates of a joint in the target, 2 or 3.
+        spec: size of the crops, skeleton and coordinates of the target.
         augmentation: random changes, the same for all frames; None for none.
         rng: source of all random choices; needed with `augmentation`.
 
@@ -395,14 +385,20 @@ def crop_clip(
     draw = draw_change(augmentation, rng)
     affine = draw.affine(center, side)
     frames, place = np.unique(clip.indices, return_inverse=True)
-    images = np.empty((len(frames), image_size, image_size, 3), np.float32)
+    images = np.empty((len(frames), spec.image_size, spec.image_size, 3), np.float32)
     for i, frame in enumerate(frames):
-        pixels, size = crop_and_size(video.frames[frame], affine, image_size)
+        pixels, size = crop_and_size(video.frames[frame], affine, spec.image_size)
         _check_size(video, frame, size)
         images[i] = draw.finish(pixels)
     depth = None if video.joints_3d is None else video.joints_3d[clip.indices, :, 2]
     target = pose_target(
-        video.joints[clip.indices], video.skeleton, skeleton, affine, draw.flip, dim, depth
+        video.joints[clip.indices],
+        affine,
+        source=video.skeleton,
+        skeleton=spec.skeleton,
+        flip=draw.flip,
+        dim=spec.dim,
+        depth=depth,
     )
     # `frames` are sorted; most often the clip's are, too, and need not be copied.
     as_asked = images if np.array_equal(frames, clip.indices) else images[place]
@@ -411,27 +407,19 @@ def crop_clip(
 
 def crop_clips(
     items: Sequence[Video | Sample],
-    seeds: Sequence[Sequence[int]],
-    length: int,
-    subsampling: int | str | Sequence = 1,
-    random: bool = False,
-    image_size: int = 256,
-    skeleton: str | Skeleton = "pa16j",
-    dim: int = 2,
+    spec: InputSpec,
+    *,
+    seeds: Sequence[Seed] | None = None,
     augmentation: Augmentation | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A clip of each of several videos, cropped and stacked.
 
     Args:
         items: B videos; or stills, which are shown for all of the clip.
-        seeds: for each of them what `numpy.random.default_rng` takes.
-        length: T, frames of a clip.
-        subsampling: as for `clip_of`.
-        random: whether to draw the start and the subsampling; False for the clips in the middle.
-        image_size: side S of the crops in pixels.
-        skeleton: skeleton of the targets.
-        dim: coordinates of a joint in the targets, 2 or 3.
-        augmentation: random changes; None for none.
+        spec: what the clips and targets look like.
+        seeds: for each of them what `numpy.random.default_rng` takes, to draw where its clip starts
+            and how it is changed; None for the clips in the middle.
+        augmentation: random changes; None for none. Needs `seeds`.
 
     Returns:
         Images float32 (B, T, S, S, 3) and targets float32 (B, T, joints, dim + 1).
@@ -440,50 +428,39 @@ def crop_clips(
         FileNotFoundError: as `crop_clip`.
         ValueError: as `clip_of` and `crop_clip`.
     """
-    joints = get_skeleton(skeleton).num_joints
-    images = np.empty((len(items), length, image_size, image_size, 3), np.float32)
-    targets = np.empty((len(items), length, joints, dim + 1), np.float32)
-    for i, item in enumerate(items):
-        rng = np.random.default_rng(seeds[i])
+    length, size = spec.require_num_frames(), spec.image_size
+    images = np.empty((len(items), length, size, size, 3), np.float32)
+    targets = np.empty((len(items), length, spec.num_joints, spec.dim + 1), np.float32)
+    for i, (item, rng) in enumerate(zip(items, generators(seeds, len(items)), strict=True)):
         if isinstance(item, Sample):
-            crop = crop_sample(item, image_size, skeleton, augmentation, rng, dim)
+            crop = crop_sample(item, spec, augmentation=augmentation, rng=rng)
             images[i], targets[i] = crop.image, crop.target
         else:
-            clip = clip_of(item, length, subsampling, rng=rng if random else None)
-            crop = crop_clip(clip, image_size, skeleton, dim, augmentation, rng)
+            clip = clip_of(item, spec, rng=rng)
+            crop = crop_clip(clip, spec, augmentation=augmentation, rng=rng)
             images[i], targets[i] = crop.images, crop.target
     return images, targets
 
 
-def pose_sequence(
-    video: Video,
-    indices: Sequence[int],
-    box: Sequence[float],
-    skeleton: str | Skeleton = "pa16j",
-    dim: int = 2,
-) -> np.ndarray:
+def pose_sequence(clip: Clip, spec: InputSpec) -> np.ndarray:
     """Labelled poses as input of the action part of the network, in place of predicted ones.
 
     Args:
-        video: the video; its frames are not needed.
-        indices: (T,), its frames.
-        box: (4,), the person's box in them, pixels; `clip_of` gives both.
-        skeleton: skeleton of the result.
-        dim: coordinates of a joint, 2 or 3.
+        clip: the clip; the images of its video are not needed.
+        spec: skeleton and coordinates of the result.
 
     Returns:
         float32 (T, joints, dim + 1): x and y in the unit crop of the window of `crop_clip`, not
-        limited to it; z as `deephar.data.unit_depth` gives it, if `dim` is 3; and visibility: 1
-        where the joint is labelled and not hidden, else 0. All are 0 where a joint is unlabelled.
-        Where only its depth is unknown (as in a video without 3D labels), z is 0.5, the depth of
-        the pelvis and the middle of the range, from which the network measures.
+        limited to it; z as `deephar.data.unit_depth` gives it, if `spec.dim` is 3; and
+        visibility: 1 where the joint is labelled and not hidden, else 0. All are 0 where a joint is
+        unlabelled. Where only its depth is unknown (as in a video without 3D labels), z is 0.5, the
+        depth of the pelvis and the middle of the range, from which the network measures.
 
     Raises:
-        ValueError: the box has no area, or `dim` is neither 2 nor 3.
+        ValueError: the box has no area.
     """
-    if dim not in (2, 3):
-        raise ValueError(f"dim must be 2 or 3, got {dim!r}.")
-    affine = crop_affine(*_window(box, f"Video {video.name!r}"))
+    video, indices, skeleton, dim = clip.video, clip.indices, spec.skeleton, spec.dim
+    affine = crop_affine(*_window(clip.box, f"Video {video.name!r}"))
     points = apply_affine(affine, convert(video.joints[indices], video.skeleton, skeleton))
     labelled = np.isfinite(points).all(axis=-1)
     visible = convert(video.visible[indices][..., None], video.skeleton, skeleton)[..., 0]
@@ -516,7 +493,7 @@ def _spread(video, count):
     total = len(video.joints)
     if count is None or count >= total:
         return range(total)
-    return clip_indices(total, count, WHOLE).tolist()
+    return clip_indices(total, count, subsampling=WHOLE).tolist()
 
 
 def size_differs(size: Sequence[int], labelled: Sequence[int]) -> bool:

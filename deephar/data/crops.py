@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deephar.data.augment import Augmentation, draw_change
+from deephar.data.augment import Augmentation, Seed, draw_change, generators
 from deephar.data.images import crop_and_size
+from deephar.data.inputs import InputSpec
 from deephar.data.samples import Sample
 from deephar.data.targets import pose_target
-from deephar.skeletons import Skeleton, get_skeleton
+from deephar.skeletons import get_skeleton
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,21 +30,18 @@ class Crop:
 
 def crop_sample(
     sample: Sample,
-    image_size: int = 256,
-    skeleton: str | Skeleton = "pa16j",
+    spec: InputSpec,
+    *,
     augmentation: Augmentation | None = None,
     rng: np.random.Generator | None = None,
-    dim: int = 2,
 ) -> Crop:
     """The network's input and target for one person.
 
     Args:
         sample: the person.
-        image_size: side S of the crop in pixels.
-        skeleton: skeleton of the target.
+        spec: size of the crop, skeleton and coordinates of the target.
         augmentation: random changes; None for none.
         rng: source of all random choices; needed with `augmentation`.
-        dim: coordinates of a joint in the target, 2 or 3.
 
     Returns:
         The crop.
@@ -56,36 +54,38 @@ def crop_sample(
     _check_sample(sample)
     draw = draw_change(augmentation, rng)
     affine = draw.affine(sample.center, sample.side)
-    pixels, size = crop_and_size(sample.image, affine, image_size)
+    pixels, size = crop_and_size(sample.image, affine, spec.image_size)
     if not window_touches(sample, size):
         raise ValueError(
             outside_message(f"Sample {sample.name!r}", sample.center, sample.side, size)
         )
     depth = None if sample.joints_3d is None else sample.joints_3d[:, 2]
-    return Crop(
-        image=draw.finish(pixels),
-        target=pose_target(sample.joints, sample.skeleton, skeleton, affine, draw.flip, dim, depth),
-        affine=affine,
+    target = pose_target(
+        sample.joints,
+        affine,
+        source=sample.skeleton,
+        skeleton=spec.skeleton,
+        flip=draw.flip,
+        dim=spec.dim,
+        depth=depth,
     )
+    return Crop(image=draw.finish(pixels), target=target, affine=affine)
 
 
 def crop_batch(
     samples: Sequence[Sample],
-    seeds: Sequence[Sequence[int]] | None,
-    image_size: int = 256,
-    skeleton: str | Skeleton = "pa16j",
+    spec: InputSpec,
+    *,
+    seeds: Sequence[Seed] | None = None,
     augmentation: Augmentation | None = None,
-    dim: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The crops of several persons, stacked.
 
     Args:
         samples: B persons.
-        seeds: for each person what `numpy.random.default_rng` takes; None without augmentation.
-        image_size: side S of the crops in pixels.
-        skeleton: skeleton of the targets.
+        spec: size of the crops, skeleton and coordinates of the targets.
+        seeds: for each person what `numpy.random.default_rng` takes; needed with `augmentation`.
         augmentation: random changes; None for none.
-        dim: coordinates of a joint in the targets, 2 or 3.
 
     Returns:
         Images float32 (B, S, S, 3) and targets float32 (B, joints, dim + 1).
@@ -94,11 +94,10 @@ def crop_batch(
         FileNotFoundError: as `crop_sample`.
         ValueError: as `crop_sample`.
     """
-    images = np.empty((len(samples), image_size, image_size, 3), np.float32)
-    targets = np.empty((len(samples), get_skeleton(skeleton).num_joints, dim + 1), np.float32)
-    for i, sample in enumerate(samples):
-        rng = None if augmentation is None else np.random.default_rng(seeds[i])
-        crop = crop_sample(sample, image_size, skeleton, augmentation, rng, dim)
+    images = np.empty((len(samples), spec.image_size, spec.image_size, 3), np.float32)
+    targets = np.empty((len(samples), spec.num_joints, spec.dim + 1), np.float32)
+    for i, (sample, rng) in enumerate(zip(samples, generators(seeds, len(samples)), strict=True)):
+        crop = crop_sample(sample, spec, augmentation=augmentation, rng=rng)
         images[i], targets[i] = crop.image, crop.target
     return images, targets
 

@@ -67,17 +67,12 @@ def crop_and_size(
     return _warp(picture, affine, image_size), (picture.width, picture.height)
 
 
-def normalize(
-    pixels: np.ndarray,
-    power: float | Sequence[float] = 1.0,
-    gain: float | Sequence[float] = 1.0,
-) -> np.ndarray:
-    """Grey levels to the network's range: ``((gain * v / 255) ** power - 0.5) * 2``.
+def normalize(pixels: np.ndarray, power: float | Sequence[float] = 1.0) -> np.ndarray:
+    """Grey levels to the network's range: ``((v / 255) ** power - 0.5) * 2``.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
         power: exponent, or one for each channel.
-        gain: factor, or one for each channel; products are cut at 1.
 
     Returns:
         float32 (H, W, 3) in [-1, 1].
@@ -89,8 +84,7 @@ def normalize(
         raise ValueError(
             f"normalize needs uint8 pixels (H, W, 3), got {pixels.dtype} {pixels.shape}."
         )
-    levels = np.linspace(0, 1, 256)[:, None]
-    levels = np.minimum(levels * np.broadcast_to(gain, 3), 1) ** np.broadcast_to(power, 3)
+    levels = np.linspace(0, 1, 256)[:, None] ** np.broadcast_to(power, 3)
     # A table of the 256 levels instead of a power of every pixel.
     return cv2.LUT(pixels, ((levels - 0.5) * 2).astype(np.float32)[:, None])
 

@@ -5,12 +5,14 @@ Everything random is drawn from a `numpy.random.Generator` that is passed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from deephar.data.clips import WHOLE, clip_of, pose_sequence
+from deephar.data.augment import Seed, generators
+from deephar.data.clips import clip_of, pose_sequence
+from deephar.data.inputs import WHOLE, InputSpec
 from deephar.data.samples import Video
 from deephar.skeletons import Skeleton, get_skeleton
 
@@ -139,10 +141,8 @@ class SequenceDraw(NamedTuple):
 
 def pose_clip(
     video: Video,
-    length: int,
-    subsampling: int | str = WHOLE,
-    skeleton: str | Skeleton = "pa16j",
-    dim: int = 2,
+    spec: InputSpec,
+    *,
     augmentation: SequenceAugmentation | None = None,
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
@@ -150,11 +150,7 @@ def pose_clip(
 
     Args:
         video: the video; its frames are not needed.
-        length: T, frames of the clip.
-        subsampling: distance of two frames of the clip, or ``"whole"``, see
-            `deephar.data.clip_indices`.
-        skeleton: skeleton of the result.
-        dim: coordinates of a joint, 2 or 3.
+        spec: frames and subsampling of the clip, skeleton and coordinates of the result.
         augmentation: random changes; None for none.
         rng: source of all random choices, where the clip starts included; None for the clip in the
             middle, as it is.
@@ -169,36 +165,29 @@ def pose_clip(
     """
     if augmentation is not None and rng is None:
         raise ValueError("pose_clip needs a numpy.random.Generator `rng` for the augmentation.")
-    clip = clip_of(video, length, subsampling, rng=rng)
+    clip = clip_of(video, spec, rng=rng)
     if augmentation is None:
-        return pose_sequence(video, clip.indices, clip.box, skeleton, dim)
-    draw = augmentation.draw(rng, length, get_skeleton(skeleton).num_joints)
-    frames = draw.frames(*_span(clip, subsampling))
-    return draw.apply(pose_sequence(video, frames, clip.box, skeleton, dim), skeleton)
+        return pose_sequence(clip, spec)
+    draw = augmentation.draw(rng, spec.num_frames, spec.num_joints)
+    clip = replace(clip, indices=draw.frames(*_span(clip, spec.subsampling)))
+    return draw.apply(pose_sequence(clip, spec), spec.skeleton)
 
 
 def pose_clips(
     videos: Sequence[Video],
-    seeds: Sequence[Sequence[int]],
-    length: int,
-    subsampling: int | str = WHOLE,
-    random: bool = False,
-    skeleton: str | Skeleton = "pa16j",
-    dim: int = 2,
+    spec: InputSpec,
+    *,
+    seeds: Sequence[Seed] | None = None,
     augmentation: SequenceAugmentation | None = None,
 ) -> tuple[np.ndarray]:
     """The labelled poses of a clip of each of several videos, stacked.
 
     Args:
         videos: B videos.
-        seeds: for each of them what `numpy.random.default_rng` takes.
-        length: T, frames of a clip.
-        subsampling: as for `pose_clip`.
-        random: whether to draw where clips start, and the augmentation; False for the clips in the
-            middle, as they are.
-        skeleton: skeleton of the result.
-        dim: coordinates of a joint, 2 or 3.
-        augmentation: random changes; None for none.
+        spec: as for `pose_clip`.
+        seeds: for each of them what `numpy.random.default_rng` takes, to draw where its clip starts
+            and how it is changed; None for the clips in the middle.
+        augmentation: random changes; None for none. Needs `seeds`.
 
     Returns:
         A tuple of one array, float32 (B, T, joints, dim + 1).
@@ -206,9 +195,11 @@ def pose_clips(
     Raises:
         ValueError: as `pose_clip`.
     """
-    options = (length, subsampling, skeleton, dim, augmentation if random else None)
-    rngs = [np.random.default_rng(seed) if random else None for seed in seeds]
-    return (np.stack([pose_clip(v, *options, rng) for v, rng in zip(videos, rngs, strict=True)]),)
+    poses = [
+        pose_clip(video, spec, augmentation=augmentation, rng=rng)
+        for video, rng in zip(videos, generators(seeds, len(videos)), strict=True)
+    ]
+    return (np.stack(poses),)
 
 
 def _span(clip, subsampling):

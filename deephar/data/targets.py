@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deephar.data.inputs import check_dim
 from deephar.geometry import apply_affine
 from deephar.skeletons import UNSUPERVISED, Skeleton, convert, get_skeleton, joint_map
 
@@ -13,9 +14,10 @@ DEPTH_RANGE = 2000.0
 
 def pose_target(
     joints: np.ndarray,
+    affine: np.ndarray,
+    *,
     source: str | Skeleton,
     skeleton: str | Skeleton,
-    affine: np.ndarray,
     flip: bool = False,
     dim: int = 2,
     depth: np.ndarray | None = None,
@@ -24,9 +26,9 @@ def pose_target(
 
     Args:
         joints: (..., source joints, 2), pixels, NaN where unlabelled.
+        affine: (3, 3), image pixels to the unit crop.
         source: skeleton of `joints`.
         skeleton: skeleton of the target.
-        affine: (3, 3), image pixels to the unit crop.
         flip: whether `affine` mirrors the image, so that left and right change names.
         dim: coordinates of a joint, 2 or 3.
         depth: (..., source joints), distance of each joint along the camera's axis in mm, NaN
@@ -42,8 +44,7 @@ def pose_target(
     Raises:
         ValueError: wrong shapes, or `dim` is neither 2 nor 3.
     """
-    if dim not in (2, 3):
-        raise ValueError(f"dim must be 2 or 3, got {dim!r}.")
+    check_dim(dim)
     skeleton = get_skeleton(skeleton)
     points = apply_affine(affine, convert(joints, source, skeleton))
     in_source = joint_map(source, skeleton) >= 0

@@ -9,6 +9,7 @@ import numpy as np
 from deephar import visualize
 from deephar.data.crops import crop_sample
 from deephar.data.images import load_image
+from deephar.data.inputs import InputSpec
 from deephar.evaluation.pose import in_skeleton, poses_in_space
 from deephar.evaluation.tables import (
     person_warning,
@@ -154,7 +155,7 @@ def _best_median_worst(ranked, most):
 
 
 def _person_picture(sample, predicted):
-    crop = crop_sample(sample, _SHEET_IMAGE, sample.skeleton)
+    crop = crop_sample(sample, InputSpec(_SHEET_IMAGE, sample.skeleton))
     image = np.rint((crop.image + 1) * 127.5).clip(0, 255).astype(np.uint8)
     to_crop = warp_matrix(crop.affine, _SHEET_IMAGE)
     image = visualize.draw_skeleton(image, apply_affine(to_crop, predicted), sample.skeleton)

@@ -23,6 +23,7 @@ from deephar.data.clips import (
     pose_sequence,
 )
 from deephar.data.images import load_image
+from deephar.data.inputs import InputSpec, check_subsampling
 from deephar.data.loading import batches_of, loaded_ahead
 from deephar.data.samples import Video, whole_of
 from deephar.inference.boxes import full_box, predicted_boxes
@@ -79,7 +80,7 @@ class ActionProtocol:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
         if self.num_frames is not None and self.num_frames < _MIN_FRAMES:
             raise ValueError(f"A clip must have at least 4 frames, got {self.num_frames}.")
-        clip_starts(1, 1, self.subsampling)  # raises if it cannot be used
+        check_subsampling(self.subsampling)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,9 +264,10 @@ def _clip_jobs(dataset, config, protocol, found_boxes):
                 f"{video.name}: only labels are at hand, and the network takes images; get the "
                 "frames of the data set, or use a network that takes poses"
             )
+        spec = replace(InputSpec.of(config, protocol.subsampling), num_frames=protocol.num_frames)
         starts = [None]
         if protocol.clips == "multi":
-            starts = clip_starts(num_frames, protocol.num_frames, protocol.subsampling)
+            starts = clip_starts(num_frames, spec.num_frames, subsampling=spec.subsampling)
         box = None if found_boxes is None else found_boxes[number]
         if protocol.boxes == "full":
             box = full_box(video.size)
@@ -273,7 +275,7 @@ def _clip_jobs(dataset, config, protocol, found_boxes):
         if len(starts) > 1 and not _takes_poses(config):
             decoded = _Decoded(video.frames)
         for turn, start in enumerate(starts):
-            clip = clip_of(video, protocol.num_frames, protocol.subsampling, start=start, box=box)
+            clip = clip_of(video, spec, start=start, box=box)
             yield partial(_views, config, protocol, number, clip, decoded, turn)
 
 
@@ -283,13 +285,13 @@ def _views(config, protocol, number, clip, decoded, turn):
         frames = decoded.frames_of(clip.indices, turn)
         clip = replace(clip, video=replace(video, frames=frames))
     if _takes_poses(config):
-        poses = pose_sequence(video, clip.indices, clip.box, config.skeleton, config.dim)
+        poses = pose_sequence(clip, InputSpec.of(config))
         views = [_View(number, clip.indices, poses, None, False)]
         if protocol.mirror:
             mirrored = mirrored_poses(poses, config.skeleton)
             views.append(_View(number, clip.indices, mirrored, None, True))
         return views
-    crop = crop_clip(clip, config.image_size, config.skeleton, config.dim)
+    crop = crop_clip(clip, InputSpec.of(config))
     views = [_View(number, clip.indices, crop.images, crop.affine, False)]
     if protocol.mirror:
         images = crop.images[:, :, ::-1]

@@ -10,6 +10,7 @@ import numpy as np
 
 from deephar.data.crops import crop_sample
 from deephar.data.images import crop_image, load_image, normalize
+from deephar.data.inputs import InputSpec
 from deephar.data.loading import batches_of, loaded_ahead
 from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.inference.network import (
@@ -188,7 +189,7 @@ def _views(dataset, config, displacements, mirror, batch_size):
         sample = dataset[person]
         if len(displacements) > 1 and not isinstance(sample.image, np.ndarray):
             sample = dataclasses.replace(sample, image=load_image(sample.image))
-        first = crop_sample(sample, config.image_size, config.skeleton)
+        first = crop_sample(sample, InputSpec.of(config))
         crops = [(first.image, first.affine)]
         for displacement in displacements[1:]:
             affine = crop_affine(sample.center + sample.side * displacement, sample.side)

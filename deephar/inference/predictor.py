@@ -203,7 +203,7 @@ class Predictor:
         if len(images) == length:
             clips = [np.arange(start, length, subsampling) for start in range(subsampling)]
         else:
-            clips = [clip_indices(len(images), length // subsampling, subsampling)]
+            clips = [clip_indices(len(images), length // subsampling, subsampling=subsampling)]
         crops = self._crops(images, window, len(images))
         outputs = call_network(self.model, np.stack([crops[indices] for indices in clips]))
         poses = poses_of(outputs, self.config, leading=2)[:, :, -1]

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,8 @@ import numpy as np
 from deephar import weights
 from deephar.data.batches import MixedBatches, action_targets
 from deephar.data.clips import Clip, clip_indices, crop_clip, labelled_box, num_starts
+from deephar.data.inputs import InputSpec
 from deephar.data.loading import batches_of, loaded_ahead
-from deephar.data.pool import CropPool
 from deephar.files import replacing
 from deephar.models import action_view, frame_view
 
@@ -116,7 +117,7 @@ class Features:
         clips = []
         for index in range(len(self)):
             item = self[index]
-            indices = clip_indices(item.num_frames, length, subsampling)
+            indices = clip_indices(item.num_frames, length, subsampling=subsampling)
             clips.append({name: array[indices, 0] for name, array in item.arrays.items()})
         return {name: np.stack([clip[name] for clip in clips]) for name in self.arrays}
 
@@ -145,13 +146,12 @@ class FeatureBatches(MixedBatches):
 
     A batch is a dict of the inputs of the network, float32 (B, T, ...), and a dict of one-hot
     targets as `deephar.data.ClipBatches` gives them (with weights, if there are several data
-    sets). Start, subsampling and mirroring are drawn at random.
+    sets). Where a clip starts, and whether it is mirrored, is drawn at random.
 
     Args:
         datasets: `Features` by name, which is that of the action head, too.
         shares: number of clips from each of them in a batch.
-        frames: T, frames of a clip.
-        subsampling: as for `deephar.data.ClipBatches`.
+        spec: frames and subsampling of the clips.
         seed: seed of all random choices.
         steps_per_epoch: batches in an epoch; by default all videos of the first of them once.
 
@@ -159,17 +159,25 @@ class FeatureBatches(MixedBatches):
         ValueError: as `deephar.data.ClipBatches`.
     """
 
-    augmentation = None
-
-    def __init__(self, datasets, shares, frames, subsampling=1, seed=0, steps_per_epoch=None):
-        pool = CropPool(0, function=_draw_clips)  # reading is all the work
-        super().__init__(datasets, shares, seed, steps_per_epoch, True, 0, pool)
-        self.frames = frames
-        self.subsampling = subsampling
+    def __init__(
+        self,
+        datasets: Mapping[str, Features],
+        shares: Mapping[str, int],
+        *,
+        spec: InputSpec,
+        seed: int = 0,
+        steps_per_epoch: int | None = None,
+    ):
+        spec.require_num_frames()
+        super().__init__(
+            datasets,
+            shares,
+            function=partial(_draw_clips, spec=spec),  # without workers: reading is all the work
+            seed=seed,
+            steps_per_epoch=steps_per_epoch,
+        )
+        self.spec = spec
         self.classes = {name: len(dataset.actions) for name, dataset in datasets.items()}
-
-    def _options(self):
-        return self.frames, self.subsampling
 
     def _assemble(self, names, samples, *arrays):
         inputs = dict(zip(sorted(samples[0].arrays), arrays, strict=True))
@@ -177,19 +185,17 @@ class FeatureBatches(MixedBatches):
         return (inputs, targets) if len(self.datasets) == 1 else (inputs, targets, weights)
 
     def __repr__(self):
-        return self._describe(f"{self.frames} cached frames")
+        return self._describe(f"{self.spec.num_frames} cached frames")
 
 
-def _draw_clips(items, seeds, length, subsampling):
+def _draw_clips(items, seeds, spec):
     """A random clip of each video: for each output, in order of the names, (B, T, ...)."""
     clips = []
     for item, seed in zip(items, seeds, strict=True):
         rng = np.random.default_rng(seed)
-        step = subsampling
-        if not isinstance(step, int | str):
-            step = step[rng.integers(len(step))]
-        start = int(rng.integers(num_starts(item.num_frames, length, step)))
-        indices = clip_indices(item.num_frames, length, step, start)
+        size = item.num_frames, spec.num_frames
+        start = int(rng.integers(num_starts(*size, subsampling=spec.subsampling)))
+        indices = clip_indices(*size, subsampling=spec.subsampling, start=start)
         view = int(rng.integers(next(iter(item.arrays.values())).shape[1]))
         clips.append([item.arrays[name][indices, view] for name in sorted(item.arrays)])
     return tuple(np.stack(arrays).astype(np.float32) for arrays in zip(*clips, strict=True))
@@ -242,7 +248,7 @@ def _crop_jobs(dataset, config, counts, mirror, size):
 
 
 def _crop(clip, row, config, mirror):
-    crops = crop_clip(clip, config.image_size, config.skeleton, config.dim).images
+    crops = crop_clip(clip, InputSpec.of(config)).images
     images = []
     for number, pixels in enumerate(crops, start=row):
         images.append(_Image(clip.video.name, number, 0, pixels))

@@ -288,7 +288,7 @@ def _setting(args, option, stage, defaults, key=None):
 def _pose_stage(args, data, start, out, resume):
     """Stage 1, on single frames of the videos, and on stills."""
     from deephar import evaluation, weights
-    from deephar.data import Batches
+    from deephar.data import Batches, InputSpec
     from deephar.models import build_model
 
     config = pose_config(args, start)
@@ -296,9 +296,7 @@ def _pose_stage(args, data, start, out, resume):
     batches = Batches(
         {data.head: _frames(data.train), **data.stills},
         {data.head: frames} | dict.fromkeys(data.stills, _stills_share(frames)),
-        image_size=config.image_size,
-        skeleton=config.skeleton,
-        dim=config.dim,
+        spec=InputSpec.of(config),
         augmentation=data.augmentation,
         seed=args.seed,
         steps_per_epoch=args.steps.get("pose", -(-len(data.train) // frames)),
@@ -410,7 +408,7 @@ def _finetune_stage(args, data, start, out, resume):
 def _labels_stage(args, data, start, out, resume):
     """The pose stream alone, on labelled poses."""
     from deephar import weights
-    from deephar.data import SequenceAugmentation, SequenceBatches
+    from deephar.data import InputSpec, SequenceAugmentation, SequenceBatches
     from deephar.models import action_model
 
     config = _with_actions(args, _LABELS_NETWORK, data)
@@ -418,9 +416,7 @@ def _labels_stage(args, data, start, out, resume):
     batches = SequenceBatches(
         {data.head: data.train},
         {data.head: clips},
-        config.num_frames,
-        subsampling=args.subsampling or _SUBSAMPLING,
-        skeleton=config.skeleton,
+        spec=InputSpec.of(config, args.subsampling or _SUBSAMPLING),
         augmentation=SequenceAugmentation(),
         seed=args.seed,
         steps_per_epoch=args.steps.get("action", -(-len(data.train) // clips)),
@@ -461,24 +457,19 @@ def _with_actions(args, config, data):
 
 
 def _clips(args, config, data, stage):
-    from deephar.data import ClipBatches
+    from deephar.data import ClipBatches, InputSpec
 
     # The stills have no actions, so they are of use only where the pose is trained, too.
     stills = data.stills if stage == "finetune" else {}
     clips = _setting(args, "batch", stage, _BATCH)
     return ClipBatches(
-        {data.head: data.train},
-        {data.head: clips},
-        config.num_frames,
-        image_size=config.image_size,
-        skeleton=config.skeleton,
-        dim=config.dim,
-        subsampling=args.subsampling or _SUBSAMPLING,
+        {data.head: data.train, **stills},
+        {data.head: clips} | dict.fromkeys(stills, _stills_share(clips)),
+        spec=InputSpec.of(config, args.subsampling or _SUBSAMPLING),
         augmentation=data.augmentation,
         seed=args.seed,
         steps_per_epoch=args.steps.get(stage),
         workers=args.workers,
-        stills={name: (dataset, _stills_share(clips)) for name, dataset in stills.items()},
     )
 
 
@@ -486,6 +477,7 @@ def _cached(args, model, config, data):
     """Batches of cached features, and the function that scores the action heads on others."""
     import numpy as np
 
+    from deephar.data import InputSpec
     from deephar.models import action_view
     from deephar.training.features import FeatureBatches, cache_features
 
@@ -500,10 +492,9 @@ def _cached(args, model, config, data):
     batches = FeatureBatches(
         {data.head: features},
         {data.head: _setting(args, "batch", "action", _BATCH)},
-        config.num_frames,
-        args.subsampling or _SUBSAMPLING,
-        args.seed,
-        args.steps.get("action"),
+        spec=InputSpec.of(config, args.subsampling or _SUBSAMPLING),
+        seed=args.seed,
+        steps_per_epoch=args.steps.get("action"),
     )
     clips = held_out.middle_clips(config.num_frames, args.subsampling or _SUBSAMPLING)
     labels = np.array([held_out[index].action for index in range(len(held_out))])

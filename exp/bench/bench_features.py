@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deephar.data import ClipBatches, Synthetic
+from deephar.data import ClipBatches, InputSpec, Synthetic
 from deephar.models import VARIANTS, action_view, multitask_model
 from deephar.training.compile import compile_action, set_pose_trainable
 from deephar.training.features import FeatureBatches, cache_features
@@ -33,15 +33,16 @@ def main(argv=None):
         start = time.perf_counter()
         features = cache_features(model, config, videos, folder)
         caching = time.perf_counter() - start
+        spec = InputSpec.of(config, "whole")
         data, share = {"synthetic": videos}, {"synthetic": args.batch}
         works = {
             "clips": (
                 model,
-                ClipBatches(data, share, args.frames, config.image_size, subsampling="whole"),
+                ClipBatches(data, share, spec=spec),
             ),
             "cached": (
                 action_view(model),
-                FeatureBatches({"synthetic": features}, share, args.frames, "whole"),
+                FeatureBatches({"synthetic": features}, share, spec=spec),
             ),
         }
         seconds = _alternate(works, args.rounds)

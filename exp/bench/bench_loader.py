@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from deephar.data import Augmentation, Sample, crop_sample
+from deephar.data import Augmentation, InputSpec, Sample, crop_sample
 from deephar.skeletons import get_skeleton
 
 
@@ -69,7 +69,7 @@ def with_pillow(sample, size, augmentation, rng):
 
 def with_deephar(sample, size, augmentation, rng):
     """The same with this library."""
-    return crop_sample(sample, size, "pa16j", augmentation, rng).image
+    return crop_sample(sample, InputSpec(size), augmentation=augmentation, rng=rng).image
 
 
 def epoch(load, samples, size, first_seed):

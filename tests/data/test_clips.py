@@ -12,6 +12,7 @@ from deephar.data import (
     Augmentation,
     Clip,
     Frames,
+    InputSpec,
     PennAction,
     Sample,
     clip_indices,
@@ -35,7 +36,12 @@ from deephar.geometry import apply_affine, square_window
 from deephar.skeletons import get_skeleton
 
 UNSUPERVISED = np.float32(-1e9)
-STRONG = Augmentation(colour=0.2, occlusion=1)
+SMALL = InputSpec(16)
+
+
+def spec(num_frames, subsampling=1):
+    """Clips of small crops."""
+    return InputSpec(16, num_frames=num_frames, subsampling=subsampling)
 
 
 # --- which frames
@@ -47,7 +53,7 @@ def test_frames_of_a_clip_agree_with_the_reference(golden):
     assert len(keys) == 90
     for key in keys:
         frames, subsampling, length = map(int, re.findall(r"\d+", key))
-        indices = clip_indices(frames, length, subsampling)
+        indices = clip_indices(frames, length, subsampling=subsampling)
         np.testing.assert_array_equal(indices, reference[key], err_msg=key)
 
 
@@ -59,7 +65,7 @@ def test_all_clips_agree_with_the_reference(golden):
         match = re.fullmatch(r"multi_N(\d+)_clip(\d+)_sub1", key)
         if match and len(expected) > 1:
             frames, length = map(int, match.groups())
-            clips = [clip_indices(frames, length, 1, s) for s in clip_starts(frames, length)]
+            clips = [clip_indices(frames, length, start=s) for s in clip_starts(frames, length)]
             np.testing.assert_array_equal(clips, expected, err_msg=key)
             compared += 1
     assert compared >= 8
@@ -69,91 +75,94 @@ def test_all_clips_agree_with_the_reference(golden):
 @pytest.mark.parametrize("subsampling", [1, 2, 5, "whole"])
 def test_clips_stay_inside_of_videos_of_any_length(length, subsampling):
     for frames in range(1, 120):
-        starts = clip_starts(frames, length, subsampling)
-        count = num_starts(frames, length, subsampling)
+        starts = clip_starts(frames, length, subsampling=subsampling)
+        count = num_starts(frames, length, subsampling=subsampling)
         assert len(starts) >= 1
         for start in [*starts, 0, count - 1, None]:
-            indices = clip_indices(frames, length, subsampling, start)
+            indices = clip_indices(frames, length, subsampling=subsampling, start=start)
             assert indices.shape == (length,)
             assert indices[0] >= 0
             assert indices[-1] < frames
             assert (np.diff(indices) >= (frames >= length)).all()
         with pytest.raises(ValueError, match="can start at 0 to"):
-            clip_indices(frames, length, subsampling, count)
+            clip_indices(frames, length, subsampling=subsampling, start=count)
 
 
 def test_clips_are_half_a_clip_apart():
-    assert clip_starts(60, 8, 3) == [0, 12, 24, 36]
-    assert clip_indices(60, 8, 3, 36)[-1] == 57
+    assert clip_starts(60, 8, subsampling=3) == [0, 12, 24, 36]
+    assert clip_indices(60, 8, subsampling=3, start=36)[-1] == 57
 
 
 @pytest.mark.parametrize("frames", [3, 9, 16, 19])
 def test_video_too_short_for_two_clips_gives_the_middle_one(frames):
     (start,) = clip_starts(frames, 16)
-    np.testing.assert_array_equal(clip_indices(frames, 16, 1, start), clip_indices(frames, 16))
+    np.testing.assert_array_equal(clip_indices(frames, 16, start=start), clip_indices(frames, 16))
 
 
 def test_subsampling_is_lowered_where_the_video_is_too_short():
-    assert np.diff(clip_indices(30, 8, 6)).tolist() == [3] * 7
-    assert len(clip_starts(30, 8, 6)) == 1
+    assert np.diff(clip_indices(30, 8, subsampling=6)).tolist() == [3] * 7
+    assert len(clip_starts(30, 8, subsampling=6)) == 1
 
 
 def test_whole_spreads_the_clip_over_any_video():
     for frames in (16, 31, 100, 663):
-        indices = clip_indices(frames, 16, "whole")
+        indices = clip_indices(frames, 16, subsampling="whole")
         assert len(set(indices.tolist())) == 16
         assert np.ptp(np.diff(indices)) <= 1
         assert abs(indices[0] - (frames - 1 - indices[-1])) <= 1 + frames / 16 / 2
-    assert Counter(clip_indices(8, 16, "whole").tolist()) == dict.fromkeys(range(8), 2)
+    assert Counter(clip_indices(8, 16, subsampling="whole").tolist()) == dict.fromkeys(range(8), 2)
 
 
 def test_whole_clips_share_no_frame():
-    clips = [clip_indices(70, 16, "whole", s) for s in clip_starts(70, 16, "whole")]
+    clips = [
+        clip_indices(70, 16, subsampling="whole", start=s)
+        for s in clip_starts(70, 16, subsampling="whole")
+    ]
     assert len(clips) == 4
     assert len(np.unique(clips)) == 64
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("size", "options", "message"),
     [
-        ((0, 8), "video of 0 frames"),
-        ((9, 0), "at least 1 frame"),
-        ((9, 4, 0), "subsampling must be"),
-        ((9, 4, 1.5), "subsampling must be"),
-        ((9, 4, "all"), 'subsampling must be 1, 2, ... or "whole"'),
-        ((9, 4, 1, 6), "start at 0 to 5, not at 6"),
-        ((9, 4, 1, -1), "not at -1"),
+        ((0, 8), {}, "video of 0 frames"),
+        ((9, 0), {}, "at least 1 frame"),
+        ((9, 4), {"subsampling": 0}, "subsampling must be"),
+        ((9, 4), {"subsampling": 1.5}, "subsampling must be"),
+        ((9, 4), {"subsampling": "all"}, 'subsampling must be 1, 2, ... or "whole"'),
+        ((9, 4), {"start": 6}, "start at 0 to 5, not at 6"),
+        ((9, 4), {"start": -1}, "not at -1"),
     ],
 )
-def test_clips_that_cannot_be(arguments, message):
+def test_clips_that_cannot_be(size, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        clip_indices(*arguments)
+        clip_indices(*size, **options)
 
 
 def test_random_clips_start_everywhere_and_follow_from_the_generator(build):
     (video,) = build.videos(12).videos
     starts = Counter()
     for seed in range(200):
-        clip = clip_of(video, 8, rng=np.random.default_rng(seed))
-        again = clip_of(video, 8, rng=np.random.default_rng(seed))
+        clip = clip_of(video, spec(8), rng=np.random.default_rng(seed))
+        again = clip_of(video, spec(8), rng=np.random.default_rng(seed))
         np.testing.assert_array_equal(clip.indices, again.indices)
         starts[int(clip.indices[0])] += 1
     assert starts.keys() == set(range(5))
     assert min(starts.values()) > 20
 
 
-def test_random_subsampling_is_one_of_those_given(build):
-    (video,) = build.videos(40).videos
-    clips = [clip_of(video, 4, (1, 3, "whole"), rng=np.random.default_rng(i)) for i in range(60)]
-    assert {int(np.diff(clip.indices).max()) for clip in clips} == {1, 3, 10}
-
-
 def test_random_and_given_choices_do_not_go_together(build):
     (video,) = build.videos(40).videos
-    with pytest.raises(ValueError, match="do not go together"):
-        clip_of(video, 4, start=3, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="do not go together"):
-        clip_of(video, 4, (1, 2))
+    with pytest.raises(ValueError, match="Give one of them"):
+        clip_of(video, spec(4), start=3, rng=np.random.default_rng(0))
+
+
+def test_clips_need_a_number_of_frames(build):
+    (video,) = build.videos(40).videos
+    with pytest.raises(ValueError, match="Set num_frames"):
+        clip_of(video, InputSpec(16))
+    with pytest.raises(ValueError, match="Set num_frames"):
+        crop_clips([video], InputSpec(16))
 
 
 # --- which box
@@ -163,20 +172,20 @@ def test_box_is_around_the_boxes_of_the_clip(build):
     # The union itself is compared with the reference in tests/test_geometry.py.
     boxes = np.array([[10 + t, 5 - t, 30 + t, 20 + t] for t in range(9)], float)
     (video,) = build.videos(9, boxes=boxes).videos
-    np.testing.assert_array_equal(clip_of(video, 3, 2, start=1).box, [11, 0, 35, 25])
+    np.testing.assert_array_equal(clip_of(video, spec(3, 2), start=1).box, [11, 0, 35, 25])
 
 
 def test_box_may_be_given(build):
     (video,) = build.videos(9).videos
-    np.testing.assert_array_equal(clip_of(video, 4, box=(1, 2, 30, 20)).box, [1, 2, 30, 20])
+    np.testing.assert_array_equal(clip_of(video, spec(4), box=(1, 2, 30, 20)).box, [1, 2, 30, 20])
 
 
 def test_unknown_boxes_do_not_count(build):
     boxes = np.array([[np.nan] * 4, [5, 5, 5, 5], [10, 10, 20, 20], [12, 9, 22, 21]])
     (video,) = build.videos(4, boxes=boxes).videos
-    np.testing.assert_array_equal(clip_of(video, 4).box, [10, 9, 22, 21])
+    np.testing.assert_array_equal(clip_of(video, spec(4)).box, [10, 9, 22, 21])
     with pytest.raises(ValueError, match="'v00' has no box with an area in the frames 0 to 1"):
-        clip_of(video, 2, start=0)
+        clip_of(video, spec(2), start=0)
 
 
 def test_labelled_box_is_around_the_boxes_of_some_frames(build):
@@ -192,22 +201,22 @@ def test_labelled_box_is_around_the_boxes_of_some_frames(build):
 def test_given_box_that_cannot_be_cropped(build, box):
     (video,) = build.videos(4).videos
     with pytest.raises(ValueError, match="'v00' has no box to crop"):
-        clip_of(video, 4, box=box)
+        clip_of(video, spec(4), box=box)
     with pytest.raises(ValueError, match="'v00' has no box to crop"):
-        pose_sequence(video, [0, 1], box)
+        pose_sequence(Clip(video, np.arange(2), box), SMALL)
     with pytest.raises(ValueError, match="'v00' has no box to crop"):
-        crop_clip(Clip(video, np.arange(4), np.array(box)), 16)
+        crop_clip(Clip(video, np.arange(4), np.array(box)), SMALL)
 
 
 def test_box_outside_of_the_frames(build):
     (video,) = build.videos(4).videos
     with pytest.raises(ValueError, match="'v00' lies wholly outside of its image of 48 x 40"):
-        crop_clip(clip_of(video, 4, box=(500, 500, 520, 540)), 16)
+        crop_clip(clip_of(video, spec(4), box=(500, 500, 520, 540)), SMALL)
 
 
 def test_box_partly_outside_of_the_frames_shows_black(build):
     (video,) = build.videos(4).videos
-    crop = crop_clip(clip_of(video, 4, box=(-30, 0, 10, 30)), 16)
+    crop = crop_clip(clip_of(video, spec(4), box=(-30, 0, 10, 30)), SMALL)
     assert (crop.images[:, :, :2] == -1).all()
     assert crop.images[:, 8, -4:].max() > -1
 
@@ -231,14 +240,16 @@ def still(video, frame, box):
     )
 
 
-@pytest.mark.parametrize("augmentation", [None, STRONG], ids=["as it is", "augmented"])
+@pytest.mark.parametrize("augmentation", [None, Augmentation()], ids=["as it is", "augmented"])
 @pytest.mark.parametrize("dim", [2, 3])
 def test_all_frames_are_changed_alike(build, augmentation, dim):
     joints_3d = np.random.default_rng(0).normal(0, 700, (9, 16, 3))
     (video,) = build.videos(9, joints_3d=joints_3d).videos
     for seed in range(4):
-        clip = clip_of(video, 4, 2)
-        crop = crop_clip(clip, 16, "mpii16", dim, augmentation, np.random.default_rng(seed))
+        clip = clip_of(video, spec(4, 2))
+        mpii = InputSpec(16, "mpii16", dim)
+        rng = np.random.default_rng(seed)
+        crop = crop_clip(clip, mpii, augmentation=augmentation, rng=rng)
         assert crop.images.shape == (4, 16, 16, 3)
         assert crop.target.shape == (4, 16, dim + 1)
         assert crop.images.dtype == crop.target.dtype == np.float32
@@ -246,7 +257,7 @@ def test_all_frames_are_changed_alike(build, augmentation, dim):
             # The same seed draws the same change of a still.
             rng = np.random.default_rng(seed)
             sample = still(video, frame, clip.box)
-            expected = crop_sample(sample, 16, "mpii16", augmentation, rng, dim)
+            expected = crop_sample(sample, mpii, augmentation=augmentation, rng=rng)
             np.testing.assert_array_equal(crop.images[t], expected.image)
             np.testing.assert_array_equal(crop.target[t], expected.target)
             np.testing.assert_array_equal(crop.affine, expected.affine)
@@ -262,8 +273,8 @@ def test_repeated_frames_are_decoded_once(build):
 
     (video,) = build.videos(3).videos
     video = replace(video, frames=Counting(video.frames))
-    clip = clip_of(video, 8)
-    crop = crop_clip(clip, 16)
+    clip = clip_of(video, spec(8))
+    crop = crop_clip(clip, SMALL)
     assert seen == {0: 1, 1: 1, 2: 1}
     np.testing.assert_array_equal(crop.images[3], crop.images[5])  # 0 0 0 1 1 1 2 2
     assert (crop.images[2] != crop.images[3]).any()
@@ -274,28 +285,28 @@ def test_repeated_frames_are_decoded_once(build):
 def test_images_and_targets_are_in_the_order_asked_for(build, indices):
     (video,) = build.videos(9).videos
     box = (0, 0, 47, 39)
-    crop = crop_clip(Clip(video, np.array(indices), box), 16)
+    crop = crop_clip(Clip(video, np.array(indices), box), SMALL)
     for image, target, frame in zip(crop.images, crop.target, indices, strict=True):
-        alone = crop_clip(Clip(video, np.array([frame]), box), 16)
+        alone = crop_clip(Clip(video, np.array([frame]), box), SMALL)
         np.testing.assert_array_equal(image, alone.images[0])
         np.testing.assert_array_equal(target, alone.target[0])
 
 
 def test_clip_of_one_frame(build):
     (video,) = build.videos(5).videos
-    clip = clip_of(video, 1)
+    clip = clip_of(video, spec(1))
     assert clip.indices.tolist() == [2]
-    assert crop_clip(clip, 16).images.shape == (1, 16, 16, 3)
+    assert crop_clip(clip, SMALL).images.shape == (1, 16, 16, 3)
     assert clip_starts(5, 1) == [0, 1, 2, 3, 4]
 
 
 def test_joints_unknown_everywhere_are_not_supervised(build):
     (video,) = build.videos(4, joints=np.full((4, 16, 2), np.nan)).videos
-    clip = clip_of(video, 4)
-    target = crop_clip(clip, 16, dim=3).target
+    clip = clip_of(video, spec(4))
+    target = crop_clip(clip, InputSpec(16, dim=3)).target
     assert (target[..., :3] == UNSUPERVISED).all()
     assert (target[..., 3] == 0).all()
-    assert (pose_sequence(video, clip.indices, clip.box) == 0).all()
+    assert (pose_sequence(clip, SMALL) == 0).all()
 
 
 def test_frames_of_differing_sizes_are_an_error(build, tmp_path):
@@ -305,57 +316,69 @@ def test_frames_of_differing_sizes_are_an_error(build, tmp_path):
     video.frames[2] = path
     message = r"Frame 2 of video 'v00' \(.*half\.png\) is 24 x 20 pixels, but its labels.* 48 x 40"
     with pytest.raises(ValueError, match=message):
-        crop_clip(clip_of(video, 4), 16)
+        crop_clip(clip_of(video, spec(4)), SMALL)
 
 
 def test_frames_may_be_off_by_a_rounded_pixel(build):
     (video,) = build.videos(2, size=(480, 270)).videos
-    crop_clip(clip_of(replace(video, size=(480, 271)), 2), 16)
+    crop_clip(clip_of(replace(video, size=(480, 271)), spec(2)), SMALL)
 
 
 def test_missing_and_damaged_frames_are_named(build, tmp_path):
     (video,) = build.videos(4).videos
     video.frames[1] = str(tmp_path / "000002.jpg")
     with pytest.raises(FileNotFoundError, match=r"000002\.jpg does not exist"):
-        crop_clip(clip_of(video, 4), 16)
+        crop_clip(clip_of(video, spec(4)), SMALL)
     (tmp_path / "000002.jpg").write_bytes(b"\xff\xd8 and no more")
     with pytest.raises(ValueError, match=r"000002\.jpg is truncated"):
-        crop_clip(clip_of(video, 4), 16)
+        crop_clip(clip_of(video, spec(4)), SMALL)
 
 
 def test_labels_only_have_no_crops_but_poses(build):
     (video,) = build.videos(4, frames=[]).videos
-    clip = clip_of(video, 4)
+    clip = clip_of(video, spec(4))
     with pytest.raises(ValueError, match="'v00' has labels only"):
-        crop_clip(clip, 16)
-    assert pose_sequence(video, clip.indices, clip.box).shape == (4, 16, 3)
+        crop_clip(clip, SMALL)
+    assert pose_sequence(clip, SMALL).shape == (4, 16, 3)
 
 
 def test_frames_and_labels_must_be_as_many(build):
     (video,) = build.videos(4).videos
     with pytest.raises(ValueError, match="'v00' has 3 frames, but labels for 4"):
-        crop_clip(clip_of(replace(video, frames=video.frames[:3]), 2), 16)
+        crop_clip(clip_of(replace(video, frames=video.frames[:3]), spec(2)), SMALL)
 
 
 def test_video_of_no_frames_is_named(build):
     (video,) = build.videos(0).videos
     with pytest.raises(ValueError, match="'v00': A video of 0 frames"):
-        clip_of(video, 4)
+        clip_of(video, spec(4))
 
 
 def test_stacked_crops_are_those_of_the_clips_and_stills(build):
     videos, stills = build.videos(9, 5), build.dataset(1, size=40)
     items = [videos[0], stills[0], videos[1]]
-    images, targets = crop_clips(items, [1, 2, 3], 4, (1, 2), True, 16, "mpii16", 2, STRONG)
+    mpii = InputSpec(16, "mpii16", num_frames=4, subsampling=2)
+    images, targets = crop_clips(items, mpii, seeds=[1, 2, 3], augmentation=Augmentation())
     assert images.shape == (3, 4, 16, 16, 3)
     rng = np.random.default_rng(1)
-    crop = crop_clip(clip_of(videos[0], 4, (1, 2), rng=rng), 16, "mpii16", 2, STRONG, rng)
+    clip = clip_of(videos[0], mpii, rng=rng)
+    crop = crop_clip(clip, mpii, augmentation=Augmentation(), rng=rng)
     np.testing.assert_array_equal(images[0], crop.images)
     np.testing.assert_array_equal(targets[0], crop.target)
-    crop = crop_sample(stills[0], 16, "mpii16", STRONG, np.random.default_rng(2))
+    rng = np.random.default_rng(2)
+    crop = crop_sample(stills[0], mpii, augmentation=Augmentation(), rng=rng)
     for t in range(4):
         np.testing.assert_array_equal(images[1, t], crop.image)
         np.testing.assert_array_equal(targets[1, t], crop.target)
+
+
+def test_stacked_clips_without_seeds_are_the_middle_ones(build):
+    videos = build.videos(9, 12)
+    images, targets = crop_clips(list(videos), spec(4, 2))
+    for video, image, target in zip(videos, images, targets, strict=True):
+        crop = crop_clip(clip_of(video, spec(4, 2)), SMALL)
+        np.testing.assert_array_equal(image, crop.images)
+        np.testing.assert_array_equal(target, crop.target)
 
 
 @pytest.mark.parametrize("case", range(4))
@@ -364,10 +387,12 @@ def test_targets_agree_with_the_reference(golden, case):
     reference = {key[3:]: v for key, v in golden("fn_penn_sample").items() if key[1] == str(case)}
     _, _, flip, _, subsampling, _ = reference["config"]
     joints, visible = reference["frames_pose"], reference["frames_visible"]
-    indices = clip_indices(len(joints), 8, int(subsampling))
+    indices = clip_indices(len(joints), 8, subsampling=int(subsampling))
     np.testing.assert_array_equal(indices, reference["frame_list"])
     shown = np.where(visible[..., None] > 0, joints, np.nan)[indices]
-    target = pose_target(shown, "penn13", "pa16j", reference["afmat"], bool(flip))
+    target = pose_target(
+        shown, reference["afmat"], source="penn13", skeleton="pa16j", flip=bool(flip)
+    )
     np.testing.assert_allclose(target[:, 3:], reference["pose"][:, 3:], atol=1e-6)
     assert (target[:, :3] == UNSUPERVISED).all()  # Penn Action has no pelvis, thorax and neck
 
@@ -378,10 +403,10 @@ def test_targets_agree_with_the_reference(golden, case):
 def test_pose_sequence_is_the_target_where_joints_are_seen(build):
     joints_3d = np.random.default_rng(0).normal(0, 300, (9, 16, 3))
     (video,) = build.videos(9, joints_3d=joints_3d).videos
-    clip = clip_of(video, 4, 2)
+    clip = clip_of(video, spec(4, 2))
     for dim in (2, 3):
-        sequence = pose_sequence(video, clip.indices, clip.box, "mpii16", dim)
-        target = crop_clip(clip, 16, "mpii16", dim).target
+        sequence = pose_sequence(clip, InputSpec(16, "mpii16", dim))
+        target = crop_clip(clip, InputSpec(16, "mpii16", dim)).target
         known = target != UNSUPERVISED
         assert known.mean() > 0.9
         np.testing.assert_array_equal(sequence[known], target[known])
@@ -393,7 +418,7 @@ def test_hidden_and_unlabelled_joints_of_a_pose_sequence(build):
     video.visible[1, 4] = np.nan  # labelled, not known whether hidden
     video.joints[2, 5] = np.nan
     video.joints[3, 6] = 400, 300  # far out of the crop
-    sequence = pose_sequence(video, np.arange(4), (0, 0, 40, 40))
+    sequence = pose_sequence(Clip(video, np.arange(4), (0, 0, 40, 40)), SMALL)
     assert sequence.dtype == np.float32
     assert sequence[1, 3, :2].min() > 0
     assert sequence[1, 3, 2] == 0
@@ -407,8 +432,8 @@ def test_hidden_and_unlabelled_joints_of_a_pose_sequence(build):
 def test_joints_that_the_data_set_lacks_are_unlabelled_in_a_pose_sequence(build, tmp_path):
     build.penn(tmp_path, images=False)
     video = PennAction(tmp_path, frames=False)[0]
-    clip = clip_of(video, 3)
-    sequence = pose_sequence(video, clip.indices, clip.box, dim=3)
+    clip = clip_of(video, spec(3))
+    sequence = pose_sequence(clip, InputSpec(dim=3))
     assert sequence.shape == (3, 16, 4)
     assert (sequence[:, :3] == 0).all()
     assert (sequence[:, 3:, 3] == 1).all()
@@ -421,18 +446,12 @@ def test_unknown_depth_is_in_the_middle_in_a_pose_sequence(build):
     joints_3d[1, 3], joints_3d[2, 0] = np.nan, np.nan  # a joint; the pelvis, and so all joints
     (video,) = build.videos(4, joints_3d=joints_3d).videos
     video.joints[0, 5] = np.nan
-    sequence = pose_sequence(video, np.arange(4), (0, 0, 40, 40), dim=3)
+    sequence = pose_sequence(Clip(video, np.arange(4), (0, 0, 40, 40)), InputSpec(dim=3))
     assert sequence[0, 7, 2] == pytest.approx(0.5 + 300 / 2000)
     assert sequence[1, 3, 2] == 0.5
     assert sequence[1, 3, 3] == 1
     assert (sequence[2, :, 2] == 0.5).all()
     assert (sequence[0, 5] == 0).all()
-
-
-def test_pose_sequence_in_neither_2d_nor_3d(build):
-    (video,) = build.videos(4).videos
-    with pytest.raises(ValueError, match="dim must be 2 or 3"):
-        pose_sequence(video, [0], (0, 0, 40, 40), dim=4)
 
 
 # --- single frames
@@ -450,7 +469,7 @@ def test_frames_are_stills(build):
     np.testing.assert_array_equal(sample.center, center)
     assert sample.side == side
     assert np.isnan(sample.head_size)
-    affine = crop_sample(sample, 16).affine
+    affine = crop_sample(sample, SMALL).affine
     box = apply_affine(affine, video.boxes[1].reshape(2, 2))
     assert np.ptp(box, axis=0).max() == pytest.approx(1 / 1.25)
 
@@ -514,7 +533,7 @@ def test_labels_of_a_frame_need_neither_frames_nor_box(build):
 def test_frames_of_penn_action(build, tmp_path):
     build.penn(tmp_path, frames=3)
     dataset = Frames(PennAction(tmp_path))
-    crop = crop_sample(dataset[1], 32)
+    crop = crop_sample(dataset[1], InputSpec(32))
     joints = get_skeleton("pa16j")
     assert crop.target[joints.index("head_top"), 2] == 1
     assert (crop.target[:3] == UNSUPERVISED).all()

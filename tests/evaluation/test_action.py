@@ -6,6 +6,7 @@ from dots import LABELS, MULTI, always, by_brightness, poses_only
 
 from deephar.data import Subset
 from deephar.data.clips import clip_of
+from deephar.data.inputs import InputSpec
 from deephar.evaluation import score_actions
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.models import ModelConfig
@@ -79,7 +80,9 @@ def test_head_sizes_and_3d_labels_are_scored(dot_videos, clips):
     assert scores.poses.measure == "PCKh"
     assert scores.poses.answer.total == 100
     # The reader sees all joints at one depth.
-    depth = np.concatenate([v.joints_3d[clip_of(v, 4).indices, :, 2] for v in dataset])
+    depth = np.concatenate(
+        [v.joints_3d[clip_of(v, InputSpec(num_frames=4)).indices, :, 2] for v in dataset]
+    )
     assert scores.depth.answer.total > np.abs(depth - depth[:, :1]).mean()
     assert scores.depth.persons == len(predictions.frames)
 

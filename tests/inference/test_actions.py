@@ -9,6 +9,7 @@ from dots import LABELS, MULTI, always, by_brightness, poses_only
 
 from deephar.data import Subset
 from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, pose_sequence
+from deephar.data.inputs import InputSpec
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import find_head, mirrored_poses
 from deephar.inference.boxes import full_box, predicted_boxes
@@ -24,8 +25,9 @@ def test_single_clip_is_the_middle_clip_with_the_label_box(clip_config, dot_vide
         return by_brightness(batch)
 
     predictions = predict_actions(clips(answer), clip_config, dataset, batch_size=3)
+    spec = InputSpec.of(clip_config)
     for clip, video in zip(seen, dataset, strict=True):
-        expected = crop_clip(clip_of(video, 4), 64, "pa16j").images
+        expected = crop_clip(clip_of(video, spec), spec).images
         np.testing.assert_array_equal(clip, expected)
     assert predictions.names == ("video0", "video1", "video2")
     assert predictions.clips_per_video.tolist() == [1, 1, 1]
@@ -43,12 +45,10 @@ def test_multi_clip_averages_the_probabilities_of_clips_and_mirror_images(
         dataset,
         protocol=replace(MULTI, subsampling=subsampling),
     )
+    spec = InputSpec.of(clip_config, subsampling)
     for number, video in enumerate(dataset):
-        starts = clip_starts(len(video.joints), 4, subsampling)
-        crops = [
-            crop_clip(clip_of(video, 4, subsampling, start=start), 64, "pa16j").images
-            for start in starts
-        ]
+        starts = clip_starts(len(video.joints), 4, subsampling=subsampling)
+        crops = [crop_clip(clip_of(video, spec, start=start), spec).images for start in starts]
         scores = by_brightness(np.stack([*crops, *(crop[:, :, ::-1] for crop in crops)]))
         np.testing.assert_allclose(predictions.scores[0, number], scores.mean(axis=0), atol=1e-6)
         assert predictions.clips_per_video[number] == len(starts)
@@ -133,9 +133,9 @@ def test_labelled_poses_take_the_place_of_images(dot_videos):
         protocol=ActionProtocol(subsampling="whole", mirror=True),
         batch_size=6,
     )
+    spec = InputSpec.of(LABELS, "whole")
     for number, video in enumerate(dataset):
-        clip = clip_of(video, 4, "whole")
-        poses = pose_sequence(video, clip.indices, clip.box, "pa16j")
+        poses = pose_sequence(clip_of(video, spec), spec)
         np.testing.assert_array_equal(seen[2 * number], poses)
         np.testing.assert_array_equal(seen[2 * number + 1], mirrored_poses(poses, "pa16j"))
     assert predictions.poses is None

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deephar.data import crop_sample
+from deephar.data import InputSpec, crop_sample
 from deephar.inference import predict_poses
 from deephar.inference.poses import CROPS, merge_views
 from deephar.skeletons import convert
@@ -102,7 +102,7 @@ def test_single_crop_is_the_training_crop(config, dots):
 
     predict_poses(model, config, dataset)
     for image, sample in zip(seen[0], dataset, strict=True):
-        np.testing.assert_array_equal(image, crop_sample(sample, 64, "pa16j").image)
+        np.testing.assert_array_equal(image, crop_sample(sample, InputSpec(64)).image)
 
 
 @EVERY_KIND_OF_CROPS

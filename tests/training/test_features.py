@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deephar import weights
-from deephar.data import PennAction, Synthetic, write_penn
+from deephar.data import InputSpec, PennAction, Synthetic, write_penn
 from deephar.data.clips import clip_indices
 from deephar.data.sets.penn import action_names
 from deephar.models import ModelConfig, action_view, frame_view, multitask_model
@@ -52,7 +52,7 @@ def test_features_are_what_the_pose_network_gives_and_make_the_same_actions(
     video, item = videos[7], features[7]
     assert item.num_frames == len(video.joints)
     assert item.action == video.action
-    indices = clip_indices(item.num_frames, 4, 1)
+    indices = clip_indices(item.num_frames, 4)
     np.testing.assert_array_equal(item.arrays["pose"][indices, 0], clips["pose"][7])
 
 
@@ -92,7 +92,7 @@ def test_stage_2_on_cached_features_learns_and_leaves_the_pose_network_as_it_is(
     before = [value.copy() for value in frame_view(model).get_weights()]
     heads = action_view(model)
     batches = FeatureBatches(
-        {"synthetic": features}, {"synthetic": 12}, frames=4, steps_per_epoch=20
+        {"synthetic": features}, {"synthetic": 12}, spec=InputSpec.of(CONFIG), steps_per_epoch=20
     )
     clips = features.middle_clips(4, 1)
     labels = np.array([videos[index].action for index in range(12)])
@@ -119,7 +119,8 @@ def test_batches_of_features_follow_from_seed_and_epoch(model, videos, tmp_path)
     features = cache_features(model, CONFIG, videos, tmp_path)
 
     def make(seed):
-        return FeatureBatches({"synthetic": features}, {"synthetic": 5}, 4, (1, 2), seed)
+        spec = InputSpec.of(CONFIG, 2)
+        return FeatureBatches({"synthetic": features}, {"synthetic": 5}, spec=spec, seed=seed)
 
     (inputs, targets), (again, _), (other, _) = make(0)[1], make(0)[1], make(1)[1]
     assert set(inputs) == {"pose", "appearance_1", "appearance_2"}

@@ -18,7 +18,16 @@ import pytest
 from keras import ops
 
 from deephar import weights
-from deephar.data import MPII, Batches, ClipBatches, Frames, SequenceBatches, Subset, Synthetic
+from deephar.data import (
+    MPII,
+    Batches,
+    ClipBatches,
+    Frames,
+    InputSpec,
+    SequenceBatches,
+    Subset,
+    Synthetic,
+)
 from deephar.evaluation import score_mpii
 from deephar.inference import predict_poses
 from deephar.layers import PeakWindow
@@ -53,7 +62,9 @@ QUICK = PoseTraining(epochs=2, freeze_stem=5)
 def train(folder, out, resume=False, training=QUICK, config=TINY, steps=2, seed=0):
     keras.utils.set_random_seed(seed)
     dataset = MPII(folder, "train")
-    batches = Batches({"mpii": dataset}, {"mpii": 4}, 64, steps_per_epoch=steps, workers=0)
+    batches = Batches(
+        {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=steps, workers=0
+    )
     validation = Subset(dataset, range(2))
     return train_pose(
         pose_model(config), config, batches, validation, score_mpii, out, training, resume
@@ -114,7 +125,9 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     keras.utils.set_random_seed(0)
     config = VARIANTS["vgg16-light"]
     persons = Subset(MPII(drawn_mpii, "train"), range(8))
-    batches = Batches({"mpii": persons}, {"mpii": 8}, config.image_size, steps_per_epoch=100)
+    batches = Batches(
+        {"mpii": persons}, {"mpii": 8}, spec=InputSpec.of(config), steps_per_epoch=100
+    )
     training = PoseTraining(epochs=1, freeze_stem=5)
     out = tmp_path / "run"
     start = time.process_time()
@@ -172,7 +185,9 @@ def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
     calls, out = [], tmp_path / "parts"
     keras.utils.set_random_seed(0)
     dataset = MPII(drawn_mpii, "train")
-    batches = Batches({"mpii": dataset}, {"mpii": 4}, 64, steps_per_epoch=2, workers=0)
+    batches = Batches(
+        {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=2, workers=0
+    )
     model = pose_model(TINY)
     with pytest.raises(Interrupted):
         train_pose(model, TINY, batches, Subset(dataset, range(2)), score, out, training)
@@ -246,7 +261,8 @@ def run_in_a_process(folder, out, kill_at=None, resume=False):
         f"tests.Killed.at = {kill_at}\n"
         f"keras.utils.set_random_seed({99 if resume else 0})\n"  # resuming must not need the seed
         f"dataset = tests.MPII({str(folder)!r}, 'train')\n"
-        "batches = tests.Killed({'mpii': dataset}, {'mpii': 4}, 64, steps_per_epoch=5)\n"
+        "batches = tests.Killed({'mpii': dataset}, {'mpii': 4},"
+        "    spec=tests.InputSpec(64), steps_per_epoch=5)\n"
         "training = tests.PoseTraining(epochs=3, freeze_stem=4)\n"
         "validation = tests.Subset(dataset, range(2))\n"
         "tests.train_pose(tests.pose_model(tests.TINY), tests.TINY, batches, validation,\n"
@@ -371,7 +387,9 @@ def test_resuming_a_complete_run_says_so(drawn_mpii, tmp_path, capsys):
 
 def test_a_network_that_cannot_be_validated_is_refused_before_training(drawn_mpii, tmp_path):
     config = ModelConfig(**{**vars(TINY), "skeleton": "lsp14"})
-    batches = Batches({"mpii": MPII(drawn_mpii)}, {"mpii": 4}, 64, "lsp14", steps_per_epoch=1)
+    batches = Batches(
+        {"mpii": MPII(drawn_mpii)}, {"mpii": 4}, spec=InputSpec.of(config), steps_per_epoch=1
+    )
     with pytest.raises(ValueError, match="lacks pelvis, thorax"):
         train_pose(
             pose_model(config), config, batches, MPII(drawn_mpii), score_mpii, tmp_path / "run"
@@ -400,7 +418,7 @@ def test_a_bad_image_in_mid_epoch_is_named(drawn_mpii, tmp_path, damage):
     dataset = MPII(drawn_mpii, "train")
     folder = tmp_path / "MPII"
     shutil.copytree(drawn_mpii, folder)
-    batches = Batches({"mpii": MPII(folder, "train")}, {"mpii": 4}, 64, workers=2)
+    batches = Batches({"mpii": MPII(folder, "train")}, {"mpii": 4}, spec=InputSpec(64), workers=2)
     image = Path(batches.samples(3)[0].image)
     if damage == "missing":
         image.unlink()
@@ -428,7 +446,9 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(drawn_mpii
             return images, targets
 
     dataset = MPII(drawn_mpii, "train")
-    batches = Poisoned({"mpii": dataset}, {"mpii": 4}, 64, steps_per_epoch=3, workers=0)
+    batches = Poisoned(
+        {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=3, workers=0
+    )
     with pytest.raises(FloatingPointError, match=r"epoch 1, batch 3 of 3 \(persons train") as error:
         train_pose(pose_model(TINY), TINY, batches, dataset, score_mpii, tmp_path, QUICK)
     for sample in batches.samples(2):
@@ -469,7 +489,10 @@ def train_heads(out, resume=False, score=None, training=None, subsampling=1):
     keras.utils.set_random_seed(0)
     videos = Synthetic("train", videos=12, image_size=64, frames=6)
     batches = SequenceBatches(
-        {"synthetic": videos}, {"synthetic": 4}, 4, subsampling=subsampling, steps_per_epoch=2
+        {"synthetic": videos},
+        {"synthetic": 4},
+        spec=InputSpec.of(HEADS, subsampling),
+        steps_per_epoch=2,
     )
     model = action_model(HEADS)
     training = training or ActionTraining(epochs=2)
@@ -561,7 +584,11 @@ def test_stage_2_keeps_the_pose_network_bit_for_bit_and_stage_3_on_the_same_mode
     keras.utils.set_random_seed(0)
     videos = Synthetic("train", videos=12, image_size=64, frames=4)
     batches = ClipBatches(
-        {"synthetic": videos}, {"synthetic": 2}, 4, 64, steps_per_epoch=2, workers=0
+        {"synthetic": videos},
+        {"synthetic": 2},
+        spec=InputSpec.of(CLIPS),
+        steps_per_epoch=2,
+        workers=0,
     )
     model = multitask_model(CLIPS)
 

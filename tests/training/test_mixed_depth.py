@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from deephar.data import Batches, Frames, InMemory, Synthetic
+from deephar.data import Batches, Frames, InMemory, InputSpec, Synthetic
 from deephar.losses import PoseLoss
 from deephar.models import ModelConfig, pose_model
 
@@ -38,7 +38,7 @@ def batch(**shares):
     deep = InMemory(Frames(Synthetic("train", videos=4, image_size=64, frames=1)))
     datasets = {"deep": deep, "flat": Flat(deep)}
     batches = Batches(
-        {name: datasets[name] for name in shares}, shares, image_size=64, dim=3, workers=0
+        {name: datasets[name] for name in shares}, shares, spec=InputSpec(64, dim=3), workers=0
     )
     images, targets = batches[0]
     return images, targets["pose"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from deephar.data import LSP, crop_sample
+from deephar.data import LSP, InputSpec, crop_sample
 
 
 def rewrite(root, change):
@@ -123,9 +123,9 @@ def test_person_without_enough_labels_is_named(build, tmp_path):
 def test_joints_beyond_the_images_name_the_missing_image(build, tmp_path):
     build.lsp(tmp_path, 3, images=[1, 2])
     dataset = LSP(tmp_path)
-    crop_sample(dataset[1], 32)
+    crop_sample(dataset[1], InputSpec(32))
     with pytest.raises(FileNotFoundError, match=r"im0003\.jpg does not exist"):
-        crop_sample(dataset[2], 32)
+        crop_sample(dataset[2], InputSpec(32))
     with pytest.raises(IndexError):
         dataset[3]
 

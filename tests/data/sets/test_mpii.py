@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from deephar.data import MPII, crop_sample
+from deephar.data import MPII, InputSpec, crop_sample
 
 OFFICIAL = "mpii_human_pose_v1_u12_1.mat"
 
@@ -346,7 +346,7 @@ def test_missing_image_is_named_when_it_is_loaded(build, tmp_path):
     dataset = MPII(tmp_path)
     (tmp_path / "images" / "a.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"a\.jpg does not exist.*deephar\.data\.check"):
-        crop_sample(dataset[0], 32)
+        crop_sample(dataset[0], InputSpec(32))
 
 
 def test_index_outside_of_the_data_set(build, tmp_path):
@@ -375,6 +375,6 @@ def test_five_full_size_pictures_have_their_persons_in_the_window(real_data, tmp
     (tmp_path / "annot" / "valid.json").write_text((source / "test_mpii.json").read_text())
     (tmp_path / "images").symlink_to(source)
     for sample in MPII(tmp_path, "valid"):
-        target = crop_sample(sample, 128, "mpii16").target
+        target = crop_sample(sample, InputSpec(128, "mpii16")).target
         labelled = np.isfinite(sample.joints).all(axis=1)
         assert target[labelled, 2].mean() > 0.8

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deephar.camera import Camera
-from deephar.data import NTU, Synthetic, clip_of, crop_clip, load_image, write_ntu
+from deephar.data import NTU, InputSpec, Synthetic, clip_of, crop_clip, load_image, write_ntu
 from deephar.data.check import main as check
 from deephar.data.sets import ntu as module
 from deephar.data.sets.ntu import (
@@ -103,7 +103,8 @@ def test_smaller_frames_scale_joints_boxes_and_camera(build, tmp_path):
     np.testing.assert_allclose(small.joints, (large.joints + 0.5) / 4 - 0.5)
     np.testing.assert_allclose(small.joints_3d, large.joints_3d)
     np.testing.assert_allclose(small.camera.project(small.joints_3d), small.joints, atol=0.1)
-    crop = crop_clip(clip_of(small, 4), image_size=32, skeleton="pa17j", dim=3)
+    spec = InputSpec(32, "pa17j", 3, num_frames=4)
+    crop = crop_clip(clip_of(small, spec), spec)
     assert (crop.target[..., :3] >= 0).all()
     assert (crop.target[:, 0, 2] == 0.5).all()  # the pelvis
 
@@ -394,7 +395,7 @@ def test_the_frame_that_the_size_was_taken_from_is_named(build, tmp_path, capsys
     first = tmp_path / "frames" / NAME / "000001.jpg"
     message = rf"{other}/000001\.jpg\) is 96 x 54 pixels, .* 64 x 36 .*the size of {first}"
     with pytest.raises(ValueError, match=message):
-        crop_clip(clip_of(NTU(tmp_path)[1], 4), image_size=32)
+        crop_clip(clip_of(NTU(tmp_path)[1], InputSpec(num_frames=4)), InputSpec(32))
     assert check(["ntu", str(tmp_path)]) == 1
     assert f"(all must have the size of {first})" in capsys.readouterr().out
     assert NTU(tmp_path, frames=False)[0].size_from is None

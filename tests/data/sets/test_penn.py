@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from deephar.data import PennAction, clip_of, hold_out, load_image
+from deephar.data import InputSpec, PennAction, clip_of, hold_out, load_image
 from deephar.data.sets import penn as module
 from deephar.data.sets.penn import ACTIONS, action_names, read_labels
 
@@ -109,7 +109,7 @@ def test_box_without_area_gives_way_to_the_nearest(build, tmp_path):
 def test_video_without_any_box_is_named_when_a_clip_is_made(build, tmp_path):
     build.penn(tmp_path, bbox=np.zeros((5, 4)))
     with pytest.raises(ValueError, match="'0001' has no box with an area"):
-        clip_of(PennAction(tmp_path)[0], 2)
+        clip_of(PennAction(tmp_path)[0], InputSpec(num_frames=2))
 
 
 def test_video_of_one_frame(build, tmp_path):

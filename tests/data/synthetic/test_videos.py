@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from deephar.data import Frames, Subset, Synthetic, crop_sample
+from deephar.data import Frames, InputSpec, Subset, Synthetic, crop_sample
 from deephar.data.synthetic.motions import ACTIONS
 from deephar.data.synthetic.render import Light, draw_solids
 from deephar.metrics import pckh
@@ -216,7 +216,7 @@ def test_single_frames_are_samples_with_3d_and_head_size(train):
     sample = stills[3]
     assert sample.joints_3d.shape == (16, 3)
     assert sample.head_size > 0
-    crop = crop_sample(sample, image_size=64)
+    crop = crop_sample(sample, InputSpec(64))
     inside = crop.target[:, 2] == 1
     assert inside.sum() >= 10
     exact = convert(sample.joints[None], "pa16j", "mpii16")

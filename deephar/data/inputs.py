@@ -1,0 +1,86 @@
+"""What the input of a network looks like: size, joints, coordinates, frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deephar.skeletons import get_skeleton
+
+WHOLE = "whole"
+"""The subsampling of a clip that is spread over the whole video."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What the input of a network looks like, and the joints of its targets.
+
+    Attributes:
+        image_size: side S of the crops in pixels.
+        skeleton: name of the skeleton of the targets.
+        dim: coordinates of a joint in the targets, 2 or 3.
+        num_frames: T, frames of a clip; None for still images.
+        subsampling: distance between two frames of a clip, 1 or more; or ``"whole"`` for clips
+            that are spread over the whole video, see `deephar.data.clip_indices`.
+
+    Raises:
+        ValueError: a field is out of its range, or the skeleton is unknown.
+    """
+
+    image_size: int = 256
+    skeleton: str = "pa16j"
+    dim: int = 2
+    num_frames: int | None = None
+    subsampling: int | str = 1
+
+    def __post_init__(self):
+        if self.image_size < 1:
+            raise ValueError(f"image_size must be at least 1 pixel, got {self.image_size}.")
+        get_skeleton(self.skeleton)
+        check_dim(self.dim)
+        if self.num_frames is not None and self.num_frames < 1:
+            raise ValueError(f"A clip must have at least 1 frame, got {self.num_frames}.")
+        check_subsampling(self.subsampling)
+
+    @classmethod
+    def of(cls, config: Any, subsampling: int | str = 1) -> InputSpec:
+        """The input of the network with a given config.
+
+        Args:
+            config: has `image_size`, `skeleton`, `dim` and `num_frames`, such as a
+                `deephar.models.ModelConfig`.
+            subsampling: distance between two frames of a clip, or ``"whole"``.
+
+        Raises:
+            ValueError: the subsampling is invalid.
+        """
+        return cls(config.image_size, config.skeleton, config.dim, config.num_frames, subsampling)
+
+    @property
+    def num_joints(self) -> int:
+        """Number of joints of the skeleton."""
+        return get_skeleton(self.skeleton).num_joints
+
+    def require_num_frames(self) -> int:
+        """`num_frames`, if it is known.
+
+        Raises:
+            ValueError: `num_frames` is None.
+        """
+        if self.num_frames is None:
+            raise ValueError("Clips need a number of frames. Set num_frames of the InputSpec.")
+        return self.num_frames
+
+
+def check_dim(dim: int) -> None:
+    """Raises ValueError unless `dim` is 2 or 3."""
+    if dim not in (2, 3):
+        raise ValueError(f"dim must be 2 or 3, got {dim!r}.")
+
+
+def check_subsampling(subsampling: int | str) -> None:
+    """Raises ValueError unless `subsampling` is a positive integer or ``"whole"``."""
+    if subsampling == WHOLE:
+        return
+    if isinstance(subsampling, str) or subsampling < 1 or subsampling != int(subsampling):
+        raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {subsampling!r}.')
