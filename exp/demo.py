@@ -6,8 +6,8 @@
 Takes a minute for some 240 frames on two cores with the default weights, with --weights vgg16-light
 a quarter of that; where the processor computes in bfloat16, --mixed-precision takes half as long.
 Writes the video, and beside it OUT.json with the numbers: of each frame the joints in pixels, their
-visibility, the cropped square and the best actions; and the actions of the whole video. The person
-whose joints are seen best is found and followed, unless --box says where they are.
+visibility, the person's box, the cropped square and the best actions; and the actions of the whole
+video. The person whose joints are seen best is found and followed, unless --box gives their box.
 Weights of a 3D network add depth to the numbers (mm relative to the pelvis), and beside each frame
 the pose from the front and from the side.
 """

@@ -12,12 +12,9 @@ def annotate(args):
         FileNotFoundError, ValueError, OSError: as ``annotate_video``.
     """
     from deephar.inference.annotate import annotate_video
-    from deephar.inference.network import progress_bar
     from deephar.inference.predictor import Predictor
-    from deephar.video import video_info
 
     set_precision(args)
-    bar = progress_bar(video_info(args.video).frames or None, "frame")
     predictor = Predictor(args.weights, head=args.head)
     print(predictor)
     video, numbers, actions = annotate_video(
@@ -26,7 +23,7 @@ def annotate(args):
         args.out,
         box=args.box,
         subsampling=args.subsampling,
-        progress=lambda done, total: bar.update(min(done, total) if total else done),
+        progress=True,
     )
     for name, score in (actions or [])[:5]:
         print(f"  {100 * score:5.1f} %  {name}")

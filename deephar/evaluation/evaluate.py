@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +157,7 @@ def predict_and_save(model, config, dataset, crops, batch_size, path):
     """
     print(dataset)
     predictions = predict_poses(
-        model, config, dataset, crops, batch_size, progress=sys.stdout.isatty()
+        model, config, dataset, crops=crops, batch_size=batch_size, progress=True
     )
     return predictions, [] if path is None else [save_predictions(path, predictions, dataset)]
 
@@ -265,7 +264,7 @@ def evaluate_actions(
     dataset = limited(dataset, limit, "videos", spread=True)
     file = weights.find(weights_name)
     config = weights.read_config(file)
-    head = find_head(config, dataset, head)
+    head = find_head(config, dataset, head=head)
     facts = weights.read_facts(file)
     check_action_names(facts, head, dataset, file)
     if config.stem != "none":
@@ -282,7 +281,7 @@ def evaluate_actions(
         head=head,
         protocol=ActionProtocol(subsampling=subsampling, **options),
         batch_size=batch_size,
-        progress=sys.stdout.isatty(),
+        progress=True,
     )
     scores = score_actions(predictions, dataset)
     written = [

@@ -8,10 +8,10 @@ is too short for several clips is scored by its single clip: none is left out, n
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,26 +28,24 @@ from deephar.data.loading import batches_of, loaded_ahead
 from deephar.data.samples import Video, whole_of
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.inference.network import (
+    MIN_CLIP_FRAMES,
     MIRROR,
     actions_of,
     call_network,
     for_stills,
     poses_of,
-    progress_bar,
     require_joints,
     stacked,
 )
 from deephar.inference.poses import Predictions, pose_in_image, predictions_from
+from deephar.inference.progress import ProgressBar
 from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:
-    import keras
-
-    from deephar.models import ModelConfig
+    from deephar.inference.network import Config, Model
 
 CLIPS = ("single", "multi")
 BOXES = ("gt", "predicted", "full")
-_MIN_FRAMES = 4  # of a clip: what the networks need
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,10 @@ class ActionProtocol:
             value = getattr(self, name)
             if value not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
-        if self.num_frames is not None and self.num_frames < _MIN_FRAMES:
-            raise ValueError(f"A clip must have at least 4 frames, got {self.num_frames}.")
+        if self.num_frames is not None and self.num_frames < MIN_CLIP_FRAMES:
+            raise ValueError(
+                f"A clip must have at least {MIN_CLIP_FRAMES} frames, got {self.num_frames}."
+            )
         check_subsampling(self.subsampling)
 
 
@@ -116,8 +116,8 @@ class ActionPredictions:
 
 
 def predict_actions(
-    model: keras.Model | Callable,
-    config: ModelConfig,
+    model: Model,
+    config: Config,
     dataset: Sequence[Video],
     *,
     head: str | None = None,
@@ -141,7 +141,7 @@ def predict_actions(
         head: name of the head to ask, a key of `config.actions`; see `find_head`.
         protocol: which clips to show, and how they are cropped.
         batch_size: clips a call of the model.
-        progress: shows a Keras progress bar.
+        progress: shows a progress bar on a terminal.
 
     Returns:
         `ActionPredictions`.
@@ -151,7 +151,7 @@ def predict_actions(
             used (names it), or the model's output has another form.
         FileNotFoundError: a frame is missing.
     """
-    head = find_head(config, dataset, head)
+    head = find_head(config, dataset, head=head)
     protocol = replace(protocol, num_frames=protocol.num_frames or config.num_frames)
     _check(config, protocol, dataset, batch_size)
     found_boxes = None
@@ -161,7 +161,7 @@ def predict_actions(
     if protocol.clips == "single":
         batch_size = min(batch_size, len(dataset) * (2 if protocol.mirror else 1))
     result = _Averages(config, protocol, dataset, head)
-    bar = progress_bar(len(dataset), "video") if progress else None
+    bar = ProgressBar(len(dataset), "video", shown=progress)
     jobs = _clip_jobs(dataset, config, protocol, found_boxes)
     views = (view for made in loaded_ahead(jobs, 1 + batch_size) for view in made)
     for batch in batches_of(views, batch_size):
@@ -172,14 +172,12 @@ def predict_actions(
             poses = poses_of(outputs, config, leading=2)
         for place, view in enumerate(batch):
             result.add(view, scores[place], poses[place])
-        if bar is not None:
-            bar.update(batch[-1].number)
-    if bar is not None:
-        bar.update(len(dataset))
+        bar.update(batch[-1].number)
+    bar.update(len(dataset))
     return result.predictions()
 
 
-def find_head(config, dataset, head=None):
+def find_head(config: Config, dataset: Sequence[Video], *, head: str | None = None) -> str:
     """The network's head for a data set.
 
     Args:
@@ -194,25 +192,27 @@ def find_head(config, dataset, head=None):
     """
     known = ", ".join(f"{name} ({count} actions)" for name, count in config.actions.items())
     if not known:
-        raise ValueError("the network predicts poses only, no actions; use one that does")
+        raise ValueError("The network predicts poses only. Use a network with actions.")
     if head is None:
         own, names = getattr(whole_of(dataset), "head", dataset.name), list(config.actions)
         head = own if own in names or len(names) > 1 else names[0]
     if head not in config.actions:
-        raise ValueError(f"the network has no head {head!r} for actions; it has {known}")
+        raise ValueError(
+            f"The network has no head {head!r} for actions. Choose one of these: {known}."
+        )
     actions = whole_of(dataset).actions
     if config.actions[head] != len(actions):
         raise ValueError(
-            f"the network's head {head!r} tells {config.actions[head]} actions apart, the data set "
-            f"{dataset.name} has {len(actions)}: use weights that were trained on it"
+            f"The network's head {head!r} has {config.actions[head]} actions, but the data set "
+            f"{dataset.name} has {len(actions)}. Use weights that were trained on it."
         )
     return head
 
 
-def trained_subsampling(facts):
-    """What a network should be given, by the facts of its weights: its training's subsampling.
+def trained_subsampling(facts: Mapping[str, Any]) -> int | str:
+    """The subsampling of the clips that a network was trained with, by the facts of its weights.
 
-    The middle one, if it was trained with several; 1, if the weights do not tell.
+    The middle one if there were several; 1 if the facts do not include it.
     """
     subsampling = facts.get("subsampling", 1)
     return (
@@ -254,17 +254,17 @@ class _View:
 
 def _clip_jobs(dataset, config, protocol, found_boxes):
     """Functions that make the views of one clip each; all clips of all videos in order."""
+    spec = replace(InputSpec.of(config, protocol.subsampling), num_frames=protocol.num_frames)
     for number in range(len(dataset)):
         video = dataset[number]
         num_frames = len(video.joints)
         if num_frames == 0:
-            raise ValueError(f"{video.name}: the video has no frames; remove it from the data set")
+            raise ValueError(f"Video {video.name!r} has no frames. Remove it from the data set.")
         if not _takes_poses(config) and len(video.frames) == 0:
             raise ValueError(
-                f"{video.name}: only labels are at hand, and the network takes images; get the "
-                "frames of the data set, or use a network that takes poses"
+                f"Video {video.name!r} has labels only, but the network takes images. Get the "
+                "frames of the data set, or use a network that takes poses."
             )
-        spec = replace(InputSpec.of(config, protocol.subsampling), num_frames=protocol.num_frames)
         starts = [None]
         if protocol.clips == "multi":
             starts = clip_starts(num_frames, spec.num_frames, subsampling=spec.subsampling)
@@ -299,7 +299,7 @@ def _views(config, protocol, number, clip, decoded, turn):
     return views
 
 
-def mirrored_poses(poses, skeleton):
+def mirrored_poses(poses: np.ndarray, skeleton: str) -> np.ndarray:
     """The mirror image of poses as they are given to action heads.
 
     Args:
@@ -378,7 +378,7 @@ class _Averages:
         if poses is not None:
             for number in [number for number in self._open if number < view.number]:
                 self._close(number)
-            poses = pose_in_image(poses, view.affine, self._flip, view.mirrored)
+            poses = pose_in_image(poses, view.affine, self._flip, mirrored=view.mirrored)
             sums = self._open.setdefault(view.number, {})
             for index, pose in zip(view.indices.tolist(), poses, strict=True):
                 total, count = sums.get(index, (0, 0))

@@ -3,104 +3,134 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN
 from deephar.inference.boxes import POSE_MARGIN
+from deephar.inference.progress import ProgressBar
 from deephar.video import VideoWriter, video_info
 from deephar.visualize import draw_action, line_width
 
-# ---------------------------------------------------------------------------- annotating a video
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deephar.inference.predictor import Predictor
+
+_LISTED_ACTIONS = 5  # per frame in the JSON file
 
 
-def annotate_video(predictor, video, out, *, box=None, subsampling=None, progress=None):
+def annotate_video(
+    predictor: Predictor,
+    video: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    box: Sequence[float] | None = None,
+    subsampling: int | str | None = None,
+    progress: bool = False,
+) -> tuple[Path, Path, list[tuple[str, float]] | None]:
     """Writes a video with skeleton, action and score over every frame, and the numbers as JSON.
 
-    Of a network with depth, the pose from the front and from the side is drawn beside the frame
-    (see `Person.draw_views`; not to scale, since the camera is not known). Both files appear
-    complete or not at all.
+    With depth, the pose from the front and from the side is drawn beside the frame (see
+    `Person.draw_views`; not to scale, because the camera is not known). Both files appear complete
+    or not at all.
 
     Args:
         predictor: a `Predictor`.
         video: path of a video file.
-        out: path of the video to write, ending in ``.mp4``; the numbers go beside it, with the
-            suffix ``.json``: of each frame the joints (see `Person`), the visibility, the box and
-            the actions; and the actions of the whole video, averaged over its frames.
+        out: path of the video to write, ending in ``.mp4``. The numbers go beside it, with the
+            suffix ``.json``: of each frame `joints`, `depth`, `visibility`, `box` and `crop` (see
+            `Person`) and the best actions; and the actions of the whole video, averaged over its
+            frames.
         box: see `Predictor.stream`.
         subsampling: see `Predictor.stream`.
-        progress: function called with the number of frames done, and of all as the file tells it
-            (0 if it does not).
+        progress: shows a progress bar on a terminal.
 
     Returns:
         The paths of the video and of the JSON, and the actions of the whole video: (name, score),
-        the best first; None of a network that knows none.
+        the best first; None of a network without actions.
 
     Raises:
-        FileNotFoundError, ValueError: as `Predictor.stream`; `out` does not end in ``.mp4`` or is
-            the video itself.
-        OSError: a file could not be written.
+        FileNotFoundError: as `Predictor.stream`.
+        ValueError: as `Predictor.stream`; `out` does not end in ``.mp4`` or is the video itself.
+        OSError: a file cannot be written.
     """
     out = Path(out)
     if out.suffix.lower() != ".mp4":
-        raise ValueError(f"{out}: the video is written as .mp4; give a path that ends in .mp4")
+        raise ValueError(f"{out} must end in .mp4, which is the format that is written.")
     info = video_info(video)
     if out.exists() and out.samefile(video):
-        raise ValueError(f"{out}: is the video to be read; give another path to write to")
+        raise ValueError(f"{out} is the video to be read. Give another path to write to.")
     numbers = out.with_suffix(".json")
-    totals, count = {}, 0
-    results = predictor.stream(video, box, subsampling=subsampling, keep_images=True)
+    persons = predictor.stream(video, box, subsampling=subsampling, keep_images=True)
+    bar = ProgressBar(info.frames or None, "frame", shown=progress)
     with (
         replacing(numbers) as numbers_part,
         open(numbers_part, "w", encoding="utf-8") as file,
         replacing(out) as part,
         VideoWriter(part, info.fps) as writer,
     ):
-        # Written frame by frame, since a long video has more numbers than fit into memory.
-        head = {"video": str(video), "fps": info.fps, "skeleton": predictor.skeleton.name}
-        head["joints"] = predictor.skeleton.joints
-        file.write(json.dumps(head)[:-1] + ', "frames": [')
-        for result in results:
-            writer.write(_annotated(result))
-            file.write(("," if count else "") + "\n" + json.dumps(_numbers(result)))
-            for name, score in result.action or ():
-                totals[name] = totals.get(name, 0.0) + score
-            count += 1
-            if progress is not None:
-                progress(count, info.frames)
-        ranked = sorted(totals.items(), key=lambda item: -item[1])
-        actions = [(name, round(total / count, 4)) for name, total in ranked] or None
-        file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
-        file.flush()
+        head = {
+            "video": str(video),
+            "fps": info.fps,
+            "skeleton": predictor.skeleton.name,
+            "joints": predictor.skeleton.joints,
+        }
+        actions = _write(persons, writer, file, head, bar)
     return out, numbers, actions
 
 
-def _annotated(result):
-    """A frame with the pose and the action over it; if there is depth, two views at its right."""
-    pose = result.joints, result.skeleton, result.visibility
-    # By the window, which stays for a while: by the pose, lines would flicker from frame to frame.
-    extent = (result.box[2] - result.box[0]) / (BOX_MARGIN * POSE_MARGIN)
-    width = line_width(extent, result.image.shape)
-    picture = draw_action(result.image, *pose, result.action, f"{result.time:.2f} s", width)
-    if result.joints.shape[1] == 2:
+def _write(persons, writer, file, head, bar):
+    """Writes frames and numbers one by one: those of a long video do not fit into memory."""
+    totals, count = {}, 0
+    file.write(json.dumps(head)[:-1] + ', "frames": [')
+    for count, person in enumerate(persons, 1):
+        writer.write(_annotated(person))
+        file.write(("," if count > 1 else "") + "\n" + json.dumps(_numbers(person)))
+        for name, score in person.action or ():
+            totals[name] = totals.get(name, 0.0) + score
+        bar.update(count)
+    ranked = sorted(totals.items(), key=lambda item: -item[1])
+    actions = [(name, round(total / count, 4)) for name, total in ranked] or None
+    file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
+    file.flush()
+    return actions
+
+
+def _annotated(person):
+    """A frame with the pose and the action over it; with depth, two views at its right."""
+    # The crop stays the same for a while. With the size of the pose, the width would flicker.
+    extent = (person.crop[2] - person.crop[0]) / (BOX_MARGIN * POSE_MARGIN)
+    picture = draw_action(
+        person.image,
+        person.joints,
+        person.skeleton,
+        visibility=person.visibility,
+        actions=person.action,
+        note=f"{person.time:.2f} s",
+        width=line_width(extent, person.image.shape),
+    )
+    if person.depth is None:
         return picture
     height = len(picture)
-    views = result.draw_views(size=-(-height // 2), stacked=True)
+    views = person.draw_views(size=-(-height // 2), stacked=True)
     return np.concatenate([picture, views[:height]], axis=1)
 
 
-_TOLD = 5  # actions a frame in the file of numbers
-
-
-def _numbers(result):
+def _numbers(person):
     """A frame's numbers for JSON."""
+    actions = person.action and person.action[:_LISTED_ACTIONS]
     return {
-        "frame": result.index,
-        "time": round(result.time, 4),
-        "box": result.box.round(2).tolist(),
-        "joints": result.joints.round(2).tolist(),
-        "visibility": result.visibility.round(3).tolist(),
-        "action": result.action and [(name, round(p, 4)) for name, p in result.action[:_TOLD]],
+        "frame": person.index,
+        "time": round(person.time, 4),
+        "box": person.box.round(2).tolist(),
+        "crop": person.crop.round(2).tolist(),
+        "joints": person.joints.round(2).tolist(),
+        "depth": None if person.depth is None else person.depth.round(2).tolist(),
+        "visibility": person.visibility.round(3).tolist(),
+        "action": actions and [(name, round(score, 4)) for name, score in actions],
     }

@@ -1,18 +1,20 @@
 """The box of the person in a video by the paper's protocol, for persons who fill the frame.
 
 The pose is predicted on the full first, middle and last frame, and the box that encloses the three
-poses is taken for the whole video. For any video there is `deephar.inference.search`.
+poses is used for the whole video. For other videos see `deephar.inference.search`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.loading import batches_of, loaded_ahead
+from deephar.data.samples import Video
 from deephar.geometry import (
     BOX_MARGIN,
     box_around,
@@ -24,14 +26,16 @@ from deephar.geometry import (
 from deephar.inference.network import (
     VISIBLE,
     call_network,
-    for_stills,
-    is_clip_network,
     poses_of,
-    progress_bar,
     stacked,
+    stills_network,
 )
 from deephar.inference.poses import pose_in_image
+from deephar.inference.progress import ProgressBar
 from deephar.skeletons import get_skeleton
+
+if TYPE_CHECKING:
+    from deephar.inference.network import Config, Model
 
 POSE_MARGIN = 1.2
 """Size of a person's box divided by that of the box of the visible joints.
@@ -43,7 +47,7 @@ code.
 _SMALLEST = 32.0  # pixels; the published code's least size of a box
 
 
-def key_frames(num_frames):
+def key_frames(num_frames: int) -> tuple[int, ...]:
     """Indices of the first, the middle and the last frame; fewer if they coincide.
 
     >>> key_frames(9), key_frames(2), key_frames(1)
@@ -53,19 +57,26 @@ def key_frames(num_frames):
         ValueError: there is no frame.
     """
     if num_frames < 1:
-        raise ValueError("there is no frame, so there is no first, middle and last one")
+        raise ValueError("A video without frames has no first, middle and last frame.")
     middle = min(int(num_frames / 2 + 0.5), num_frames - 1)
     return tuple(sorted({0, middle, num_frames - 1}))
 
 
-def box_of_poses(joints, visibility, size, margin=POSE_MARGIN, square=False):
+def box_of_poses(
+    joints: np.ndarray,
+    visibility: np.ndarray | None,
+    size: Sequence[int],
+    *,
+    margin: float = POSE_MARGIN,
+    square: bool = False,
+) -> np.ndarray:
     """The box that encloses a person in several frames.
 
     Args:
         joints: (F, J, 2), pixels, NaN where unknown.
-        visibility: (F, J); joints at 0.5 or below do not count. None: all that are known do.
-        size: (width, height) of the frames; a frame without a visible joint counts as a person who
-            fills it.
+        visibility: (F, J); joints at 0.5 or below do not count. With None, all known joints do.
+        size: (width, height) of the frames. The box of a frame without a visible joint is all of
+            it.
         margin: size of a frame's box divided by that of its joints.
         square: whether to enlarge the shorter side of each frame's box to the longer one.
 
@@ -77,11 +88,11 @@ def box_of_poses(joints, visibility, size, margin=POSE_MARGIN, square=False):
     """
     joints = np.array(joints, float)
     if joints.ndim != 3 or joints.shape[2] != 2 or len(joints) == 0:
-        raise ValueError(f"expected joints of shape (frames, joints, 2), got {joints.shape}")
+        raise ValueError(f"joints must have the shape (frames, joints, 2), got {joints.shape}.")
     if visibility is not None:
         joints[np.asarray(visibility) <= VISIBLE] = np.nan
     boxes = [
-        box_around(points, margin, square)
+        box_around(points, margin, square=square)
         if np.isfinite(points).all(axis=-1).any()
         else np.array([0, 0, *size], float)
         for points in joints
@@ -91,8 +102,8 @@ def box_of_poses(joints, visibility, size, margin=POSE_MARGIN, square=False):
     return np.concatenate([center - half, center + half])
 
 
-def full_box(size):
-    """The box of a person who fills the frame: its window, 1.25 times the box, is all of it.
+def full_box(size: Sequence[int]) -> np.ndarray:
+    """The box of a person who fills the frame: the crop, 1.25 times the box, shows all of it.
 
     Args:
         size: (width, height) of the frame, pixels.
@@ -105,12 +116,19 @@ def full_box(size):
     """
     size = np.asarray(size, float)
     if size.shape != (2,) or not (size > 0).all():
-        raise ValueError(f"expected the (width, height) of a frame, got {size.tolist()}")
+        raise ValueError(f"size must be the (width, height) of a frame, got {size.tolist()}.")
     center, half = (size - 1) / 2, size.max() / BOX_MARGIN / 2
     return np.concatenate([center - half, center + half])
 
 
-def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
+def predicted_boxes(
+    model: Model,
+    config: Config,
+    dataset: Sequence[Video],
+    *,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> np.ndarray:
     """The box of the person in each video, by the paper's protocol.
 
     The pose is predicted on the full first, middle and last frame; the box encloses all three.
@@ -121,17 +139,18 @@ def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
         config: its `ModelConfig`.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Video`.
         batch_size: frames a call of the model.
-        progress: shows a Keras progress bar.
+        progress: shows a progress bar on a terminal.
 
     Returns:
         float64 (N, 4), pixels.
 
     Raises:
-        FileNotFoundError, ValueError: a frame is missing, or cannot be used (names it); a video has
-            no frames; the model's output has another form.
+        FileNotFoundError: a frame is missing; names it.
+        ValueError: a frame cannot be used (names it), a video has no frames, or the model's output
+            has another form.
     """
-    network = for_stills(model) if is_clip_network(model) else model
-    bar = progress_bar(len(dataset), "box") if progress else None
+    network = stills_network(model)
+    bar = ProgressBar(len(dataset), "box", shown=progress)
     frames = loaded_ahead(_full_frames(dataset, config.image_size), batch_size)
     found, sizes = [[] for _ in range(len(dataset))], {}
     for batch in batches_of(frames, batch_size):
@@ -140,8 +159,8 @@ def predicted_boxes(model, config, dataset, batch_size=16, progress=False):
         for number, crop, pose in zip(numbers, crops, poses, strict=True):
             found[number].append(pose)
             sizes[number] = crop.size
-        if bar is not None:
-            bar.update(max(numbers) + (max(numbers) == len(dataset) - 1))
+        bar.update(max(numbers))
+    bar.update(len(dataset))
     return np.stack([enclosing_box(poses, sizes[number]) for number, poses in enumerate(found)])
 
 
@@ -159,11 +178,14 @@ class FrameCrop(NamedTuple):
     size: tuple[int, int]
 
 
-def crop_frame(frame, box, image_size, margin=BOX_MARGIN):
-    """`FrameCrop` of a path or a uint8 RGB array; `box` None is that of the full frame.
+def crop_frame(
+    frame: str | np.ndarray, box: np.ndarray | None, image_size: int, *, margin: float = BOX_MARGIN
+) -> FrameCrop:
+    """The crop around a box (4,) in a frame, a path or a uint8 RGB array; None for all of it.
 
     Raises:
-        FileNotFoundError, ValueError: the frame is missing, or no image.
+        FileNotFoundError: the frame is missing.
+        ValueError: the frame is no image.
     """
     frame = load_image(frame)
     size = frame.shape[1::-1]
@@ -171,7 +193,12 @@ def crop_frame(frame, box, image_size, margin=BOX_MARGIN):
     return FrameCrop(normalize(crop_image(frame, affine, image_size)), affine, size)
 
 
-def poses_in_crops(network, config, crops, batch_size):
+def poses_in_crops(
+    network: Callable[[np.ndarray], dict],
+    config: Config,
+    crops: Sequence[FrameCrop],
+    batch_size: int,
+) -> list[np.ndarray]:
     """The last block's poses in `FrameCrop` images: (J, dim + 1) each, x and y in pixels."""
     flip = get_skeleton(config.skeleton).flip
     images = stacked([crop.image for crop in crops], batch_size)
@@ -189,15 +216,15 @@ def _full_frames(dataset, image_size):
         video = dataset[number]
         if len(video.frames) == 0:
             raise ValueError(
-                f"{video.name}: has no frames, so no pose can be predicted; get the frames of the "
-                "data set, or use its own boxes"
+                f"Video {video.name!r} has no frames, so its boxes cannot be predicted. Get the "
+                "frames of the data set, or use its own boxes."
             )
         for index in key_frames(len(video.frames)):
             yield partial(load, number, video, index)
 
 
-def enclosing_box(poses, size):
-    """The box of poses (J, dim + 1) in frames of one size."""
-    # What surrounds a frame that is not square is in its window, too, but no person is there.
+def enclosing_box(poses: Sequence[np.ndarray], size: Sequence[int]) -> np.ndarray:
+    """The box of poses (J, dim + 1), as `box_of_poses`; joints are first moved into the frame."""
+    # A square crop also shows what is beside the frame, where no person can be.
     joints = [np.clip(pose[:, :2], 0, np.array(size) - 1) for pose in poses]
     return box_of_poses(joints, [pose[:, -1] for pose in poses], size)

@@ -1,23 +1,33 @@
-"""Networks on prepared inputs: calling them, and checking what they give.
-
-What the prediction of poses, of boxes and of actions, and the predictor, have in common.
-"""
+"""Calling a network, and checking what it gives."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deephar.skeletons import get_skeleton, joint_map
+
+if TYPE_CHECKING:
+    import keras
+
+    from deephar.models import ModelConfig, ReceptionConfig
+
+    Model = keras.Model | Callable[[Any], dict]
+    Config = ModelConfig | ReceptionConfig
 
 MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 """Affine map of the unit crop to its mirror image, u -> 1 - u."""
 
 VISIBLE = 0.5
 """A predicted visibility above this counts as visible (the published code's threshold)."""
-_SHORTEST_CLIP = 4  # frames that a clip network needs
+MIN_CLIP_FRAMES = 4
+"""The shortest clip that the networks take."""
 
 
-def call_network(model, inputs):
+def call_network(model: Model, inputs: Any) -> dict[str, np.ndarray]:
     """The outputs of a network for one batch.
 
     Args:
@@ -36,8 +46,8 @@ def call_network(model, inputs):
         outputs = model(inputs)
     if not isinstance(outputs, dict):
         raise ValueError(
-            "expected a model that gives a dict with the key 'pose', or keys that begin with "
-            f"'action_', this one gives a {type(outputs).__name__}"
+            f"The model gives a {type(outputs).__name__}, but a dict with the key 'pose', or keys "
+            "that begin with 'action_', is needed. Use a model of deephar.models."
         )
     from keras import ops  # late: Keras takes seconds to import, scoring alone does not need it
 
@@ -46,7 +56,7 @@ def call_network(model, inputs):
     }
 
 
-def poses_of(outputs, config, leading=1):
+def poses_of(outputs: dict[str, np.ndarray], config: Config, *, leading: int = 1) -> np.ndarray:
     """The poses among a network's outputs, checked.
 
     Args:
@@ -62,37 +72,38 @@ def poses_of(outputs, config, leading=1):
     """
     if "pose" not in outputs:
         raise ValueError(
-            f"expected a model that gives a dict with the key 'pose', it has {', '.join(outputs)}"
+            f"The model gives {', '.join(outputs)}, but 'pose' is needed. Use a model that "
+            "predicts poses."
         )
     poses = outputs["pose"]
     joints = get_skeleton(config.skeleton).num_joints
     if poses.ndim != leading + 3 or poses.shape[-2] != joints or poses.shape[-1] not in (3, 4):
         axes = "batch, frames" if leading == 2 else "batch"
         raise ValueError(
-            f"expected poses of shape ({axes}, predictions, {joints}, 3 or 4) for the skeleton "
-            f"{config.skeleton!r}, the model gives {poses.shape}"
+            f"The model gives poses of shape {poses.shape}, but ({axes}, predictions, {joints}, "
+            f"3 or 4) is needed for the skeleton {config.skeleton!r}. Use the config of the model."
         )
     return poses
 
 
-def require_images(config, name):
+def require_images(config: Config, name: str | os.PathLike) -> None:
     """Checks that a network sees images.
 
     Args:
         config: the network's config.
-        name: of its weights, for the message.
+        name: what to call it in the message, such as the path of its weights.
 
     Raises:
-        ValueError: it takes poses in their place.
+        ValueError: it takes poses instead.
     """
     if config.stem == "none":
         raise ValueError(
-            f"{name}: these weights tell actions from labelled poses and cannot see images; use "
-            "weights of a network with a stem"
+            f"{name} takes labelled poses and cannot see images. Use the weights of a network with "
+            "a stem."
         )
 
 
-def actions_of(outputs, head, classes):
+def actions_of(outputs: dict[str, np.ndarray], head: str, classes: int) -> np.ndarray:
     """The action scores of one head among a network's outputs, checked.
 
     Args:
@@ -109,27 +120,28 @@ def actions_of(outputs, head, classes):
     key = f"action_{head}"
     if key not in outputs:
         raise ValueError(
-            f"expected a model that gives a dict with the key {key!r}, it has {', '.join(outputs)}"
+            f"The model gives {', '.join(outputs)}, but {key!r} is needed. Use a model with this "
+            "head."
         )
     scores = outputs[key]
     if scores.ndim != 3 or scores.shape[2] != classes:
         raise ValueError(
-            f"expected action scores of shape (batch, predictions, {classes}), the head {head!r} "
-            f"gives {scores.shape}"
+            f"The head {head!r} gives scores of shape {scores.shape}, but (batch, predictions, "
+            f"{classes}) is needed. Use the config of the model."
         )
     return scores
 
 
-def is_clip_network(model):
+def is_clip_network(model: Model) -> bool:
     """Whether a `keras.Model` takes clips (batch, frames, height, width, 3); False of functions."""
     shape = getattr(model, "input_shape", None)
     return isinstance(shape, tuple) and len(shape) == 5
 
 
-def for_stills(model):
+def for_stills(model: Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """A clip network as one for single images.
 
-    Its pose part looks at each frame for itself, so the images can be the frames of one clip.
+    Its pose part sees each frame separately, so the images can be the frames of a clip.
 
     Args:
         model: from (batch, frames, S, S, 3) to a dict with ``pose``
@@ -138,19 +150,27 @@ def for_stills(model):
     Returns:
         A function from (batch, S, S, 3) to ``{"pose": (batch, predictions, joints, dim + 1)}``.
     """
+    num_frames = model.input_shape[1] if is_clip_network(model) else None
 
     def network(images):
-        lacking = max(0, _SHORTEST_CLIP - len(images))
-        clip = np.concatenate([images, np.zeros((lacking, *images.shape[1:]), images.dtype)])
-        outputs = call_network(model, clip[None])
+        length = num_frames or max(MIN_CLIP_FRAMES, len(images))
+        lacking = -len(images) % length
+        frames = np.concatenate([images, np.zeros((lacking, *images.shape[1:]), images.dtype)])
+        outputs = call_network(model, frames.reshape(-1, length, *images.shape[1:]))
         if "pose" not in outputs:
             return outputs
-        return {"pose": outputs["pose"][0, : len(images)]}
+        poses = outputs["pose"]
+        return {"pose": poses.reshape(-1, *poses.shape[2:])[: len(images)]}
 
     return network
 
 
-def stacked(arrays, count):
+def stills_network(model: Model) -> Model:
+    """A network for single images: `model` itself, or `for_stills` of a `keras.Model` of clips."""
+    return for_stills(model) if is_clip_network(model) else model
+
+
+def stacked(arrays: Sequence[np.ndarray], count: int) -> np.ndarray:
     """Arrays of one shape as a batch of `count` rows, filled up with zeros.
 
     With one batch size throughout, the network is traced once.
@@ -161,14 +181,7 @@ def stacked(arrays, count):
     return batch
 
 
-def progress_bar(total, unit):
-    """A Keras progress bar; ``update(n)`` moves it."""
-    from keras.utils import Progbar
-
-    return Progbar(total, unit_name=unit)
-
-
-def require_joints(source, target):
+def require_joints(source: str, target: str) -> None:
     """Checks that a pose in one joint layout can be scored in another.
 
     Args:
@@ -183,6 +196,57 @@ def require_joints(source, target):
         joints = get_skeleton(target).joints
         lacking = ", ".join(joints[i] for i in np.flatnonzero(~found))
         raise ValueError(
-            f"the network predicts the skeleton {source!r}, which lacks {lacking} of {target!r}: "
-            "it cannot be scored there; use a network with a skeleton that has them"
+            f"The network predicts the skeleton {source!r}, which lacks {lacking} of {target!r}. "
+            "Use a network with a skeleton that has them."
         )
+
+
+def check_model(model: Model, config: Config, *, head: str | None = None) -> None:
+    """Checks that a network in memory is the one that a config describes.
+
+    Only what a `keras.Model` says of itself is checked; of another function, nothing.
+
+    Args:
+        model: the network.
+        config: its config.
+        head: name of the action head that will be asked; None for poses only.
+
+    Raises:
+        ValueError: the model takes images of another size, clips of another length or no clips, or
+            it gives other joints, another number of coordinates, or not this head.
+    """
+    if not callable(model):
+        raise ValueError(f"The model must be a keras.Model or a function, got {model!r}.")
+    if not hasattr(model, "input_shape"):
+        return
+    _check_input(model.input_shape, config, head)
+    outputs = model.output if isinstance(model.output, dict) else {}
+    joints = get_skeleton(config.skeleton).num_joints
+    expected = {"pose": (joints, config.dim + 1)}
+    if head is not None:
+        expected[f"action_{head}"] = (config.actions[head],)
+    for name, shape in expected.items():
+        if name not in outputs:
+            raise _misfit(f"it gives no {name!r} (known outputs: {', '.join(outputs) or 'none'})")
+        found = tuple(outputs[name].shape)
+        if found[-len(shape) :] != shape:
+            expected = ", ".join(map(str, shape))
+            raise _misfit(f"{name!r} has the shape {found}, not (..., {expected})")
+
+
+def _check_input(shape, config, head):
+    if not isinstance(shape, tuple) or len(shape) not in (4, 5):
+        raise _misfit(f"it takes {shape}, and not images (batch, [frames,] height, width, 3)")
+    if head is not None and len(shape) != 5:
+        raise _misfit(f"it takes single images {shape}, and actions need clips")
+    size = config.image_size
+    if any(side not in (None, size) for side in shape[-3:-1]):
+        raise _misfit(f"it takes images of {shape[-3]} x {shape[-2]} pixels, not {size} x {size}")
+    if len(shape) == 5 and shape[1] not in (None, config.num_frames):
+        raise _misfit(f"it takes clips of {shape[1]} frames, not {config.num_frames}")
+
+
+def _misfit(reason):
+    return ValueError(
+        f"The model does not fit the config: {reason}. Give the config that it was built with."
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,17 +14,20 @@ from deephar.data.crops import crop_sample
 from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.inputs import InputSpec
 from deephar.data.loading import batches_of, loaded_ahead
+from deephar.data.samples import Sample
 from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.inference.network import (
     MIRROR,
     call_network,
-    for_stills,
-    is_clip_network,
     poses_of,
-    progress_bar,
     stacked,
+    stills_network,
 )
+from deephar.inference.progress import ProgressBar
 from deephar.skeletons import get_skeleton
+
+if TYPE_CHECKING:
+    from deephar.inference.network import Config, Model
 
 CROPS = ("single", "flip", "multi")
 """What a person's pose is made of: one crop, it and its mirror image, or ten, displaced, too."""
@@ -65,7 +70,15 @@ class Predictions:
 # ----------------------------------------------------------------------------------- prediction
 
 
-def predict_poses(model, config, dataset, crops="single", batch_size=16, progress=False):
+def predict_poses(
+    model: Model,
+    config: Config,
+    dataset: Sequence[Sample],
+    *,
+    crops: str = "single",
+    batch_size: int = 16,
+    progress: bool = False,
+) -> Predictions:
     """Predicts the pose of every person of a data set.
 
     Crops are those that training uses (`deephar.data.crop_sample`), without
@@ -85,7 +98,7 @@ def predict_poses(model, config, dataset, crops="single", batch_size=16, progres
             of its side to the left, right, top, bottom), each with its mirror image: ten times the
             work.
         batch_size: crops a call of the model.
-        progress: shows a Keras progress bar.
+        progress: shows a progress bar on a terminal.
 
     Returns:
         `Predictions`.
@@ -96,35 +109,34 @@ def predict_poses(model, config, dataset, crops="single", batch_size=16, progres
         FileNotFoundError: an image is missing.
     """
     if crops not in CROPS:
-        raise ValueError(f"crops must be one of {', '.join(CROPS)}, and is {crops!r}")
+        raise ValueError(f"crops must be one of {', '.join(CROPS)}, got {crops!r}.")
     if len(dataset) == 0:
-        raise ValueError("the data set is empty: there is nobody to predict the pose of")
+        raise ValueError("The data set is empty: there is no person to predict the pose of.")
     if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     displacements = _DISPLACEMENTS if crops == "multi" else _DISPLACEMENTS[:1]
     mirror = crops != "single"
     views = len(displacements) * (2 if mirror else 1)
     batch_size = min(batch_size, views * len(dataset))
     flip = get_skeleton(config.skeleton).flip
-    bar = progress_bar(len(dataset), "person") if progress else None
-    network = for_stills(model) if is_clip_network(model) else model
+    bar = ProgressBar(len(dataset), "person", shown=progress)
+    network = stills_network(model)
 
     merged, views_of_person, names = [], [], []
     for batch in batches_of(_views(dataset, config, displacements, mirror, batch_size), batch_size):
         images = stacked([view.image for view in batch], batch_size)
         poses = poses_of(call_network(network, images), config)
         for view, pose in zip(batch, poses[: len(batch)], strict=True):
-            views_of_person.append(pose_in_image(pose, view.affine, flip, view.mirrored))
+            views_of_person.append(pose_in_image(pose, view.affine, flip, mirrored=view.mirrored))
             if len(views_of_person) == views:
                 merged.append(merge_views(np.stack(views_of_person), view.side))
                 names.append(view.name)
                 views_of_person = []
-        if bar is not None:
-            bar.update(len(names))
+        bar.update(len(names))
     return predictions_from(np.stack(merged, axis=1), names, config.skeleton, views)
 
 
-def merge_views(poses, side):
+def merge_views(poses: np.ndarray, side: float) -> np.ndarray:
     """One pose of several views of a person, joint by joint.
 
     A joint is the average of the views that agree on it, to within 1/16 of the window's side. Where
@@ -147,7 +159,9 @@ def merge_views(poses, side):
     return np.mean(poses, axis=0, where=chosen[..., None])
 
 
-def pose_in_image(pose, affine, flip, mirrored=False):
+def pose_in_image(
+    pose: np.ndarray, affine: np.ndarray, flip: np.ndarray | None, *, mirrored: bool = False
+) -> np.ndarray:
     """A pose in the crop as one in the image.
 
     Args:
@@ -165,7 +179,9 @@ def pose_in_image(pose, affine, flip, mirrored=False):
     return pose[..., flip, :] if mirrored else pose
 
 
-def predictions_from(poses, names, skeleton, views):
+def predictions_from(
+    poses: np.ndarray, names: Sequence[str], skeleton: str, views: int
+) -> Predictions:
     """`Predictions` of poses (P, N, J, dim + 1): x, y in pixels (, depth), visibility."""
     depth = poses[..., 2] if poses.shape[-1] == 4 else None
     return Predictions(poses[..., :2], poses[..., -1], tuple(names), skeleton, views, depth)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from deephar.data.images import load_image
 from deephar.data.loading import batches_of
-from deephar.geometry import (
-    BOX_MARGIN,
-    union_of_boxes,
-)
+from deephar.geometry import BOX_MARGIN, union_of_boxes
 from deephar.inference.boxes import (
     crop_frame,
     enclosing_box,
@@ -20,27 +18,33 @@ from deephar.inference.boxes import (
     key_frames,
     poses_in_crops,
 )
-from deephar.inference.network import (
-    VISIBLE,
-)
+from deephar.inference.network import VISIBLE
+
+if TYPE_CHECKING:
+    from deephar.inference.network import Config
 
 FOLLOW_MARGIN = 1.75
-"""Size of the window in which a person is looked for again, divided by that of the box."""
+"""Side of the crop in which a person is followed, divided by the longer side of the box."""
 
-# A person who is followed is believed from this share of the confidence that they were found with,
-# and from this confidence (four of sixteen joints).
-_BELIEVED = 0.8
-_BELIEVED_AT_LEAST = 0.25
+KEEP_FRACTION = 0.8
+"""Tracking continues above this fraction of the initial confidence."""
+
+KEEP_CONFIDENCE = 0.25
+"""Tracking continues above this confidence (four of sixteen joints)."""
+
 # Networks see persons in backgrounds, too. Of 20 persons of LSP (training images) in other images'
-# backgrounds, most are found with 0.85 and more; of the backgrounds without them, few are. Who was
-# found with less is followed only until somebody is seen so much better.
-_SURE = 0.85
-_BETTER = 0.1
+# backgrounds, most are found with 0.85 and more; of the backgrounds without them, few are.
+CERTAIN_CONFIDENCE = 0.85
+"""A person found with less is followed only until somebody is seen clearly better."""
+
+REPLACE_MARGIN = 0.1
+"""Confidence by which somebody else must be seen better to replace an uncertain person."""
+
 # Of the search; chosen on training images of LSP pasted into pictures 1 to 3.5 times as large.
-_PARTS = 2  # windows of parts of the frame that are followed up
-_GAIN = 0.02  # of confidence, from which the person is not taken to fill the frame
-_APPROACHES = 2  # times that the window of a person who was found is drawn to the pose in it
-_LOOKS = 2  # windows that the network is shown at once, always as many: it is traced once
+_NUM_CANDIDATES = 2  # windows of parts of the frame that are examined further
+_MIN_GAIN = 0.02  # confidence by which a part of the frame must be better than all of it
+_NUM_REFINEMENTS = 2  # times that the window of a candidate is moved to the pose in it
+_BATCH_SIZE = 2  # crops per call of the network, always as many: it is traced once
 
 
 class FoundPerson(NamedTuple):
@@ -49,107 +53,114 @@ class FoundPerson(NamedTuple):
     Attributes:
         box: (4,), pixels; encloses the person in the whole piece.
         confidence: mean visibility of the joints when the person was found.
-        last: (4,), pixels; box of the person where they were seen last.
+        last_box: (4,), pixels; box of the person where they were seen last.
     """
 
     box: np.ndarray
     confidence: float
-    last: np.ndarray
+    last_box: np.ndarray
 
-    def believes(self, pose):
+    def is_seen_in(self, pose: np.ndarray) -> bool:
         """Whether a pose (J, dim + 1) is seen nearly as well as when the person was found."""
-        least = max(_BELIEVED * self.confidence, _BELIEVED_AT_LEAST)
+        least = max(KEEP_FRACTION * self.confidence, KEEP_CONFIDENCE)
         return _confidence(pose) > least and _is_visible(pose)
 
-    def seen_in(self, poses, size):
-        """The same person with `last` from a piece's poses, if any of them is believed.
+    def moved_to(self, poses: Sequence[np.ndarray], size: Sequence[int]) -> FoundPerson:
+        """The same person with `last_box` from the last pose in which they are seen, if any.
 
         Args:
             poses: of the frames in their order, (J, dim + 1), x and y in pixels, visibility last.
             size: (width, height) of the frames.
         """
-        believed = [pose for pose in poses if self.believes(pose)]
-        return self._replace(last=enclosing_box(believed[-1:], size)) if believed else self
+        seen = [pose for pose in poses if self.is_seen_in(pose)]
+        return self._replace(last_box=enclosing_box(seen[-1:], size)) if seen else self
 
 
-def find_person(network, config, frames, near=None):
+def find_person(
+    network: Callable[[np.ndarray], dict],
+    config: Config,
+    frames: Sequence,
+    *,
+    near: FoundPerson | None = None,
+) -> FoundPerson:
     """Finds one person in a piece of a video, or in a picture, who may be small in it.
 
-    Unlike the paper's protocol (see `predicted_boxes`), which takes the person to fill the frame.
-    The middle frame is looked at whole and in overlapping windows half as large. The whole, and the
-    two windows in which the joints are the most visible, are each drawn to the pose seen in them;
-    the most visible pose counts, that of the whole first. Around it, the person is looked for in
-    the first and the last frame. A frame in which they are not believed there has no say in the
-    box. A search takes as long as some 20 frames.
+    The paper's protocol (see `predicted_boxes`) assumes that the person fills the frame. Here the
+    middle frame is searched, all of it and in overlapping windows half as large. All of it, and the
+    two windows with the most visible joints, are each moved to the pose in them. The pose with the
+    most visible joints is taken, with a preference for that of the whole frame. Then the person is
+    searched for around it in the first and the last frame. A frame in which they are not seen there
+    does not count for the box. A search takes as long as some 20 frames.
 
     Args:
         network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
         config: its `ModelConfig`.
         frames: paths or uint8 RGB arrays of one size; those of `key_frames` are looked at.
-        near: the `FoundPerson` of the piece before, to be followed: who is believed in the middle
-            or in the last frame, near to where they were last, is not searched for. Who was found
-            with a confidence below 0.85, and may be none, is given up for somebody who is seen
-            clearly better in a search.
+        near: the `FoundPerson` of the piece before, to be followed. If they are seen in the middle
+            or in the last frame, near to where they were last, there is no search. A person who
+            was found with a confidence below `CERTAIN_CONFIDENCE` may be something else: there is
+            a search, and somebody who is seen clearly better replaces them.
 
     Returns:
         A `FoundPerson`.
 
     Raises:
-        FileNotFoundError, ValueError: as `predicted_boxes`.
+        FileNotFoundError: as `predicted_boxes`.
+        ValueError: as `predicted_boxes`.
     """
-    keys = [load_image(frames[index]) for index in key_frames(len(frames))]
-    look = partial(_poses_around, network, config)
-    followed = None if near is None else _followed(look, keys, near)
-    if followed is not None and near.confidence >= _SURE:
+    images = [load_image(frames[index]) for index in key_frames(len(frames))]
+    predict = partial(_poses_in_boxes, network, config)
+    followed = None if near is None else _follow(predict, images, near)
+    if followed is not None and near.confidence >= CERTAIN_CONFIDENCE:
         return followed
-    found = _found(look, keys)
-    if followed is not None and found.confidence <= near.confidence + _BETTER:
+    found = _find(predict, images)
+    if followed is not None and found.confidence <= near.confidence + REPLACE_MARGIN:
         return followed
     return found
 
 
-def _followed(look, keys, near):
-    """The person near to where they were last, or None where they are not believed there."""
-    if near.confidence <= _BELIEVED_AT_LEAST:
+def _follow(predict, images, near):
+    """The person near to where they were last, or None where they are not seen there."""
+    if near.confidence <= KEEP_CONFIDENCE:
         return None
-    size = keys[0].shape[1::-1]
+    size = images[0].shape[1::-1]
     # In the first frame, the person is where they were in the frame before.
-    frames = keys[1:] or keys
-    poses = look(frames, [near.last] * len(frames), FOLLOW_MARGIN)
-    if [near.believes(pose) for pose in poses] == [True, False]:
+    images = images[1:] or images
+    poses = predict(images, [near.last_box] * len(images), FOLLOW_MARGIN)
+    if [near.is_seen_in(pose) for pose in poses] == [True, False]:
         # The window of a fast person's second frame is around where they went in the first.
-        poses[1:] = look(frames[1:], [enclosing_box(poses[:1], size)], FOLLOW_MARGIN)
-    poses = [pose for pose in poses if near.believes(pose)]
+        poses[1:] = predict(images[1:], [enclosing_box(poses[:1], size)], FOLLOW_MARGIN)
+    poses = [pose for pose in poses if near.is_seen_in(pose)]
     if not poses:
         return None
-    box = union_of_boxes([near.last, enclosing_box(poses, size)])
+    box = union_of_boxes([near.last_box, enclosing_box(poses, size)])
     return FoundPerson(box, near.confidence, enclosing_box(poses[-1:], size))
 
 
-def _found(look, keys):
+def _find(predict, images):
     """The person who is seen best in the middle frame, and where they are in all of them."""
-    found = _searched(look, keys[len(keys) // 2])
-    if len(keys) == 1:
+    found = _search(predict, images[len(images) // 2])
+    if len(images) == 1:
         return found
-    size = keys[0].shape[1::-1]
-    poses = look(keys, [found.box] * len(keys), FOLLOW_MARGIN)
+    size = images[0].shape[1::-1]
+    poses = predict(images, [found.box] * len(images), FOLLOW_MARGIN)
     # The window is wider than that of the search, and the person is seen a little worse in it.
-    found = found._replace(confidence=min(found.confidence, _confidence(poses[len(keys) // 2])))
-    if believed := [pose for pose in poses if found.believes(pose)]:
-        found = found._replace(box=union_of_boxes([found.box, enclosing_box(believed, size)]))
-    return found.seen_in(poses, size)
+    found = found._replace(confidence=min(found.confidence, _confidence(poses[len(images) // 2])))
+    if seen := [pose for pose in poses if found.is_seen_in(pose)]:
+        found = found._replace(box=union_of_boxes([found.box, enclosing_box(seen, size)]))
+    return found.moved_to(poses, size)
 
 
-def _searched(look, frame):
-    """The person in a frame who is seen best."""
-    size = frame.shape[1::-1]
+def _search(predict, image):
+    """The person who is seen best in an image."""
+    size = image.shape[1::-1]
     boxes = _search_boxes(size)
-    whole, *parts = look([frame] * len(boxes), boxes)
-    poses = [whole, *sorted(parts, key=_confidence)[-_PARTS:]]
-    for _ in range(_APPROACHES):
-        poses = look([frame] * len(poses), [enclosing_box([pose], size) for pose in poses])
+    whole, *parts = predict([image] * len(boxes), boxes)
+    poses = [whole, *sorted(parts, key=_confidence)[-_NUM_CANDIDATES:]]
+    for _ in range(_NUM_REFINEMENTS):
+        poses = predict([image] * len(poses), [enclosing_box([pose], size) for pose in poses])
     whole, best = poses[0], max(poses[1:], key=_confidence)
-    pose = best if _confidence(best) > _confidence(whole) + _GAIN else whole
+    pose = best if _confidence(best) > _confidence(whole) + _MIN_GAIN else whole
     box = enclosing_box([pose], size)
     return FoundPerson(box, _confidence(pose), box)
 
@@ -166,14 +177,17 @@ def _search_boxes(size):
     return [full_box(size), *(np.concatenate([xy - half, xy + half]) for xy in middles)]
 
 
-def _poses_around(network, config, frames, boxes, margin=BOX_MARGIN):
-    """The last block's pose (J, dim + 1) in each frame, seen in the window around its box."""
+def _poses_in_boxes(network, config, frames, boxes, margin=BOX_MARGIN):
+    """The last block's pose (J, dim + 1) in each frame, seen in the window around their box."""
     crops = [
-        crop_frame(frame, box, config.image_size, margin)
+        crop_frame(frame, box, config.image_size, margin=margin)
         for frame, box in zip(frames, boxes, strict=True)
     ]
-    looks = batches_of(crops, _LOOKS)
-    return [pose for batch in looks for pose in poses_in_crops(network, config, batch, _LOOKS)]
+    return [
+        pose
+        for batch in batches_of(crops, _BATCH_SIZE)
+        for pose in poses_in_crops(network, config, batch, _BATCH_SIZE)
+    ]
 
 
 def _confidence(pose):
@@ -182,5 +196,5 @@ def _confidence(pose):
 
 
 def _is_visible(pose):
-    """Whether a pose has a joint that its box counts."""
+    """Whether a pose has a joint that counts for its box."""
     return bool((pose[:, -1] > VISIBLE).any())

@@ -199,9 +199,9 @@ def test_bad_videos_are_named(clip_config, dot_videos, clips):
 
     with pytest.raises(ValueError, match="empty"):
         predict_actions(model, clip_config, Subset(dataset, []))
-    with pytest.raises(ValueError, match="video1: the video has no frames"):
+    with pytest.raises(ValueError, match="'video1' has no frames"):
         predicting(joints=np.zeros((0, 16, 2)), frames=[])
-    with pytest.raises(ValueError, match="video1: only labels are at hand"):
+    with pytest.raises(ValueError, match="'video1' has labels only"):
         predicting(frames=[])
     with pytest.raises(ValueError, match=r"video1.*no box"):
         predicting(boxes=np.zeros((12, 4)))
@@ -213,14 +213,14 @@ def test_bad_videos_are_named(clip_config, dot_videos, clips):
 
 def test_classes_that_do_not_match_are_refused(dot_videos):
     config = ModelConfig(num_frames=4, actions={"penn": 15, "dots": 4})
-    with pytest.raises(ValueError, match="'dots' tells 4 actions apart, the data set dots has 3"):
+    with pytest.raises(ValueError, match="'dots' has 4 actions, but the data set dots has 3"):
         find_head(config, dot_videos())
     with pytest.raises(ValueError, match="poses only"):
         find_head(ModelConfig(), dot_videos())
     both = ModelConfig(num_frames=4, actions={"a": 3, "b": 3})
     with pytest.raises(ValueError, match=r"no head 'dots'.*a .3 actions., b"):
         find_head(both, dot_videos())
-    assert find_head(both, dot_videos(), "b") == "b"
+    assert find_head(both, dot_videos(), head="b") == "b"
     drawn = dot_videos()
     drawn.head = "b"
     assert find_head(both, Subset(drawn, [0])) == "b"
@@ -230,10 +230,10 @@ def test_classes_that_do_not_match_are_refused(dot_videos):
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (lambda n: {"pose": np.zeros((n, 4, 1, 16, 3))}, "'action_dots', it has pose"),
+        (lambda n: {"pose": np.zeros((n, 4, 1, 16, 3))}, "gives pose, but 'action_dots'"),
         (lambda n: {"action_dots": np.zeros((n, 3))}, "batch, predictions, 3"),
         (lambda n: {"action_dots": np.zeros((n, 1, 4))}, "batch, predictions, 3"),
-        (lambda n: {"action_dots": np.zeros((n, 1, 3))}, "'pose', it has action_dots"),
+        (lambda n: {"action_dots": np.zeros((n, 1, 3))}, "gives action_dots, but 'pose'"),
         (lambda n: np.zeros((n, 1, 3)), "a dict"),
     ],
 )

@@ -15,7 +15,7 @@ EVERY_KIND_OF_CROPS = pytest.mark.parametrize("crops", CROPS)
 @EVERY_KIND_OF_CROPS
 def test_joints_are_found_in_windows_of_any_size_and_position(config, dots, reader, crops):
     dataset = dots()
-    predictions = predict_poses(reader(), config, dataset, crops)
+    predictions = predict_poses(reader(), config, dataset, crops=crops)
     true = np.stack([convert(s.joints, s.skeleton, "pa16j") for s in dataset])
     side = np.array([sample.side for sample in dataset])
     # In crop pixels; a shift of half a pixel between crop and image would show in the mean.
@@ -113,8 +113,8 @@ def test_batches_change_nothing_and_have_one_size(config, dots, reader, crops):
         sizes.append(len(images))
         return network(images)
 
-    whole = predict_poses(network, config, dataset, crops, batch_size=1000)
-    parts = predict_poses(model, config, dataset, crops, batch_size=3)
+    whole = predict_poses(network, config, dataset, crops=crops, batch_size=1000)
+    parts = predict_poses(model, config, dataset, crops=crops, batch_size=3)
     views = len(dataset) * whole.views
     assert sizes == [3] * -(-views // 3)
     assert parts.names == whole.names
@@ -140,7 +140,7 @@ def test_each_image_is_decoded_once(config, dots, tmp_path, monkeypatch, crops):
         dataset = dataset.changed(number, image=path)
     decoded, imdecode = [], cv2.imdecode
     monkeypatch.setattr(cv2, "imdecode", lambda *args: decoded.append(1) or imdecode(*args))
-    predict_poses(lambda x: {"pose": np.zeros((len(x), 1, 16, 3))}, config, dataset, crops)
+    predict_poses(lambda x: {"pose": np.zeros((len(x), 1, 16, 3))}, config, dataset, crops=crops)
     assert len(decoded) == 3
 
 
@@ -160,7 +160,10 @@ def test_depth_is_ignored(config, dots, reader):
     np.testing.assert_allclose(deep.visibility, flat.visibility)
 
 
-def test_progress_is_shown_on_demand(config, dots, reader, capsys):
+def test_progress_is_shown_on_demand_on_a_terminal(config, dots, reader, capsys, monkeypatch):
+    predict_poses(reader(), config, dots(2), progress=True)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     predict_poses(reader(), config, dots(2))
     assert capsys.readouterr().out == ""
     predict_poses(reader(), config, dots(2), progress=True)

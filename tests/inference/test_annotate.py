@@ -1,0 +1,130 @@
+"""Annotated videos, and their numbers."""
+
+import json
+
+import numpy as np
+import pytest
+from blobs import ACTIONS, CLIPS, POSES, SMALL, blob_network, corners, film
+
+from deephar import Predictor
+from deephar.inference import Person, annotate, annotate_video
+from deephar.models import ModelConfig
+from deephar.skeletons import get_skeleton
+from deephar.video import VideoWriter, read_video, video_info
+
+
+@pytest.fixture
+def short_film(tmp_path):
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, 20) as writer:
+        for frame in film(10):
+            writer.write(frame)
+    return path
+
+
+def test_an_annotated_video_and_its_numbers_are_written(blobs, short_film, tmp_path):
+    predictor = blobs(CLIPS, actions=ACTIONS)
+    paths = annotate_video(predictor, short_film, tmp_path / "out" / "o.mp4")
+    assert paths[:2] == (tmp_path / "out" / "o.mp4", tmp_path / "out" / "o.json")
+    info = video_info(paths[0])
+    assert (info.frames, info.size, info.fps) == (10, (200, 150), 20)
+    frames = [frame for frame, _ in read_video(paths[0])]
+    assert len(frames) == 10
+    original = next(read_video(short_film))[0]
+    assert np.abs(frames[0].astype(int) - original).max() > 50  # something is drawn
+    numbers = json.loads(paths[1].read_text())
+    assert [row["frame"] for row in numbers["frames"]] == list(range(10))
+    last = numbers["frames"][9]
+    np.testing.assert_allclose(last["joints"], corners(49, 60), atol=2)
+    assert last["depth"] is None
+    persons = list(predictor.stream(short_film))
+    np.testing.assert_allclose(last["box"], persons[9].box, atol=0.01)
+    np.testing.assert_allclose(last["crop"], persons[9].crop, atol=0.01)
+    assert numbers["frames"][0]["action"][0][0] == "bowl"
+    assert numbers["joints"] == list(predictor.skeleton.joints)
+    assert [name for name, _ in numbers["action_of_the_video"]] == ACTIONS
+    assert paths[2][0] == ("bowl", 0.5)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["o.json", "o.mp4"]
+
+
+def test_without_actions_only_the_pose_is_drawn(blobs, short_film, tmp_path):
+    _, numbers, actions = annotate_video(blobs(POSES), short_film, tmp_path / "o.mp4")
+    assert actions is None
+    numbers = json.loads(numbers.read_text())
+    assert numbers["action_of_the_video"] is None
+    assert numbers["frames"][3]["action"] is None
+
+
+def test_lines_stay_as_wide_while_the_window_stays(short_film, tmp_path, monkeypatch):
+    class Found:
+        skeleton = get_skeleton("pa16j")
+
+        def stream(self, video, *_, **__):
+            crop = np.array([0.0, 0, 150, 150])
+            for number, (frame, time) in enumerate(read_video(video)):
+                pose = np.linspace(20, 60 + 8 * number, 32).reshape(16, 2)  # growing
+                yield Person(
+                    joints=pose,
+                    visibility=np.ones(16),
+                    box=crop,
+                    crop=crop,
+                    skeleton="pa16j",
+                    index=number,
+                    time=time,
+                    image=frame,
+                )
+
+    widths = []
+    draw = annotate.draw_action
+
+    def drawing(*args, width, **options):
+        widths.append(width)
+        return draw(*args, width=width, **options)
+
+    monkeypatch.setattr(annotate, "draw_action", drawing)
+    annotate_video(Found(), short_film, tmp_path / "o.mp4")
+    assert len(widths) == 10
+    assert set(widths) == {2}  # of 150 pixels, 80 are the person, and a fortieth of these is 2
+
+
+@pytest.mark.parametrize("height", [150, 151])
+def test_beside_a_frame_are_two_views_if_there_is_depth(
+    blobs, short_film, tmp_path, monkeypatch, height
+):
+    # OpenCV reads videos of odd height, but writes none.
+    frames = [(frame, 0.05 * n) for n, frame in enumerate(film(3, height=height))]
+    monkeypatch.setattr("deephar.inference.media.read_video", lambda path: iter(frames))
+    config = ModelConfig(**SMALL, dim=3, depth="volumetric")
+    out, numbers, _ = annotate_video(blobs(config), short_film, tmp_path / "o.mp4")
+    assert video_info(out).size == (274 + height % 2 * 2, 150)
+    assert video_info(out).frames == 3
+    frame, _ = next(read_video(out))
+    assert np.median(frame[:, 200:]) > 230  # paper
+    assert np.median(frame[:, :200]) < 30
+    row = json.loads(numbers.read_text())["frames"][0]
+    assert np.shape(row["joints"]) == (16, 2)
+    np.testing.assert_allclose(row["depth"], [500] * 16)
+
+
+def test_a_failure_leaves_no_half_files(short_film, tmp_path):
+    network = blob_network(CLIPS)
+
+    def failing(images):
+        if len(network.shapes) > 2:
+            raise ValueError("out of order")
+        return network(images)
+
+    predictor = Predictor.from_model(failing, CLIPS)
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match="out of order"):
+        annotate_video(predictor, short_film, out / "o.mp4")
+    assert list(out.iterdir()) == []
+
+
+def test_where_a_video_cannot_go_is_explained(blobs, short_film):
+    before = short_film.read_bytes()
+    with pytest.raises(ValueError, match="is the video to be read"):
+        annotate_video(blobs(CLIPS), short_film, short_film)
+    with pytest.raises(ValueError, match=r"must end in \.mp4"):
+        annotate_video(blobs(CLIPS), short_film, short_film.with_suffix(".avi"))
+    assert short_film.read_bytes() == before
