@@ -1,20 +1,64 @@
-"""Installs the deephar package: ``pip install .`` (extras: cuda, jax, torch, export, test)."""
+"""Installs the deephar package: ``pip install .`` (extras: cuda, jax, torch, test)."""
 
+import json
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "deephar" / "version.py").read_text())[1]
+
+# Entries with a URL are files of others, which are not part of this project.
+INDEX = json.loads((ROOT / "weights" / "index.json").read_text(encoding="utf-8"))
+SHIPPED_WEIGHTS = [entry["file"] for entry in INDEX.values() if "url" not in entry]
 
 setup(
     name="deephar",
-    version="0.1.0",
+    version=VERSION,
     description="Joint 2D/3D human pose estimation and action recognition from RGB video.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    project_urls={
+        "Paper (CVPR 2018)": "https://arxiv.org/abs/1802.09232",
+        "Paper (TPAMI 2020)": "https://arxiv.org/abs/1912.08077",
+        "The authors' implementation": "https://github.com/dluvizon/deephar",
+    },
+    keywords=[
+        "human pose estimation",
+        "3D pose estimation",
+        "action recognition",
+        "multitask learning",
+        "soft-argmax",
+        "computer vision",
+        "keras",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
-    packages=find_packages(include=["deephar", "deephar.*"]),
+    # The folder of the weights stays at the top of the repository; installed, it is in the package.
+    packages=[*find_packages(include=["deephar", "deephar.*"]), "deephar.weights.shipped"],
+    package_dir={"deephar.weights.shipped": "weights"},
+    package_data={
+        "deephar": ["py.typed"],
+        "deephar.weights.shipped": ["index.json", *SHIPPED_WEIGHTS],
+    },
+    entry_points={"console_scripts": ["deephar = deephar.cli.main:main"]},
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.8",
@@ -28,7 +72,6 @@ setup(
         "cuda": ["tensorflow[and-cuda]>=2.18"],
         "jax": ["jax>=0.4.30"],
         "torch": ["torch>=2.4"],
-        "export": ["onnx>=1.16", "tf2onnx>=1.16"],
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6"],
     },
 )

@@ -1,17 +1,22 @@
-"""A user's mistake as one line."""
+"""Turns a user's mistake into one line."""
+
+from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable, Sequence
 
 
-def reporting_errors(main):
+def reporting_errors(
+    main: Callable[[Sequence[str] | None], int | None],
+) -> Callable[[Sequence[str] | None], int]:
     """Decorates a script's ``main(argv=None)``: a user's mistake becomes one line and status 2.
 
     An interrupt by the user (Ctrl-C) becomes one line and status 130.
     """
 
     @functools.wraps(main)
-    def wrapped(argv=None):
+    def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
             return main(argv) or 0
         except (OSError, ValueError, FloatingPointError) as error:

@@ -1,16 +1,19 @@
 """Writing files so that a crash, a kill or a full disk leaves the previous version whole."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Context manager for writing a file in one step: complete, or not at all.
 
     Gives the path of a temporary file beside it, with the same suffix, to write to. When the block
@@ -21,7 +24,7 @@ def replacing(path):
         OSError: the file could not be written; says that the previous version was kept.
     """
     path = Path(path)
-    # Always the same name, so that what a killed process leaves is overwritten, not piled up.
+    # The name is always the same: what a killed process leaves behind is overwritten next time.
     part = path.with_name(f".part.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,18 +33,21 @@ def replacing(path):
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        kept = "; the previous version was kept" if path.exists() else ""
-        raise OSError(f"{path}: could not be written ({error}){kept}") from error
+        kept = " The previous version was kept." if path.exists() else ""
+        raise OSError(f"{path} could not be written ({error}).{kept}") from error
     finally:
         with contextlib.suppress(OSError):  # on a read-only disk; the error above says so
             part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def writing_h5(path):
+def writing_h5(path: str | Path) -> Iterator[h5py.File]:
     """Context manager that gives an ``h5py.File`` to fill and then writes it in one step.
 
-    The file is built in memory: HDF5 does not recover when a disk fills up under it.
+    The file is built in memory, since HDF5 does not recover when the disk is full.
+
+    Raises:
+        OSError: as `replacing`.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -50,7 +56,7 @@ def writing_h5(path):
         part.write_bytes(buffer.getbuffer())
 
 
-def sha256(path):
-    """Hexadecimal SHA-256 of a file."""
+def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal hash of a file's content."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

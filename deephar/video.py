@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import cv2
 import numpy as np
 
 DEFAULT_RATE = 30.0
-"""Frames a second where nobody knows."""
+"""Default frame rate when unknown."""
 
 
-def read_video(path):
+def read_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     """The frames of a video file, one after the other.
 
     Args:
@@ -27,17 +28,17 @@ def read_video(path):
         FileNotFoundError: no such file.
         ValueError: the file is empty, holds no video (only sound, say), or cannot be decoded.
     """
-    video = open_video(path)  # not in the generator, so that errors come at once
+    video = open_video(path)  # outside of the generator, so that errors are raised at once
     return _read_frames(video, path)
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself.
+    """What a video file says about itself.
 
     Attributes:
         frames: number of frames, 0 if unknown; not always exact.
-        fps: frames a second, 30 if unknown.
+        fps: frame rate, `DEFAULT_RATE` if unknown.
         size: (width, height) of the frames as they are stored.
     """
 
@@ -46,7 +47,7 @@ class VideoInfo:
     size: tuple[int, int]
 
 
-def video_info(path):
+def video_info(path: str | Path) -> VideoInfo:
     """`VideoInfo` of a file.
 
     Raises:
@@ -58,7 +59,7 @@ def video_info(path):
     return info
 
 
-def _info(video):
+def _info(video: cv2.VideoCapture) -> VideoInfo:
     fps = video.get(cv2.CAP_PROP_FPS)
     frames = video.get(cv2.CAP_PROP_FRAME_COUNT)
     size = tuple(
@@ -71,26 +72,26 @@ def _info(video):
     )
 
 
-def open_video(path):
+def open_video(path: str | Path) -> cv2.VideoCapture:
     """An open `cv2.VideoCapture`.
 
     Raises:
         FileNotFoundError, ValueError: as `read_video`.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such video file")
+        raise FileNotFoundError(f"{path} does not exist. Give the path of a video file.")
     if Path(path).stat().st_size == 0:
-        raise ValueError(f"{path}: the file is empty")
+        raise ValueError(f"{path} is an empty file. Save or download it again.")
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not video.isOpened():
         raise ValueError(
-            f"{path}: holds no pictures that can be decoded: no video file, one with sound only, "
-            "damaged, or of an unknown format; try converting it, as in ffmpeg -i IN OUT.mp4"
+            f"{path} holds no frames that can be decoded. It is no video file, has sound only, is "
+            "damaged, or has an unknown format. Try to convert it, as in: ffmpeg -i IN OUT.mp4"
         )
     return video
 
 
-def _read_frames(video, path):
+def _read_frames(video: cv2.VideoCapture, path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     info, count = _info(video), 0
     try:
         while True:
@@ -102,11 +103,13 @@ def _read_frames(video, path):
     finally:
         video.release()
     if count == 0:
-        raise ValueError(f"{path}: holds no frame that can be decoded; it is empty or damaged")
+        raise ValueError(
+            f"{path} holds no frame that can be decoded. It is empty or damaged: save or download "
+            "it again."
+        )
     if count < 0.9 * info.frames:
         warnings.warn(
-            f"{path}: only {count} of {info.frames} frames could be decoded; the file is cut off "
-            "or damaged",
+            f"{path} is cut off or damaged: {count} of {info.frames} frames could be decoded.",
             stacklevel=2,
         )
 
@@ -116,23 +119,23 @@ class VideoWriter:
 
     Args:
         path: file to write, ending in ``.mp4``.
-        fps: frames a second.
+        fps: frame rate.
     """
 
-    def __init__(self, path, fps):
+    def __init__(self, path: str | Path, fps: float) -> None:
         self._path, self._fps = path, fps
         self._writer = None
         self._size = None
 
-    def __enter__(self):
+    def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._writer is not None:
             self._writer.release()
 
-    def write(self, image):
-        """Adds a frame, uint8 (H, W, 3), RGB; a last odd row or column is left out.
+    def write(self, image: np.ndarray) -> None:
+        """Adds a frame, uint8 (H, W, 3), RGB. A last odd row or column is left out.
 
         Raises:
             OSError: the file cannot be written.
@@ -146,11 +149,11 @@ class VideoWriter:
             codec = cv2.VideoWriter_fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, even)
             if not self._writer.isOpened():
-                raise OSError(f"{self._path}: no video can be written there")
+                raise OSError(f"{self._path} cannot be written. Give another path for the video.")
         if (width, height) != self._size:
             raise ValueError(
-                f"the frames differ in size: {width} x {height} pixels after "
-                f"{self._size[0]} x {self._size[1]}"
+                f"The frames differ in size: {width} x {height} pixels after "
+                f"{self._size[0]} x {self._size[1]}. Give frames of one size."
             )
         even = image[: height - height % 2, : width - width % 2]
         self._writer.write(cv2.cvtColor(np.ascontiguousarray(even), cv2.COLOR_RGB2BGR))

@@ -17,7 +17,7 @@ from deephar.evaluation.tables import (
     person_warning,
     persons_of,
 )
-from deephar.files import replacing, sha256
+from deephar.files import file_hash, replacing
 from deephar.skeletons import get_skeleton
 from deephar.version import __version__
 
@@ -102,7 +102,7 @@ def origin(config, weights_file, command):
     """What results rest on, as a dict: network, weights, command line, date, versions."""
     return {
         "config": json.loads(config.to_json()),
-        "weights": {"file": Path(weights_file).name, "sha256": sha256(weights_file)},
+        "weights": {"file": Path(weights_file).name, "sha256": file_hash(weights_file)},
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": _versions(),

@@ -1,12 +1,12 @@
 """Weight files: ``.h5`` in and out, and the index of those with a name.
 
-A file written here has the layout that Keras 2 gave its ``.h5`` weights (one group a layer, found
-by name), so ``model.load_weights`` of Keras reads it too. On top it carries the network's config
-and facts such as the score, as attributes of the root. Read are these files, Keras 2 files, and
-the ``.weights.h5`` files of Keras 3; of the authors' files the config is told from the layers.
+A file written here has the layout of Keras 2's ``.h5`` weights (one group for each layer, found by
+name), so ``model.load_weights`` of Keras reads it, too. Attributes of its root hold the network's
+config and facts such as the score. Other files that can be read are Keras 2 files and the
+``.weights.h5`` files of Keras 3. The config of the authors' files is inferred from their layers.
 
-    python -m deephar.weights inspect FILE
-    python -m deephar.weights convert FILE OUT.h5
+    deephar inspect FILE
+    deephar convert FILE OUT.h5
 """
 
 from deephar.weights.authors import infer_config
@@ -26,9 +26,9 @@ from deephar.weights.registry import (
     default_name,
     find,
     index,
+    is_available,
     listed_as,
     load_model,
-    missing_index,
     read_config,
     read_facts,
     register,
@@ -47,12 +47,12 @@ __all__ = [
     "find",
     "index",
     "infer_config",
+    "is_available",
     "listed_as",
     "load",
     "load_model",
     "load_part",
     "load_shared",
-    "missing_index",
     "read_config",
     "read_facts",
     "register",

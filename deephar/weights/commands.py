@@ -1,10 +1,15 @@
-"""What a weights file is, in words; and its conversion into one of our own."""
+"""What ``deephar inspect`` and ``deephar convert`` do: describe a file, and convert it."""
+
+from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 
+from deephar.models import ModelConfig, ReceptionConfig, build_model
 from deephar.weights.authors import infer_config, infer_fields
 from deephar.weights.files import (
     CONFIG,
@@ -18,8 +23,8 @@ from deephar.weights.files import (
 from deephar.weights.registry import find, hints, listed_as, read_facts
 
 
-def describe(name):
-    """What a weights file is.
+def describe(name: str | Path) -> list[str]:
+    """Describes a weights file.
 
     Args:
         name: a name in the index, or a path.
@@ -45,32 +50,47 @@ def describe(name):
             for dataset in _datasets(weights)
             if not np.isfinite(dataset[()]).all()
         ]
-        constants = _constants(file, sizes)
+        constants = _count_constants(file, sizes)
     lines = [str(path), f"  layout      {layout}", f"  listed as   {listed_as(path) or '-'}"]
     lines += _wrapped("network", _network(path))
     lines += [line for fact in read_facts(path).items() for line in _wrapped(*fact)]
+    return lines + _size_lines(sizes, constants) + _warnings(bad)
+
+
+def _size_lines(sizes: dict[str, list[int]], constants: int) -> list[str]:
+    """The number of parameters: of all, and of each part of the network."""
     arrays, parameters = _totals(sizes.values())
     and_constants = f", and {constants:,} constants" if constants else ""
-    lines.append(f"  size        {parameters:,} parameters in {arrays} arrays{and_constants}")
+    lines = [f"  size        {parameters:,} parameters in {arrays} arrays{and_constants}"]
     parts = {}
     for layer, layer_sizes in sizes.items():
         parts.setdefault(layer.split("/")[-1].split("_")[0], []).append(layer_sizes)
     for part, part_sizes in parts.items():
         arrays, parameters = _totals(part_sizes)
         lines.append(f"    {part:12}{parameters:>12,} in {arrays}")
-    if bad:
-        others = f", as do {len(bad) - 1} more arrays" if len(bad) > 1 else ""
-        lines.append(f"  warning     {bad[0]} holds NaN or infinite values{others}: not to be used")
     return lines
 
 
-def convert(name, out, num_frames=None, heads=()):
-    """Writes the weights of a file of another origin as one of our own, with the config inside.
+def _warnings(bad: list[str]) -> list[str]:
+    if not bad:
+        return []
+    others = f", as do {len(bad) - 1} more arrays" if len(bad) > 1 else ""
+    return [f"  warning     {bad[0]} holds NaN or infinite values{others}: do not use this file"]
+
+
+def convert(
+    name: str | Path,
+    out: str | Path,
+    *,
+    num_frames: int | None = None,
+    heads: Sequence[str] = (),
+) -> ModelConfig | ReceptionConfig:
+    """Writes the weights of a file of another origin in our format, with the config inside.
 
     Args:
         name: a name in the index, or a path.
         out: the ``.h5`` file to write.
-        num_frames: frames of the network's clips; by default, what the index says of the file.
+        num_frames: frames of the network's clips; None for what the index says of the file.
         heads: names of its action heads; by default, what the index says, or as ``infer_config``.
 
     Returns:
@@ -81,22 +101,23 @@ def convert(name, out, num_frames=None, heads=()):
             its config inside already.
         OSError: the file could not be written.
     """
-    from deephar.models import build_model
-
     path = find(name)
     if stored_config(path) is not None:
-        raise ValueError(f"{path}: has its config inside already, so there is nothing to convert")
+        raise ValueError(f"{path} has its config inside. Use it as it is; no conversion is needed.")
     if Path(out).exists() and Path(out).samefile(path):
-        raise ValueError(f"{out}: is the file to convert; give another name to write")
+        raise ValueError(f"{out} is the file to convert. Give another path to write to.")
     known = hints(path)
     frames = known["num_frames"] if num_frames is None else num_frames
-    config = infer_config(path, frames, heads or known["heads"])
+    config = infer_config(path, frames, heads=heads or known["heads"])
     if num_frames is not None and not config.actions:
-        raise ValueError(f"{path}: predicts poses of single images, so it has no number of frames")
+        raise ValueError(
+            f"{path} predicts poses of single images, so it has no number of frames. Leave "
+            "--frames out."
+        )
     model = build_model(config)
     load(model, path)
     facts = {"source": path.name, **read_facts(path)}
-    if "actions" in facts:  # by head, which may have got another name
+    if "actions" in facts:  # listed by head, and heads may have a new name
         pairs = zip(config.actions, known["heads"], strict=True)
         names = facts["actions"]
         facts["actions"] = {head: names[listed] for head, listed in pairs if listed in names}
@@ -104,9 +125,9 @@ def convert(name, out, num_frames=None, heads=()):
     return config
 
 
-def _layout(file):
+def _layout(file: h5py.File) -> str:
     if CONFIG in file.attrs:
-        return "deephar (that of Keras 2, with the network's config)"
+        return "deephar (Keras 2, with the network's config)"
     root = keras2_root(file)
     if root is None:
         return "Keras 3 (.weights.h5)"
@@ -114,22 +135,22 @@ def _layout(file):
     return f"Keras {root.attrs.get('keras_version', '1 or 2')} (.h5{whole})"
 
 
-def _network(path):
+def _network(path: Path) -> str:
     if (config := stored_config(path)) is not None:
         return f"{config} (inside the file)"
     known = hints(path)
     try:
         kind, fields = infer_fields(path, known["heads"])
     except ValueError as error:
-        return f"not known: {str(error).removeprefix(f'{path}: ')}"
+        return f"unknown: {str(error).removeprefix(f'{path} ')}"
     if fields["actions"]:
         fields["num_frames"] = known["num_frames"] or "?"
     text = ", ".join(f"{field}={value!r}" for field, value in fields.items())
-    frames = "; frames of a clip are not told" if fields.get("num_frames") == "?" else ""
-    return f"{kind.__name__}({text}) (told from its layers{frames})"
+    frames = "; frames of a clip are unknown" if fields.get("num_frames") == "?" else ""
+    return f"{kind.__name__}({text}) (inferred from its layers{frames})"
 
 
-def _constants(file, sizes):
+def _count_constants(file: h5py.File, sizes: dict[str, list[int]]) -> int:
     """Number of stored values that are no weights here, such as the grids of the soft-argmax."""
     root = keras2_root(file)
     if root is None:
@@ -139,16 +160,17 @@ def _constants(file, sizes):
     return sum(total) - _totals(sizes.values())[1]
 
 
-def _datasets(weights):
+def _datasets(weights: dict | list) -> Iterable[h5py.Dataset]:
     return weights.values() if isinstance(weights, dict) else weights
 
 
-def _totals(sizes):
+def _totals(sizes: Iterable[list[int]]) -> tuple[int, int]:
+    """Number of arrays, and of the values in them."""
     arrays = [size for layer in sizes for size in layer]
     return len(arrays), sum(arrays)
 
 
-def _wrapped(label, value):
+def _wrapped(label: str, value: object) -> list[str]:
     return textwrap.wrap(
         str(value), 100, initial_indent=f"  {label:12}", subsequent_indent=" " * 14
     )

@@ -1,18 +1,22 @@
-"""Weights and what they tell about themselves, from a model into a file and back."""
+"""Weights, the network's config and facts about it, from a model into a file and back."""
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
-from keras.ops import convert_to_numpy
 
 from deephar.files import writing_h5
 from deephar.layers import DepthSoftArgmax
+from deephar.models import ModelConfig, ReceptionConfig, config_from_json
 from deephar.weights import keras2
 
 CONFIG = "deephar_config"
@@ -20,12 +24,14 @@ FACTS = "deephar_facts"
 FORMAT = "deephar_format"
 
 _FORMAT = 1
-"""Raised when the same weights would make another network: a change without new layer shapes."""
+"""To be increased when a network changes but the names and shapes of its weights do not."""
+
+_GET_AGAIN = "Download or train it again."
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a weights file and a model do not share; three tuples of lines, empty if all fits.
+    """How a weights file and a model differ: three tuples of lines, empty if all fits.
 
     Attributes:
         missing: weights of the model that the file does not have.
@@ -33,12 +39,19 @@ class LoadReport:
         mismatched: weights that both have, in different shapes.
     """
 
-    missing: tuple
-    unexpected: tuple
-    mismatched: tuple
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[str, ...]
 
 
-def save(model, config, path, dtype="float32", **facts):
+def save(
+    model: keras.Model,
+    config: ModelConfig | ReceptionConfig,
+    path: str | Path,
+    *,
+    dtype: str = "float32",
+    **facts: object,
+) -> None:
     """Writes the weights of a model, its config and facts about it into one ``.h5`` file.
 
     The file appears complete or not at all: an earlier file of that name survives a failure.
@@ -55,7 +68,7 @@ def save(model, config, path, dtype="float32", **facts):
         OSError: the file could not be written.
     """
     if Path(path).suffix != ".h5":
-        raise ValueError(f"{path}: weights are saved as .h5; give a path that ends in .h5")
+        raise ValueError(f"{path} does not end in .h5. Give a path that does, as in weights.h5.")
     layers = list(_weighted_layers(model))
     with writing_h5(path) as file:
         file.attrs[CONFIG] = config.to_json()
@@ -72,19 +85,19 @@ def save(model, config, path, dtype="float32", **facts):
                 group.create_dataset(name, data=_as_dtype(variable, dtype, name))
 
 
-def _as_dtype(variable, dtype, name):
-    value = convert_to_numpy(variable)
+def _as_dtype(variable: keras.Variable, dtype: str, name: str) -> np.ndarray:
+    value = keras.ops.convert_to_numpy(variable)
     with np.errstate(over="ignore"):
         converted = value.astype(dtype)
     if not np.array_equal(np.isfinite(converted), np.isfinite(value)):
         raise ValueError(
-            f"{name} holds values up to {np.abs(value).max():.4g}, too large for {dtype}; save the "
-            "weights as float32"
+            f"{name} holds values up to {np.abs(value).max():.4g}, too large for {dtype}. Save the "
+            "weights as float32."
         )
     return converted
 
 
-def load(model, path, partial=False):
+def load(model: keras.Model, path: str | Path, *, partial: bool = False) -> LoadReport:
     """Loads a weights file into a model, by layer name.
 
     Args:
@@ -112,7 +125,7 @@ def load(model, path, partial=False):
     return report
 
 
-def load_part(model, path):
+def load_part(model: keras.Model, path: str | Path) -> LoadReport:
     """Loads a model that is a part of the network in a file, such as its pose network.
 
     Args:
@@ -120,7 +133,7 @@ def load_part(model, path):
         path: as for ``load``.
 
     Returns:
-        A ``LoadReport``; ``unexpected`` tells what else the file holds.
+        A ``LoadReport``; ``unexpected`` lists the other weights of the file.
 
     Raises:
         FileNotFoundError, ValueError: as ``load``.
@@ -131,20 +144,20 @@ def load_part(model, path):
     return load(model, path, partial=True)
 
 
-def load_shared(model, path):
-    """Loads what a model shares with the network in a file, such as the pyramids of a shorter one.
+def load_shared(model: keras.Model, path: str | Path) -> LoadReport:
+    """Loads the weights that a model shares with a file, such as the pyramids of a shorter network.
 
     Args:
         model: the ``keras.Model``; weights that the file lacks keep their values.
         path: as for ``load``.
 
     Returns:
-        A ``LoadReport``; ``missing`` tells which these are.
+        A ``LoadReport``; ``missing`` lists the weights that the file lacks.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a weights file, or one of a network that shares nothing with the model, or
-            has layers of the same names and other shapes. The model is then unchanged.
+        ValueError: not a weights file; or its network shares nothing with the model, or has layers
+            of the same names and other shapes. The model is then unchanged.
     """
     with opened(path) as file:
         matches, report = _match(model, stored_weights(file, path))
@@ -153,7 +166,7 @@ def load_shared(model, path):
     return load(model, path, partial=True)
 
 
-def digest(model):
+def digest(model: keras.Model) -> str:
     """Hexadecimal SHA-256 of the values of all weights of a model."""
     result = hashlib.sha256()
     for weight in model.get_weights():
@@ -161,34 +174,30 @@ def digest(model):
     return result.hexdigest()
 
 
-def stored_config(path):
+def stored_config(path: str | Path) -> ModelConfig | ReceptionConfig | None:
     """The config inside a weights file; None if there is none, as in a file of another origin.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: damaged, or with a config that is not known.
     """
-    from deephar.models import config_from_json
-
     with opened(path) as file:
         if CONFIG not in file.attrs:
             return None
         if file.attrs.get(FORMAT) != _FORMAT:
             raise ValueError(
-                f"{path}: weights of format {file.attrs.get(FORMAT, 'unknown')}, this version of "
-                f"deephar reads format {_FORMAT}; use the version that wrote it"
+                f"{path} has weights of format {file.attrs.get(FORMAT, 'unknown')}, and this "
+                f"version of deephar reads format {_FORMAT}. Use the version that wrote the file."
             )
         try:
             return config_from_json(file.attrs[CONFIG])
         except (json.JSONDecodeError, UnicodeError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{path}: its config is damaged ({error}); fetch or train it again"
-            ) from error
+            raise ValueError(f"{path} has a damaged config ({error}). {_GET_AGAIN}") from error
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path} has a config that cannot be used: {error}") from error
 
 
-def stored_facts(path):
+def stored_facts(path: str | Path) -> dict:
     """The facts given to ``save``, as a dict; empty for a file of another origin.
 
     Raises:
@@ -200,17 +209,15 @@ def stored_facts(path):
             facts = json.loads(file.attrs.get(FACTS, "{}"))
             check_facts(facts)
         except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{path}: its facts are damaged ({error}); fetch or train it again"
-            ) from error
+            raise ValueError(f"{path} has damaged facts ({error}). {_GET_AGAIN}") from error
     return facts
 
 
-def check_facts(facts):
-    """Checks the form of facts that others rely on.
+def check_facts(facts: object) -> None:
+    """Checks that facts are a dict, and their ``actions``, if any, lists of names by head.
 
     Raises:
-        ValueError: they are no dict, or their ``actions`` are not lists of names by head.
+        ValueError: they are not.
     """
     if not isinstance(facts, dict):
         raise ValueError(f"expected a dict, got {facts!r}")
@@ -219,7 +226,7 @@ def check_facts(facts):
         raise ValueError(f"expected actions as lists of names by head, got {actions!r}")
 
 
-def _are_names(value):
+def _are_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
@@ -227,70 +234,78 @@ def _are_names(value):
 
 
 @contextlib.contextmanager
-def opened(path):
-    """Context manager that gives the ``h5py.File``; what cannot be read raises `ValueError`."""
+def opened(path: str | Path) -> Iterator[h5py.File]:
+    """Context manager that gives the open ``h5py.File`` of a weights file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an HDF5 file, or damaged; also if the damage is found inside the block.
+    """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such weights file")
+        raise FileNotFoundError(f"{path} does not exist. Give the path of a weights file.")
     with open(path, "rb") as file:
         is_archive = file.read(4) == b"PK\3\4"
     if is_archive:
         raise ValueError(
-            f"{path}: a whole model (.keras) or another archive, not a weights file; open it with "
-            "keras.models.load_model, and write its weights with save_weights('NAME.weights.h5')"
+            f"{path} is a whole model (.keras) or another archive, not a weights file. Open it "
+            "with keras.models.load_model, and write its weights with "
+            "save_weights('NAME.weights.h5')."
         )
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise ValueError(
-            f"{path}: not an HDF5 weights file, or cut off ({error}); fetch or train it again"
+            f"{path} is not an HDF5 weights file, or is cut off ({error}). {_GET_AGAIN}"
         ) from error
     with file:
         try:
             yield file
         except (OSError, KeyError, RuntimeError) as error:
-            raise ValueError(f"{path}: damaged ({error}); fetch or train it again") from error
+            raise ValueError(f"{path} is damaged ({error}). {_GET_AGAIN}") from error
 
 
-def _values(dataset, path):
+def _values(dataset: h5py.Dataset, path: str | Path) -> np.ndarray:
     value = dataset[()]
     if not np.isfinite(value).all():
         raise ValueError(
-            f"{path}: {dataset.name} holds NaN or infinite values; it is damaged, or its training "
-            "has diverged: fetch or train it again"
+            f"{path} has NaN or infinite values in {dataset.name}. It is damaged, or its training "
+            f"diverged. {_GET_AGAIN}"
         )
     return value
 
 
-def _layers(model):
-    """All layers, those of nested models and wrapped layers in place of these."""
+def _layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """All layers of a model; nested models and wrappers are replaced by the layers in them."""
     for layer in model.layers:
         inner = getattr(layer, "layer", layer)
         yield from _layers(inner) if hasattr(inner, "layers") else [inner]
 
 
-def _weighted_layers(model):
+def _weighted_layers(model: keras.Model) -> Iterator[keras.Layer]:
     return (layer for layer in _layers(model) if layer.weights)
 
 
-def _check_depth_grid(model, file, path):
-    """The grid is a constant of the network, so no weight would tell that it is another one."""
+def _check_depth_grid(model: keras.Model, file: h5py.File, path: str | Path) -> None:
+    """Refuses another depth grid, which is a constant, so that no weight shows the difference."""
     root = keras2_root(file)
     grid = keras2.depth_grid(root) if root is not None else None
     for layer in _layers(model):
         if grid is not None and isinstance(layer, DepthSoftArgmax) and layer.grid != grid:
             raise ValueError(
-                f"{path}: weights of a network whose depth maps lie at depth_grid={grid!r}, and "
-                f"this network's at {layer.grid!r}; let deephar.weights.load_model build it"
+                f"{path} has weights of a network with depth_grid={grid!r}, and this network has "
+                f"{layer.grid!r}. Build the network with deephar.weights.load_model."
             )
 
 
-def keras2_root(file):
+def keras2_root(file: h5py.File) -> h5py.Group | None:
     """The group of a file that has the layout of Keras 2; None if the file has another layout."""
-    root = file.get("model_weights", file)  # the former in a whole model of Keras 2
+    root = file.get("model_weights", file)  # in a whole model, weights have a group of their own
     return root if keras2.is_keras2(root) else None
 
 
-def stored_weights(file, path):
+def stored_weights(
+    file: h5py.File, path: str | Path
+) -> dict[str, dict[str, h5py.Dataset] | list[h5py.Dataset]]:
     """Layer name -> its datasets: a dict by weight name, or a list in the order of the layer.
 
     Args:
@@ -298,8 +313,8 @@ def stored_weights(file, path):
         path: its path, for messages.
 
     Raises:
-        ValueError: a layout that is not known, or one that does not tell the layers' names; or a
-            weight that is no array of numbers.
+        ValueError: the layout is unknown, or does not tell the layers' names; or a weight is not an
+            array of numbers.
     """
     root = keras2_root(file)
     stored = keras2.layer_weights(root, path) if root is not None else _keras3_weights(file, path)
@@ -307,12 +322,12 @@ def stored_weights(file, path):
         for dataset in datasets.values() if isinstance(datasets, dict) else datasets:
             if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiu":
                 raise ValueError(
-                    f"{path}: damaged, {dataset.name} holds no numbers; fetch or train it again"
+                    f"{path} is damaged: {dataset.name} holds no numbers. {_GET_AGAIN}"
                 )
     return stored
 
 
-def _keras3_weights(file, path):
+def _keras3_weights(file: h5py.File, path: str | Path) -> dict[str, list[h5py.Dataset]]:
     stored, nameless = {}, []
 
     def collect(name, group):
@@ -324,25 +339,27 @@ def _keras3_weights(file, path):
     file.visititems(collect)
     if not stored:
         version = file.attrs.get("keras_version")
-        origin = f" (written by Keras {version})" if version else ""
+        origin = f", written by Keras {version}," if version else ""
         raise ValueError(
-            f"{path}: an HDF5 file, but neither Keras 2 nor Keras 3 weights as this version of "
-            f"deephar knows them{origin}"
+            f"{path} is an HDF5 file{origin} but has neither Keras 2 nor Keras 3 weights that this "
+            "version of deephar can read. Give a .h5 or .weights.h5 file."
         )
     if nameless:
         raise ValueError(
-            f"{path}: does not tell the names of its layers ({nameless[0]}), as files of early "
-            "versions of Keras 3; load it into its model with the Keras that wrote it, and save "
-            "the weights again with a newer one"
+            f"{path} does not tell the names of its layers ({nameless[0]}), like files of early "
+            "versions of Keras 3. Load it into its model with the Keras that wrote it, and save "
+            "the weights again with a newer one."
         )
     return stored
 
 
-# ----------------------------------------------------------------------------------- internals
+# ------------------------------------------------------------------------------ file and model
 
 
-def _match(model, stored):
-    """Pairs the variables of a model with datasets; the rest makes the report."""
+def _match(
+    model: keras.Model, stored: dict
+) -> tuple[list[tuple[keras.Variable, h5py.Dataset]], LoadReport]:
+    """Pairs of a model's variables and their datasets; the report is of those without a partner."""
     matches, missing, mismatched, unexpected = [], [], [], []
     remaining = dict(stored)
     for layer in _weighted_layers(model):
@@ -366,7 +383,7 @@ def _match(model, stored):
     return matches, LoadReport(tuple(missing), tuple(unexpected), tuple(mismatched))
 
 
-def _require_fit(report, path, partial):
+def _require_fit(report: LoadReport, path: str | Path, partial: bool) -> None:
     if partial or not (report.missing or report.unexpected or report.mismatched):
         return
     if report.mismatched:
@@ -374,9 +391,9 @@ def _require_fit(report, path, partial):
     elif report.missing:
         first = f"first weight that the file lacks: {report.missing[0]}"
     else:
-        first = f"first that the network lacks: {report.unexpected[0]}"
+        first = f"first weight that the network lacks: {report.unexpected[0]}"
     raise ValueError(
-        f"{path}: weights of another network ({len(report.mismatched)} weights of another shape, "
-        f"{len(report.missing)} missing, {len(report.unexpected)} unexpected; {first}); "
-        "deephar.weights.load_model builds the network that the file is of"
+        f"{path} has weights of another network ({len(report.mismatched)} weights of another "
+        f"shape, {len(report.missing)} missing, {len(report.unexpected)} unexpected; {first}). "
+        "Build the network of the file with deephar.weights.load_model."
     )

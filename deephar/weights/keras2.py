@@ -1,49 +1,57 @@
 """Weight files in the layout of Keras 2: which layer of our networks each stored array is for.
 
-Such a file has one group a layer of the outermost model. The authors' networks of CVPR 2018 are
-made of nested models, whose layers share their model's group; most of these layers had no name but
-a number, which went on counting through all that was built in the process.
+Such a file has one group for each layer of the outermost model. The authors' networks of CVPR 2018
+consist of nested models, whose layers share the group of their model. Most of these layers have no
+name but a number, which Keras counted over all layers that a process built.
 """
+
+from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
+import h5py
 import numpy as np
+
+Weights = dict[str, h5py.Dataset] | list[h5py.Dataset]
+"""The stored arrays of a layer: by name, or in order where Keras 1 has stored no names."""
 
 _PART = re.compile(r"(?:td_)?(Stem|rBlock\d+|SepConv\d+|RegMap\d+|fReMap\d+|PoseAR|GuidedVisAR)")
 _INNER = re.compile(r"(?:td_)?Model1")
-"""What the authors' action model holds between the first reception block and the last heat maps."""
+"""The part of the authors' action model from the first reception block to the last heat maps."""
 
 _CONSTANT = re.compile(r"(?:td_)?(?:([sc]SAM)|(zSAM)|(Agg))|.+_xy2?_([xy])")
 _UNNAMED = re.compile(r"(conv2d|separable_conv2d|batch_normalization|conv1d|dense)((?:_\d+)*)")
 _UNIT = re.compile(r"(sepconv(?:1|_l1|_l[23]_[123])(?:_shortcut)?(?:_conv)?)((?:_\d+)*)")
 _MERGE = ("merge_pose", "merge_visual")
-"""The two layers without a name that the authors' action model has outside of nested models."""
+"""The two unnamed layers that the authors' action model has outside of nested models."""
 
 
-def is_keras2(root):
+def is_keras2(root: h5py.Group) -> bool:
     """Whether an HDF5 group has the layout of Keras 2."""
     return bool({"layer_names", "layer_names0"} & set(root.attrs))
 
 
-def layer_weights(root, path):
+def layer_weights(root: h5py.Group, path: str | Path) -> dict[str, Weights]:
     """The stored arrays, by layers of our networks.
 
-    Layers of the authors' nested models get the model's name as prefix (``rBlock1_sepconv_l1``),
-    and those without a name a number in order of construction (``Stem_conv2d_1``). Constant layers,
-    which are no weights here, are left out after a check of what they hold.
+    Layers of the authors' nested models get the model's name as prefix (``rBlock1_sepconv_l1``);
+    unnamed layers get a number in order of construction (``Stem_conv2d_1``). Constant layers are
+    left out, since they are no weights here, but their values are checked.
 
     Args:
         root: the open HDF5 group for which `is_keras2` holds.
         path: of the file, for messages.
 
     Returns:
-        A dict: layer name -> dict of weight name -> ``h5py.Dataset``; or, for layers in the older
-        layout of Keras 1, which is known by its order only, layer name -> list of datasets.
+        A dict: layer name -> dict of weight name -> ``h5py.Dataset``; for layers in the older
+        layout of Keras 1, which stores no names, layer name -> list of datasets.
 
     Raises:
-        ValueError: the file lacks what it lists, or a constant layer holds other values than the
-            ones that our layers compute with.
+        ValueError: the file lacks a layer or weight that it lists, or a constant layer holds other
+            values than our layers compute with.
     """
     stored, merge = {}, {}
     for group, layers in _groups(root, path):
@@ -55,7 +63,7 @@ def layer_weights(root, path):
             stored.update(_part_layers(match[1], layers))
         elif len(layers) > 1 or not re.fullmatch(rf"{re.escape(group)}(_\d+)?", *layers):
             stored.update(layers)
-        else:  # one layer of the group's own name, which TensorFlow 1 may have numbered
+        else:  # one layer with the group's name, to which TensorFlow 1 may have added a number
             flat = merge if _kind(group)[0] == "separable_conv2d" else stored
             flat[group] = next(iter(layers.values()))
     in_order = sorted(merge, key=_numbers)
@@ -63,8 +71,8 @@ def layer_weights(root, path):
     return {**stored, **{name: merge[group] for name, group in zip(names, in_order, strict=True)}}
 
 
-def depth_grid(root):
-    """Where the depth maps of a volumetric network lie, as its constant layer ``zSAM`` says.
+def depth_grid(root: h5py.Group) -> str | None:
+    """The grid of the depth maps of a volumetric network, according to its layer ``zSAM``.
 
     Args:
         root: the open HDF5 group for which `is_keras2` holds.
@@ -74,7 +82,7 @@ def depth_grid(root):
         has no such layer.
 
     Raises:
-        ValueError: the layer holds another grid, or the file lacks what it lists.
+        ValueError: the layer holds another grid, or the file lacks a layer that it lists.
     """
     path = root.file.filename
     for group, layers in _groups(root, path):
@@ -86,17 +94,22 @@ def depth_grid(root):
 # ---------------------------------------------------------------------------------- the layout
 
 
-def _groups(root, path):
+def _groups(root: h5py.Group, path: str | Path) -> Iterator[tuple[str, dict[str, Weights]]]:
     """Pairs of a group's name and its layers: dict of layer name -> weights, as `layer_weights`."""
     for group_name in _names(root, "layer_names"):
         group = root.get(group_name)
         if group is None:
-            raise ValueError(f"{path}: damaged, layer {group_name} is listed but absent")
+            raise ValueError(
+                f"{path} is damaged: layer {group_name} is listed but missing. Get the file again."
+            )
         layers = {}
         for weight_name in _names(group, "weight_names"):
             if weight_name not in group:
-                raise ValueError(f"{path}: damaged, weight {weight_name} is listed but absent")
-            if "/" not in weight_name:  # Keras 1, as in old ImageNet files: known by the order
+                raise ValueError(
+                    f"{path} is damaged: weight {weight_name} is listed but missing. Get the file "
+                    "again."
+                )
+            if "/" not in weight_name:  # Keras 1, as in old ImageNet files: only the order is known
                 layers.setdefault(group_name, []).append(group[weight_name])
                 continue
             *_, layer, weight = weight_name.split("/")
@@ -105,8 +118,8 @@ def _groups(root, path):
             yield group_name, layers
 
 
-def _names(group, attribute):
-    """The names in an attribute, which Keras splits into numbered ones where it grows too long."""
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """The names in an attribute; Keras splits a long attribute into several with numbers."""
     if attribute in group.attrs:
         values = group.attrs[attribute]
     else:
@@ -119,8 +132,8 @@ def _names(group, attribute):
 # ------------------------------------------------------------------------------ nested models
 
 
-def _kind(layer):
-    """A layer's name without the numbers that Keras or TensorFlow gave it, and these numbers.
+def _kind(layer: str) -> tuple[str, tuple[int, ...]]:
+    """A layer's name without the numbers that Keras or TensorFlow added, and these numbers.
 
     TensorFlow 1 made names unique: ``sepconv_l1_conv_1`` is the second ``sepconv_l1_conv``.
     """
@@ -130,11 +143,11 @@ def _kind(layer):
     return match[1], tuple(int(number) for number in match[2].split("_")[1:])
 
 
-def _numbers(layer):
+def _numbers(layer: str) -> tuple[int, ...]:
     return _kind(layer)[1]
 
 
-def _by_kind(layers):
+def _by_kind(layers: dict[str, Weights]) -> dict[str, list[Weights]]:
     """Kind of layer -> the weights of all such layers, in order of construction."""
     kinds = {}
     for layer in sorted(layers, key=_numbers):
@@ -142,7 +155,7 @@ def _by_kind(layers):
     return kinds
 
 
-def _part_layers(part, layers):
+def _part_layers(part: str, layers: dict[str, Weights]) -> dict[str, Weights]:
     """The layers of one nested model."""
     named = {}
     for kind, found in _by_kind(layers).items():
@@ -152,7 +165,7 @@ def _part_layers(part, layers):
     return named
 
 
-def _inner_layers(layers):
+def _inner_layers(layers: dict[str, Weights]) -> dict[str, Weights]:
     """The layers of all nested models between the first reception block and the last heat maps."""
     order = {
         "separable_conv2d": ("SepConv",),
@@ -164,7 +177,7 @@ def _inner_layers(layers):
         cycle = order.get(kind, ("rBlock",))
         for index, weights in enumerate(found):
             block, place = divmod(index, len(cycle))
-            # The first reception block is not in here.
+            # The first reception block is not in this group.
             part = f"{cycle[place]}{block + (2 if cycle[place] == 'rBlock' else 1)}"
             parts.setdefault(part, {})[kind] = weights
     return {
@@ -177,7 +190,7 @@ def _inner_layers(layers):
 # ----------------------------------------------------------------------------- constant layers
 
 
-def _check_constant(group, layers, path):
+def _check_constant(group: str, layers: dict[str, Weights], path: str | Path) -> None:
     both_axes, depth, aggregation, one_axis = _CONSTANT.fullmatch(group).groups()
     weights = [layers[layer] for layer in sorted(layers, key=_numbers)]
     if depth:
@@ -190,7 +203,7 @@ def _check_constant(group, layers, path):
         _require(holds, group, path, "a soft-argmax grid from 0 to 1 inclusive")
 
 
-def _checked_depth_grid(group, layers, path):
+def _checked_depth_grid(group: str, layers: dict[str, Weights], path: str | Path) -> str:
     kernel = _array(next(iter(layers.values())), "kernel", 3)
     depth, joints, _ = kernel.shape
     grids = {
@@ -204,7 +217,7 @@ def _checked_depth_grid(group, layers, path):
     return fitting[0]
 
 
-def _is_soft_argmax(weights, axis):
+def _is_soft_argmax(weights: Weights, axis: str) -> bool:
     grid = _array(weights, "depthwise_kernel", 4)
     identity = _array(weights, "pointwise_kernel", 4)
     height, width, joints, _ = grid.shape
@@ -215,29 +228,29 @@ def _is_soft_argmax(weights, axis):
     )
 
 
-def _sums_blocks(weights):
+def _sums_blocks(weights: Weights) -> bool:
     kernel = _array(weights, "kernel", 2)
     contexts, joints = kernel.shape
     return joints > 0 and _equal(kernel, np.repeat(np.eye(joints), contexts // joints, axis=0))
 
 
-def _unit_grid(size):
+def _unit_grid(size: int) -> np.ndarray:
     return np.linspace(0, 1, size) if size > 1 else np.full(1, 0.5)
 
 
-def _array(weights, name, dims):
-    """A weight as an array; empty if it is absent, has other dimensions, or holds no numbers."""
+def _array(weights: Weights, name: str, dims: int) -> np.ndarray:
+    """A weight as an array; empty if it is missing, has other dimensions, or holds no numbers."""
     value = weights[name][()] if isinstance(weights, dict) and name in weights else None
     return value if np.ndim(value) == dims and value.dtype.kind in "fiu" else np.empty((0,) * dims)
 
 
-def _equal(actual, expected):
+def _equal(actual: np.ndarray, expected: np.ndarray) -> bool:
     return actual.size > 0 and actual.shape == expected.shape and np.allclose(actual, expected)
 
 
-def _require(holds, group, path, expected):
+def _require(holds: object, group: str, path: str | Path, expected: str) -> None:
     if not holds:
         raise ValueError(
-            f"{path}: the constant layer {group} does not hold {expected}, which is what deephar "
-            "computes with in its place; a network with other constants cannot be read"
+            f"{path} has a constant layer {group} that does not hold {expected}. deephar computes "
+            "with these constants, so it cannot read a network with others."
         )

@@ -1,35 +1,52 @@
 """The weights that have a name: those that come with the project, and the authors' files."""
 
-import hashlib
+from __future__ import annotations
+
 import json
 import os
+import shlex
+from importlib import metadata
 from pathlib import Path
 
-from deephar.files import replacing, sha256
+import keras
+
+from deephar.files import file_hash, replacing
+from deephar.models import ModelConfig, ReceptionConfig, build_model, config_from_json
 from deephar.weights.authors import differences, infer_config
 from deephar.weights.files import check_facts, load, stored_config, stored_facts
 
+INDEX = "index.json"
+"""Name of the file that lists the weights of a folder."""
 
-def weights_folder():
-    """The folder of the listed weights: ``$DEEPHAR_WEIGHTS``, ``./weights``, or the project's."""
-    if "DEEPHAR_WEIGHTS" in os.environ:
-        return Path(os.environ["DEEPHAR_WEIGHTS"])
+_FOLDER_VARIABLE = "DEEPHAR_WEIGHTS"
+_ROOT = Path(__file__).parents[2]  # of a checkout; of an installed package, site-packages
+
+
+def weights_folder() -> Path:
+    """The folder of the listed weights.
+
+    It is ``$DEEPHAR_WEIGHTS`` if that is set; otherwise ``./weights`` if it has an ``index.json``;
+    otherwise the folder that comes with the project.
+    """
+    if _FOLDER_VARIABLE in os.environ:
+        return Path(os.environ[_FOLDER_VARIABLE])
     here = Path("weights")
-    return here if (here / "index.json").is_file() else Path(__file__).parents[2] / "weights"
+    return here if (here / INDEX).is_file() else _project_folder()
 
 
-def index():
+def index() -> dict[str, dict]:
     """The listed weights, by name.
 
     Returns:
         Name -> dict of ``file``, its ``sha256`` or published ``md5``, ``config``, ``data``,
         ``score`` and ``licence``; ``default`` of the one that ``Predictor()`` takes.
-        Files of others, which are to be fetched, have their ``url``, and may lack a hash.
+        Files that others have published have their ``url``, and may lack a hash. They are to be
+        downloaded by the user.
 
     Raises:
         ValueError: ``index.json`` is damaged.
     """
-    path = weights_folder() / "index.json"
+    path = weights_folder() / INDEX
     if not path.is_file():
         return {}
     try:
@@ -41,7 +58,9 @@ def index():
             if not {"sha256", "md5", "url"} & set(entry):
                 raise ValueError(f"{name} has neither sha256 nor md5 nor url")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path}: not a list of weights in JSON ({error}); restore it") from error
+        raise ValueError(
+            f"{path} is not a list of weights in JSON ({error}). {_how_to_restore(INDEX)}"
+        ) from error
     return entries
 
 
@@ -56,175 +75,225 @@ def default_name() -> str:
     for name, entry in entries.items():
         if entry.get("default"):
             return name
-    path = weights_folder() / "index.json"
-    known = ", ".join(sorted(entries)) or "none yet"
-    lost = f"; {missing}" if (missing := missing_index()) else ""
+    known = ", ".join(sorted(entries)) or "none"
     raise FileNotFoundError(
-        f"{path} names no default weights (entries: {known}): say which weights to use, by a name "
-        "or the path of a weights file, as in --weights runs/mpii/best.h5 (in Python: "
-        f'Predictor("runs/mpii/best.h5")){lost}'
+        f"{weights_folder() / INDEX} names no default weights (known names: {known}). Give a name "
+        "or the path of a weights file, for example --weights runs/mpii/best.h5, or in Python "
+        f'Predictor("runs/mpii/best.h5"). {_missing_index_hint()}'.rstrip()
     )
 
 
-def missing_index():
-    """What to do about an ``index.json`` that is not there; "" if it is there."""
-    path = weights_folder() / "index.json"
-    if path.is_file():
-        return ""
-    if "DEEPHAR_WEIGHTS" in os.environ:
-        remedy = "copy weights/index.json of the project into the folder, or unset the variable"
-        return (
-            f"{path} is not there, to which $DEEPHAR_WEIGHTS leads, so no name is known: {remedy}"
-        )
-    return f"{path} is not there, so no name is known: fetch the project again"
-
-
-def register(name, path, licence, default=None):
+def register(name: str, path: str | Path, *, licence: str, default: bool | None = None) -> None:
     """Adds a file of the weights folder to the index.
 
     Args:
         name: what users will call it, e.g. ``"vgg16-medium"``.
         path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
         licence: a sentence on the terms of use, since they follow those of the training data.
-        default: whether ``Predictor()`` takes this file from now on, and no other; by default as
-            before.
+        default: whether ``Predictor()`` takes this file from now on, and no other; None keeps what
+            the index says.
 
     Raises:
+        FileNotFoundError: no such file.
         ValueError: the file lies elsewhere, or lacks these facts.
+        OSError: the index cannot be written, e.g. in a read-only installation.
     """
     path = Path(path)
     folder = weights_folder()
     if path.resolve().parent != folder.resolve():
         raise ValueError(
-            f"{path}: only files in {folder} can be listed in its index; move it there"
+            f"{path} is not in {folder}, and only files in that folder can be listed in its "
+            f"{INDEX}. Move it there, or set ${_FOLDER_VARIABLE} to its folder."
         )
     facts = read_facts(path)
     lacking = [fact for fact in ("data", "score") if fact not in facts]
     if lacking:
-        raise ValueError(f"{path}: says nothing of its {' and '.join(lacking)}; save it with them")
-    entry = {
+        raise ValueError(
+            f"{path} does not tell its {' and '.join(lacking)}. Save the weights with these facts."
+        )
+    entries = index()
+    if default is None:
+        default = entries.get(name, {}).get("default", False)
+    if default:
+        for other in entries.values():
+            other.pop("default", None)
+    entries[name] = {
         "file": path.name,
-        "sha256": sha256(path),
+        "sha256": file_hash(path),
         "config": json.loads(read_config(path).to_json()),
         "data": facts["data"],
         "score": facts["score"],
         "licence": licence,
+        **({"default": True} if default else {}),
     }
-    entries = index()
-    if default is None:
-        default = entries.get(name, {}).get("default", False)
-    entries[name] = entry
-    if default:
-        for other in entries.values():
-            other.pop("default", None)
-        entry["default"] = True
+    _write_index(entries)
+
+
+def _write_index(entries: dict) -> None:
+    path = weights_folder() / INDEX
     text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
-    with replacing(folder / "index.json") as part:
-        part.write_text(text, encoding="utf-8")
+    try:
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(
+            f"{error} To list weights in a folder of your own, copy {path} there and set "
+            f"${_FOLDER_VARIABLE} to that folder."
+        ) from error
 
 
-def find(name):
+def find(name: str | Path) -> Path:
     """The path of a weights file given by name or path.
 
-    A listed file's content is checked: its hash, or its network where none is published.
+    A listed file's content is checked: its hash, or its network where no hash is published.
 
     Raises:
-        FileNotFoundError: neither a known name nor a file; or a listed file that is to be fetched
-            first, the message says from where.
+        FileNotFoundError: neither a known name nor a file; or the file of a known name is missing,
+            the message says where to get it.
         ValueError: the listed file has other content.
     """
     entries = index()
     if str(name) in entries:
         return _listed_file(str(name), entries[str(name)])
     if not Path(name).is_file():
-        if lost := missing_index():
-            raise FileNotFoundError(f"{name}: no such weights file; if it is a name, {lost}")
-        known = ", ".join(sorted(entries)) or "none"
+        known = f"The known names are: {', '.join(sorted(entries))}." if entries else ""
         raise FileNotFoundError(
-            f"{name}: no such weights file, and no name in {weights_folder() / 'index.json'} "
-            f"(known names: {known})"
+            f"{name} is neither a weights file nor a name in {weights_folder() / INDEX}. "
+            f"{_missing_index_hint() or known}".rstrip()
         )
     return Path(name)
 
 
-def _listed_file(name, entry):
+def is_available(entry: dict) -> bool:
+    """Whether the file of an entry of the index exists; its content is not checked."""
+    return (weights_folder() / entry["file"]).is_file()
+
+
+def _listed_file(name: str, entry: dict) -> Path:
     path = weights_folder() / entry["file"]
-    source = f"download it from {entry['url']}" if "url" in entry else "fetch the project again"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{name}: its file is not there; {source} and put it into {path.parent} as {path.name}"
+            f"{name!r} is a known name, but its file {path} is missing. {_how_to_get(entry)}"
         )
-    for kind in _hashes(entry):
-        if _digest(path, kind) != entry[kind]:
+    for kind in _hash_kinds(entry):
+        if file_hash(path, kind) != entry[kind]:
             raise ValueError(
-                f"{path}: differs from the file that {path.parent / 'index.json'} lists as "
-                f"{name!r} (its {kind} is another); {source}, or give its path instead"
+                f"{path} is not the file that {INDEX} lists as {name!r}: its {kind} differs. "
+                f"{_how_to_get(entry)} To use the file as it is, give its path."
             )
-    if not _hashes(entry) and (others := differences(path, _listed_config(name, entry))):
+    if not _hash_kinds(entry) and (others := differences(path, _listed_config(name, entry))):
         raise ValueError(
-            f"{path}: its network is not that which {path.parent / 'index.json'} lists as "
-            f"{name!r}: {', '.join(others)}; {source}, or give this file another name"
+            f"{path} is not the network that {INDEX} lists as {name!r}: it has "
+            f"{', '.join(others)}. {_how_to_get(entry)} Give this file another name."
         )
     return path
 
 
-def _listed_config(name, entry):
-    from deephar.models import config_from_json
-
+def _listed_config(name: str, entry: dict) -> ModelConfig | ReceptionConfig:
     try:
         return config_from_json(json.dumps(entry["config"]))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{weights_folder() / 'index.json'}: the config of {name!r} is damaged ({error}); "
-            "restore it"
+            f"{weights_folder() / INDEX} has a damaged config of {name!r} ({error}). "
+            f"{_how_to_restore(INDEX)}"
         ) from error
 
 
-def listed_as(path):
+def listed_as(path: str | Path) -> str | None:
     """The name under which the index lists a file, wherever it lies.
 
     Args:
-        path: of the file. It is known by its content; where no hash is published, by the name of
-            the file and its network.
+        path: of the file. It is recognized by its content; where no hash is published, by the name
+            of the file and its network.
 
     Returns:
         The name, or None.
     """
-    digests = {}
+    hashes = {}
     for name, entry in index().items():
-        kinds = _hashes(entry)
-        for kind in set(kinds) - set(digests):
-            digests[kind] = _digest(path, kind)
-        if all(digests[kind] == entry[kind] for kind in kinds) and (
+        kinds = _hash_kinds(entry)
+        for kind in set(kinds) - set(hashes):
+            hashes[kind] = file_hash(path, kind)
+        if all(hashes[kind] == entry[kind] for kind in kinds) and (
             kinds or _is_network_of(name, entry, path)
         ):
             return name
     return None
 
 
-def _is_network_of(name, entry, path):
+def _is_network_of(name: str, entry: dict, path: str | Path) -> bool:
     if entry["file"] != Path(path).name:
         return False
     config = _listed_config(name, entry)
     try:
         return not differences(path, config)
-    except ValueError:  # not of a network of the authors
+    except ValueError:  # not a network of the authors
         return False
 
 
-def _hashes(entry):
+def _hash_kinds(entry: dict) -> list[str]:
     return [kind for kind in ("sha256", "md5") if kind in entry]
 
 
-def _digest(path, kind):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
+# ---------------------------------------------------------------------- how the project is there
+
+
+def _is_checkout() -> bool:
+    return all((_ROOT / name).is_file() for name in ("setup.py", "pyproject.toml"))
+
+
+def _project_folder() -> Path:
+    """The weights that come with the project: in a checkout, or inside the installed package."""
+    return _ROOT / "weights" if _is_checkout() else Path(__file__).parent / "shipped"
+
+
+def _missing_index_hint() -> str:
+    """Hint shown when index.json is missing; "" if it exists."""
+    path = weights_folder() / INDEX
+    if path.is_file():
+        return ""
+    unset = f" Or unset ${_FOLDER_VARIABLE}." if _FOLDER_VARIABLE in os.environ else ""
+    return f"{path} does not exist, so no names are known. {_how_to_restore(INDEX)}{unset}"
+
+
+def _how_to_get(entry: dict) -> str:
+    if "url" not in entry:
+        return _how_to_restore(entry["file"])
+    path = weights_folder() / entry["file"]
+    return f"Download it from {entry['url']} and save it as {path}."
+
+
+def _how_to_restore(file: str) -> str:
+    """How to get a file of the project back, depending on how the project was installed."""
+    folder = weights_folder()
+    if folder.resolve() != _project_folder().resolve():
+        source = _project_folder() / file
+        return f"Copy {source} to {folder}." if source.is_file() else f"Put it back into {folder}."
+    if not _is_checkout():
+        command = f"pip install --force-reinstall --no-deps {shlex.quote(_installed_from())}"
+        return f"Install the package again, with: {command}"
+    if (_ROOT / ".git").exists():
+        return f"Restore it with: git -C {shlex.quote(str(_ROOT))} checkout weights/{file}"
+    return f"Download the project again; the file belongs into {folder}."
+
+
+def _installed_from() -> str:
+    """What pip installs the package from: its name, or the address that pip has recorded."""
+    try:
+        record = metadata.distribution("deephar").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        record = None
+    if record is None:
+        return "deephar"
+    source = json.loads(record)
+    vcs = source.get("vcs_info", {}).get("vcs")
+    return f"{vcs}+{source['url']}" if vcs else source["url"]
 
 
 # ------------------------------------------------------------------------------- whole networks
 
 
-def load_model(name):
+def load_model(name: str | Path) -> tuple[keras.Model, ModelConfig | ReceptionConfig]:
     """Builds the network that a weights file describes, with its weights.
 
     Args:
@@ -238,8 +307,6 @@ def load_model(name):
         FileNotFoundError: neither a known name nor a file.
         ValueError: the file is damaged, or does not tell its network.
     """
-    from deephar.models import build_model
-
     path = find(name)
     config = read_config(path)
     model = build_model(config)
@@ -247,11 +314,12 @@ def load_model(name):
     return model, config
 
 
-def read_config(path):
+def read_config(path: str | Path) -> ModelConfig | ReceptionConfig:
     """The config of the network of a weights file.
 
-    It is the one inside the file. Without one, it is told from the layers if they are those of a
-    network of the authors; what they cannot tell is taken from the index, if it lists the file.
+    It is the config inside the file. If there is none, it is inferred from the layers, if they are
+    those of a network of the authors; what the layers do not tell is taken from the index, if it
+    lists the file.
 
     Args:
         path: of the file.
@@ -268,7 +336,7 @@ def read_config(path):
     return infer_config(path, **hints(path))
 
 
-def hints(path):
+def hints(path: str | Path) -> dict:
     """What the index knows of a file and its layers do not tell: arguments of ``infer_config``."""
     name = listed_as(path)
     if name is None:
@@ -277,10 +345,15 @@ def hints(path):
     return {"num_frames": config.num_frames, "heads": tuple(config.actions)}
 
 
-def read_facts(path):
-    """What is known of a weights file, as a dict.
+def read_facts(path: str | Path) -> dict:
+    """The known facts about a weights file.
 
-    The facts given to ``save``; for a file of another origin, those of the index if it lists it.
+    They are the facts given to ``save``; for a file of another origin, those of the index if it
+    lists the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged.
     """
     if facts := stored_facts(path):
         return facts

@@ -257,9 +257,9 @@ def test_mistakes_with_videos_are_one_line(film, clip_weights, tmp_path, capsys,
     empty = tmp_path / "empty.mp4"
     empty.touch()
     cases = [
-        ((tmp_path / "gone.mp4", "--out", tmp_path / "o.mp4"), "no such video file"),
-        ((empty, "--out", tmp_path / "o.mp4"), "the file is empty"),
-        ((clip_weights, "--out", tmp_path / "o.mp4"), "holds no pictures that can be decoded"),
+        ((tmp_path / "gone.mp4", "--out", tmp_path / "o.mp4"), "does not exist"),
+        ((empty, "--out", tmp_path / "o.mp4"), "is an empty file"),
+        ((clip_weights, "--out", tmp_path / "o.mp4"), "holds no frames that can be decoded"),
         ((film, "--out", tmp_path / "o.avi"), "ends in .mp4"),
         ((film, "--out", film), "is the video to be read"),
     ]

@@ -253,10 +253,10 @@ def test_video_files_are_read(blobs, tmp_path):
 
 def test_bad_videos_are_explained(blobs, tmp_path):
     predictor = blobs(CLIPS)
-    with pytest.raises(FileNotFoundError, match="no such video"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         predictor.stream("gone.mp4")
     (tmp_path / "empty.mp4").touch()
-    with pytest.raises(ValueError, match="the file is empty"):
+    with pytest.raises(ValueError, match="is an empty file"):
         predictor.stream(tmp_path / "empty.mp4")
     with pytest.raises(ValueError, match="The video holds no frame"):
         list(predictor.stream([]))
@@ -330,15 +330,15 @@ def test_networks_that_take_poses_are_refused(load, blobs):
 def test_default_weights_are_those_that_the_index_names(tmp_path, monkeypatch):
     monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
     with pytest.raises(
-        FileNotFoundError, match=r"no default weights \(entries: none yet\)"
+        FileNotFoundError, match=r"no default weights \(known names: none\)"
     ) as error:
         Predictor()
     assert "--weights runs/mpii/best.h5" in str(error.value)
-    assert "copy weights/index.json of the project" in str(error.value)
+    assert "index.json does not exist, so no names are known" in str(error.value)
     keras.utils.set_random_seed(0)
     weights.save(build_model(POSES), POSES, tmp_path / "a.h5", data="none", score=0)
     weights.register("small", tmp_path / "a.h5", licence="MIT")
-    with pytest.raises(FileNotFoundError, match=r"no default weights \(entries: small\)"):
+    with pytest.raises(FileNotFoundError, match=r"no default weights \(known names: small\)"):
         Predictor()
     for name in ("first", "second"):
         weights.register(name, tmp_path / "a.h5", licence="MIT", default=True)

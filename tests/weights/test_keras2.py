@@ -191,18 +191,18 @@ def test_constants_are_left_out(tmp_path):
 )
 def test_other_constants_are_refused(tmp_path, group, weights):
     path = write(tmp_path / "other.h5", {group: weights})
-    with pytest.raises(ValueError, match=rf"other\.h5: the constant layer {group} does not hold"):
+    with pytest.raises(ValueError, match=rf"other\.h5 has a constant layer {group} that"):
         layer_weights(path)
 
 
-def test_depth_grid_is_told_from_the_file(tmp_path, context_file):
+def test_the_depth_grid_is_read_from_the_file(tmp_path, context_file):
     def grid(*, depths):
         with h5py.File(write(tmp_path / "z.h5", {"zSAM": depth_kernel(depths)})) as file:
             return keras2.depth_grid(file)
 
     assert grid(depths=np.linspace(0, 1, 8)) == "inclusive"
     assert grid(depths=np.linspace(1 / 16, 15 / 16, 8)) == "centres"
-    with pytest.raises(ValueError, match="the constant layer zSAM does not hold a depth grid"):
+    with pytest.raises(ValueError, match="a constant layer zSAM that does not hold a depth grid"):
         grid(depths=np.linspace(-1, 1, 8))
     with h5py.File(context_file) as file:
         assert keras2.depth_grid(file) is None
@@ -246,9 +246,9 @@ def test_names_of_keras_1_go_by_the_order(tmp_path):
 
 
 @pytest.mark.parametrize("lost", ["RegMap1", "RegMap1/conv2d/kernel:0"])
-def test_what_is_listed_but_absent_is_named(tmp_path, lost):
+def test_a_listed_but_missing_layer_is_named(tmp_path, lost):
     path = write(tmp_path / "cut.h5", {"RegMap1": {"conv2d/kernel:0": [1.0]}})
     with h5py.File(path, "r+") as file:
         del file[lost]
-    with pytest.raises(ValueError, match=r"cut\.h5: damaged, .* is listed but absent"):
+    with pytest.raises(ValueError, match=r"cut\.h5 is damaged: .* is listed but missing"):
         layer_weights(path)

@@ -1,0 +1,130 @@
+"""The ``deephar`` command: ``deephar demo VIDEO``, ``deephar info``, and others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from deephar import version
+from deephar.cli import demo
+from deephar.errors import reporting_errors
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A subcommand: what it does, its arguments, and the function that runs it."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int | None]
+    description: str | None = None
+
+
+@reporting_errors
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Runs the command line; returns the exit status (2 for a user's mistake)."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(argv).parse_args(argv)
+    return _COMMANDS[args.command].run(args)
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deephar", description="2D and 3D human poses and actions from RGB video."
+    )
+    parser.add_argument("--version", action="version", version=f"deephar {version.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        subparser = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.description or f"{command.help[:1].upper()}{command.help[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        # Some arguments need Keras, which takes seconds to import. The other commands do not wait.
+        if name in argv[:1]:
+            command.add_arguments(subparser)
+    return parser
+
+
+_FILE_HELP = "path, or name in weights/index.json"
+
+
+def _add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help=_FILE_HELP)
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    from deephar import weights
+
+    print(*weights.describe(args.file), sep="\n")
+
+
+def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help=_FILE_HELP)
+    parser.add_argument("out", help=".h5 file to write")
+    parser.add_argument("--frames", type=int, metavar="N", help="frames of the network's clips")
+    parser.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of the head of actions (once for each head)",
+    )
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from deephar import weights
+
+    print(weights.convert(args.file, args.out, num_frames=args.frames, heads=args.head))
+    print(f"wrote {args.out}")
+
+
+def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    from deephar.data.check import DATASETS
+
+    parser.add_argument("kind", choices=DATASETS, help="the data set: %(choices)s", metavar="KIND")
+    parser.add_argument("folder", help="folder with the images or videos, and the annotation")
+
+
+def _check(args: argparse.Namespace) -> int:
+    from deephar.data.check import check
+
+    return 1 if check(args.kind, args.folder) else 0
+
+
+def _info(args: argparse.Namespace) -> None:
+    from deephar.cli.info import describe_installation
+
+    print(*describe_installation(), sep="\n")
+
+
+_CONVERT = """
+Writes a weights file of the authors' code as one of our own, with the network's config inside, so
+that every script, load_model and Predictor take it.
+"""
+
+_CHECK = """
+Verifies the folder of a data set.
+
+Decodes the images and compares them with the annotation. Prints what is there, every problem by
+name, and a line of verdict. The exit status is 1 if there is a problem that training or evaluation
+would meet.
+"""
+
+_COMMANDS = {
+    "demo": _Command(
+        "draw poses and actions over a video",
+        demo.add_demo_arguments,
+        lambda args: demo.annotate(args),
+        demo.DESCRIPTION,
+    ),
+    "inspect": _Command("describe a weights file", _add_inspect_arguments, _inspect),
+    "convert": _Command(
+        "convert a weights file of the authors", _add_convert_arguments, _convert, _CONVERT
+    ),
+    "check": _Command("verify the folder of a data set", _add_check_arguments, _check, _CHECK),
+    "info": _Command("show versions, devices and weights", lambda parser: None, _info),
+}

@@ -1,0 +1,201 @@
+"""The ``deephar`` command: its subcommands, its speed, and mistakes as one line."""
+
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import deephar
+from deephar import weights
+from deephar.cli import demo
+from deephar.cli.main import main
+from deephar.data.check import DATASETS
+from deephar.models import ModelConfig, pose_model
+from deephar.video import VideoWriter, video_info
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+
+
+@pytest.fixture
+def spnet_file(golden_folder):
+    return str(golden_folder / "spnet_pose2d.weights.keras2.h5")
+
+
+@pytest.fixture
+def film(tmp_path):
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, 20) as writer:
+        for number in range(3):
+            writer.write(np.full((64, 96, 3), 60 * number, np.uint8))
+    return path
+
+
+@pytest.fixture
+def small_weights(tmp_path):
+    keras.utils.set_random_seed(0)
+    weights.save(pose_model(CONFIG), CONFIG, tmp_path / "small.h5")
+    return tmp_path / "small.h5"
+
+
+def failure(argv, capsys):
+    """The one line that a mistake gives."""
+    assert main([str(word) for word in argv]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+def run_module(*arguments, **environment):
+    command = [sys.executable, "-X", "importtime", "-m", "deephar", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inspect", "--help"]])
+def test_help_is_shown_without_importing_keras(arguments):
+    result = run_module(*arguments)
+    assert result.returncode == 0
+    assert "deephar" in result.stdout
+    assert "cli.main" in result.stderr  # where -X importtime lists the imports
+    assert "keras" not in result.stderr
+    assert "numpy" not in result.stderr
+
+
+def test_help_names_all_commands_and_all_data_sets(capsys):
+    for arguments in (["--help"], ["check", "--help"]):
+        with pytest.raises(SystemExit, match="0"):
+            main(arguments)
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in ("demo", "inspect", "convert", "check", "info"))
+    assert ", ".join(DATASETS) in " ".join(printed.split())
+
+
+def test_runs_as_a_module(tmp_path):
+    result = run_module("inspect", tmp_path / "none.h5")
+    assert result.returncode == 2
+    assert "none.h5 is neither a weights file nor a name" in result.stderr.splitlines()[-1]
+
+
+# --- inspect and convert
+
+
+def test_files_are_inspected_and_converted(spnet_file, tmp_path, capsys):
+    out = tmp_path / "ours.h5"
+    assert main(["convert", spnet_file, str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"wrote {out}"
+    assert main(["inspect", str(out)]) == 0
+    assert "151,840 parameters in 156 arrays\n" in capsys.readouterr().out
+    assert "has its config inside" in failure(["convert", out, tmp_path / "x.h5"], capsys)
+
+
+def test_the_command_that_an_error_proposes_can_be_pasted(golden_folder, tmp_path):
+    path = tmp_path / "the clips.hdf5"
+    source = golden_folder / "spnet_multitask2d_replica.weights.keras2.h5"
+    path.write_bytes(source.read_bytes())
+    with pytest.raises(ValueError, match="--frames") as error:
+        weights.load_model(path)
+    program, *words = shlex.split(str(error.value).split("kind): ")[1])
+    assert program == "deephar"
+    assert main([*words, "--head", "gym"]) == 0
+    config = weights.read_config(path.with_name("the clips-converted.h5"))
+    assert (config.num_frames, config.actions) == (8, {"gym": 15})
+
+
+def test_mistakes_give_one_line_and_status_2(tmp_path, capsys):
+    assert "neither a weights file" in failure(["inspect", tmp_path / "none.h5"], capsys)
+    (tmp_path / "text.h5").write_text("hello")
+    assert "not an HDF5 weights file" in failure(["inspect", tmp_path / "text.h5"], capsys)
+    with h5py.File(tmp_path / "table.h5", "w") as file:
+        file["table"] = np.zeros(3)
+    assert "neither Keras 2 nor Keras 3" in failure(["inspect", tmp_path / "table.h5"], capsys)
+    for arguments in (["convert", "a.h5"], ["check", "unknown", "."], ["unknown"], []):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+
+
+# --- check
+
+
+def test_the_status_of_a_check_tells_of_problems(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annot").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.jpg"), np.zeros((64, 64, 3), np.uint8))
+    person = {
+        "image": "a.jpg",
+        "joints": [[20.0 + i, 20.0 + i] for i in range(16)],
+        "joints_vis": [1] * 16,
+        "center": [32, 32],
+        "scale": 0.3,
+        "headsize": 5.0,
+    }
+    (tmp_path / "annot" / "train.json").write_text(json.dumps([person]))
+    assert main(["check", "mpii", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("ok: 1 persons")
+    (tmp_path / "images" / "a.jpg").unlink()
+    assert main(["check", "mpii", str(tmp_path)]) == 1
+
+
+# --- info
+
+
+def test_info_tells_versions_devices_and_weights(tmp_path, monkeypatch, capsys):
+    (tmp_path / "index.json").write_text((ROOT / "weights" / "index.json").read_text())
+    (tmp_path / "vgg16-light.h5").touch()
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    assert main(["info"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:2] == ["deephar", f"{deephar.__version__},"]
+    assert ["Keras", f"{keras.__version__},", "backend", keras.backend.backend()] == lines[2][:4]
+    assert lines[3][0] == "devices"
+    assert len(lines[3]) > 1
+    assert lines[5] == ["weights", str(tmp_path)]
+    assert ["vgg16-light", "found"] in lines
+    assert ["vgg16-medium", "missing,", "the", "default"] in lines
+
+
+def test_info_says_that_no_weights_are_listed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    assert main(["info"]) == 0
+    assert "no index.json in this folder" in capsys.readouterr().out
+
+
+# --- demo
+
+
+def test_the_demo_writes_beside_the_current_folder(
+    film, small_weights, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert (
+        main(["demo", str(film), "--weights", str(small_weights), "--box", *"0 0 60 60".split()])
+        == 0
+    )
+    assert "film-poses.mp4" in capsys.readouterr().out
+    assert sorted(path.name for path in Path().iterdir()) == ["film-poses.json", "film-poses.mp4"]
+    assert video_info("film-poses.mp4").frames == 3
+
+
+def test_the_demo_script_is_the_demo_command(monkeypatch):
+    calls = []
+    monkeypatch.setattr(demo, "annotate", calls.append)
+    spec = importlib.util.spec_from_file_location("exp_demo", ROOT / "exp" / "demo.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    arguments = ["in.mp4", "--box", "1", "2", "3", "4", "--subsampling", "whole", "--out", "o.mp4"]
+    assert script.main(arguments) == 0
+    assert main(["demo", *arguments]) == 0
+    first, second = calls
+    assert vars(first) == vars(second)
+    assert (first.box, first.subsampling, first.out) == ([1, 2, 3, 4], "whole", "o.mp4")
