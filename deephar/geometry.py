@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def box_around(points: ArrayLike, margin: float = 1.0, square: bool = False) -> np.ndarray:
+def box_around(points: ArrayLike, margin: float = 1.0, *, square: bool = False) -> np.ndarray:
     """Bounding box of the known points, enlarged about its centre.
 
     Args:
@@ -119,6 +119,7 @@ def has_area(boxes: ArrayLike) -> np.ndarray:
 def crop_affine(
     center: ArrayLike,
     side: float | Sequence[float],
+    *,
     angle: float = 0.0,
     flip: bool = False,
 ) -> np.ndarray:

@@ -1,18 +1,29 @@
 """Pictures: skeletons on images and in space, captions, curves, bars, confusions, contact sheets.
 
-Nothing here needs a display. Drawings are NumPy arrays, plots are ``matplotlib.figure.Figure``
+Nothing here needs a display. Drawings are NumPy arrays. Plots are ``matplotlib.figure.Figure``
 objects (never pyplot, which keeps global state): save them with ``figure.savefig("x.png")``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from deephar.skeletons import Skeleton, get_skeleton
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from deephar.metrics import Curve
+
+    Colour = tuple[int, int, int]
+
+_VISIBLE = 0.5  # joints below this visibility are drawn hollow
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 pixel, so that drawings do not snap to pixels
 _OUTLINE = (20, 20, 20)
 _WHITE = (255, 255, 255)
@@ -23,36 +34,32 @@ _PAPER, _GRID, _FRAME, _INK, _TRUE = (
 
 
 def draw_skeleton(
-    image,
-    joints,
-    skeleton,
-    visibility=None,
+    image: np.ndarray,
+    joints: ArrayLike,
+    skeleton: str | Skeleton,
     *,
-    colour=None,
-    width=None,
-    dashed=False,
-    min_visibility=0.5,
-):
+    visibility: ArrayLike | None = None,
+    colour: Colour | None = None,
+    width: int | None = None,
+    dashed: bool = False,
+) -> np.ndarray:
     """Draws a pose over a copy of an image.
 
     Args:
         image: uint8 (H, W, 3), RGB. It is not modified.
-        joints: (J, 2) or (J, 3) in pixels of the image, x and y first; joints that are NaN, and the
-            limbs that end in them, are left out.
+        joints: (J, 2) or (J, 3) in pixels of the image, x and y first; joints that are NaN are left
+            out, and so are the limbs that end in them.
         skeleton: the name of the joint layout, or a `Skeleton`.
-        visibility: optional (J,) in [0, 1]; a joint below `min_visibility` is drawn hollow.
-        colour: one (r, g, b) for everything; by default each limb has the colour of the skeleton
-            table.
-        width: line width in pixels; by default 1/100 of the longer side of the image, and 1/40 of
-            that of the pose if it is small.
+        visibility: (J,) in [0, 1]; a joint below 0.5 is drawn hollow. None: all are visible.
+        colour: one (r, g, b) for everything; by default each limb has the colour of the skeleton.
+        width: line width in pixels; by default as `line_width`.
         dashed: draws broken lines without joint marks, as is usual for the true pose.
-        min_visibility: see `visibility`.
 
     Returns:
         A new image, uint8 (H, W, 3), RGB.
 
     Raises:
-        ValueError: if the image or the joints are of another form.
+        ValueError: the image, the joints or the visibility have another form.
     """
     skeleton = get_skeleton(skeleton)
     canvas = _checked_image(image).copy()
@@ -62,9 +69,10 @@ def draw_skeleton(
         visibility = np.asarray(visibility, float)
         if visibility.shape != hidden.shape:
             raise ValueError(
-                f"expected visibility of shape {hidden.shape}, one a joint, got {visibility.shape}"
+                f"visibility must have the shape {hidden.shape}, one value per joint, got "
+                f"{visibility.shape}."
             )
-        hidden = visibility < min_visibility
+        hidden = visibility < _VISIBLE
     if width is None:
         known = points[np.isfinite(points).all(axis=1)]
         extent = np.ptp(known, axis=0).max() if len(known) else 0
@@ -87,11 +95,11 @@ def draw_skeleton(
     return canvas
 
 
-def line_width(extent, image_shape):
-    """Width of the limbs of a person, such that a small one does not disappear under the marks.
+def line_width(extent: float, image_shape: Sequence[int]) -> int:
+    """Default width of lines: 1/100 of the longer side of the image, or 1/40 of a small person's.
 
     Args:
-        extent: height or width of the person, the larger of both, in pixels.
+        extent: the larger of the height and the width of the person, in pixels.
         image_shape: (height, width, ...) of the image.
 
     Returns:
@@ -144,13 +152,13 @@ def _checked_image(image):
     image = np.asarray(image)
     if image.dtype != np.uint8:
         raise ValueError(
-            f"expected an image of type uint8, got {image.dtype}: scale a float image to 0..255 "
-            "and convert it, e.g. ((x + 1) * 127.5).astype('uint8') for a network input x"
+            f"An image must be of type uint8, got {image.dtype}. Scale a float image to 0..255 and "
+            "convert it, e.g. ((x + 1) * 127.5).astype('uint8') for a network input x."
         )
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
-            f"expected an RGB image of shape (height, width, 3), got {image.shape}: convert "
-            "greyscale with numpy.stack([x] * 3, axis=-1), drop an alpha channel with x[..., :3]"
+            f"An RGB image must have the shape (height, width, 3), got {image.shape}. Convert "
+            "greyscale with numpy.stack([x] * 3, axis=-1), drop an alpha channel with x[..., :3]."
         )
     return image
 
@@ -159,8 +167,8 @@ def _checked_joints(joints, skeleton, image_shape):
     joints = np.asarray(joints, np.float64)
     if joints.ndim != 2 or joints.shape[0] != skeleton.num_joints or joints.shape[1] < 2:
         raise ValueError(
-            f"expected joints of shape ({skeleton.num_joints}, 2) for the skeleton "
-            f"{skeleton.name!r}, got {joints.shape}"
+            f"joints must have the shape ({skeleton.num_joints}, 2) for the skeleton "
+            f"{skeleton.name!r}, got {joints.shape}."
         )
     points = np.where(np.isfinite(joints[:, :2]), joints[:, :2], np.nan)
     # Points far outside would overflow OpenCV's fixed-point coordinates.
@@ -168,19 +176,19 @@ def _checked_joints(joints, skeleton, image_shape):
     return np.clip(points, -limit, limit)
 
 
-def draw_caption(image, lines):
+def draw_caption(image: np.ndarray, lines: Iterable[str]) -> np.ndarray:
     """Writes lines of text on a copy of an image, at its top left, such as an action and its score.
 
     Args:
         image: uint8 (H, W, 3), RGB. It is not modified.
-        lines: texts; characters other than ASCII are shown as "?". They are as high as the image
-            is large, and smaller where they would not fit into its width.
+        lines: texts; characters other than ASCII are shown as "?". Their size grows with that of
+            the image; it is reduced if they would not fit into its width.
 
     Returns:
         A new image, uint8 (H, W, 3), RGB.
 
     Raises:
-        ValueError: if the image is of another form.
+        ValueError: the image has another form.
     """
     canvas = _checked_image(image).copy()
     lines = [str(line).encode("ascii", "replace").decode() for line in lines]
@@ -201,13 +209,24 @@ def draw_caption(image, lines):
     return canvas
 
 
-def draw_action(image, joints, skeleton, visibility=None, actions=(), note="", width=None):
+def draw_action(
+    image: np.ndarray,
+    joints: ArrayLike,
+    skeleton: str | Skeleton,
+    *,
+    visibility: ArrayLike | None = None,
+    actions: Sequence[tuple[str, float]] | None = None,
+    note: str = "",
+    width: int | None = None,
+) -> np.ndarray:
     """Draws a pose and the action with its score over a copy of an image.
 
     Args:
         image: uint8 (H, W, 3), RGB. It is not modified.
-        joints, skeleton, visibility: as for `draw_skeleton`.
-        actions: (name, score in [0, 1]), best first; the first is written. None or empty: none is.
+        joints: as for `draw_skeleton`.
+        skeleton: as for `draw_skeleton`.
+        visibility: as for `draw_skeleton`.
+        actions: (name, score in [0, 1]), best first; the first is written, if there is any.
         note: another line of text below.
         width: as for `draw_skeleton`.
 
@@ -215,12 +234,12 @@ def draw_action(image, joints, skeleton, visibility=None, actions=(), note="", w
         A new image, uint8 (H, W, 3), RGB.
 
     Raises:
-        ValueError: if the image or the joints are of another form.
+        ValueError: as `draw_skeleton`.
     """
     lines = [
         f"{name.replace('_', ' ')}  {100 * score:.0f} %" for name, score in (actions or ())[:1]
     ]
-    drawn = draw_skeleton(image, joints, skeleton, visibility, width=width)
+    drawn = draw_skeleton(image, joints, skeleton, visibility=visibility, width=width)
     return draw_caption(drawn, [*lines, *([note] if note else [])])
 
 
@@ -229,43 +248,51 @@ def draw_action(image, joints, skeleton, visibility=None, actions=(), note="", w
 _GRID_STEP = 500  # mm
 
 
-def draw_views(joints, skeleton, true=None, *, size=256, span=2200, stacked=False, metric=True):
+def draw_views(
+    joints: ArrayLike,
+    skeleton: str | Skeleton,
+    *,
+    true: ArrayLike | None = None,
+    size: int = 256,
+    span: float = 2200,
+    stacked: bool = False,
+    metric: bool = True,
+) -> np.ndarray:
     """Draws a pose in space from two sides: as the camera sees it, and from the side.
 
-    Both views are orthographic and of one scale, and what lies at one height in one view does in
-    the other. The side view is from the camera's right: the camera is on its left, and depth grows
-    to the right. The root (the pelvis, else the middle of the hips) is in the middle.
+    Both views are orthographic and have the same scale, and a joint is at the same height in both.
+    The side view is from the camera's right: the camera is on its left, and depth grows to the
+    right. The root (the pelvis, else the middle of the hips) is in the middle.
 
     Args:
         joints: (J, 3) in mm: x to the right, y down, z away from the camera, from any origin.
-            Joints that are NaN, and the limbs that end in them, are left out; of a pose without
-            any known joint the views are empty.
+            Joints that are NaN are left out, and so are the limbs that end in them.
         skeleton: the name of the joint layout, or a `Skeleton`.
-        true: optional (J, 3), another pose, drawn in grey below it, the roots laid together.
-        size: height and width of a view in pixels, a whole number from 1 up.
+        true: (J, 3), another pose, drawn in grey under the first, with the same root.
+        size: height and width of a view in pixels, an integer of at least 1.
         span: mm that a view shows at least in height and width; more if a pose needs it.
-        stacked: whether the side view is below the other, rather than at its right.
-        metric: whether `joints` are mm in x and y as well. If not, no grid is drawn, and the
-            picture says that it is not to scale.
+        stacked: whether the side view is below the front view, not at its right.
+        metric: whether x and y of `joints` are mm, too. If not, no grid is drawn, and the picture
+            says that it is not to scale.
 
     Returns:
         uint8 (size, 2 size, 3), RGB; stacked: (2 size, size, 3).
 
     Raises:
-        ValueError: the joints are of another form, for instance 2D; or `size` is no such number.
+        ValueError: the joints have another form, such as 2D; or `size` is not such an integer.
     """
     if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
-        raise ValueError(f"the size of a view must be a whole number of pixels, got {size!r}")
+        raise ValueError(f"size must be a whole number of pixels, got {size!r}.")
     skeleton = get_skeleton(skeleton)
     poses = [
         _checked_space(pose, skeleton) for pose in ([joints] if true is None else [joints, true])
     ]
-    poses = _laid_together(np.stack(poses), skeleton)
+    poses = _with_common_root(np.stack(poses), skeleton)
     reach = np.nanmax(np.abs(poses), initial=0.0)
     scale = size / max(span, 2.15 * reach)  # pixels a mm; a margin for the marks of the joints
     grid = _GRID_STEP * scale if metric else None
     views = []
-    # Of (x, y, z): what is to the right, and what is away from the viewer.
+    # The axis to the right, and the distance from the viewer.
     for right, away, title in ((0, poses[0, :, 2], "front"), (2, -poses[0, :, 0], "side")):
         planes = size / 2 + scale * poses[..., [right, 1]]
         views.append(_view(planes, away, skeleton, size, grid, title))
@@ -278,7 +305,7 @@ def draw_views(joints, skeleton, true=None, *, size=256, span=2200, stacked=Fals
 def _view(planes, away, skeleton, size, grid, title):
     """One view of poses (1 or 2, J, 2) in its pixels, the first in colours.
 
-    `away` (J,) says how far from the viewer its joints are.
+    `away` (J,) is the distance of its joints from the viewer.
     """
     canvas = np.full((size, size, 3), _PAPER, np.uint8)
     if grid is not None:
@@ -291,7 +318,7 @@ def _view(planes, away, skeleton, size, grid, title):
     for true in planes[1:]:
         for start, end, _ in _known_limbs(true, skeleton):
             _line(canvas, start, end, _TRUE, max(1, round(size / 100)))
-    # What is nearer to the viewer comes last, over the rest.
+    # The nearer to the viewer, the later, so that it covers the rest.
     depth = dict(zip(skeleton.joints, np.nan_to_num(away), strict=True))
     limbs = sorted(skeleton.limbs, key=lambda limb: -(depth[limb.start] + depth[limb.end]))
     ordered = Skeleton(skeleton.name, skeleton.joints, tuple(limbs))
@@ -306,7 +333,7 @@ def _write(canvas, text, bottom=False):
     cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
 
 
-def _laid_together(poses, skeleton):
+def _with_common_root(poses, skeleton):
     """Poses (N, J, 3) with the origin in their roots."""
     known = np.isfinite(poses).all(axis=(0, 2))
     for names in (("pelvis",), ("right_hip", "left_hip")):
@@ -314,7 +341,7 @@ def _laid_together(poses, skeleton):
             root = [skeleton.index(name) for name in names]
             if known[root].all():
                 return poses - poses[:, root].mean(axis=1, keepdims=True)
-    if known.any():  # the root is not known of all of them: go by what is
+    if known.any():  # some root is unknown: use the joints that are known in all poses
         return poses - poses[:, known].mean(axis=1, keepdims=True)
     return poses - np.stack([_middle(pose) for pose in poses])[:, None]
 
@@ -329,11 +356,11 @@ def _checked_space(joints, skeleton):
     if joints.shape != (skeleton.num_joints, 3):
         flat = joints.ndim == 2 and joints.shape[1] == 2
         raise ValueError(
-            f"expected joints of shape ({skeleton.num_joints}, 3), x, y, z in mm, for the skeleton "
-            f"{skeleton.name!r}, got {joints.shape}"
-            + ("; a 2D pose has no side view, draw it with draw_skeleton" if flat else "")
+            f"joints must have the shape ({skeleton.num_joints}, 3), x, y, z in mm, for the "
+            f"skeleton {skeleton.name!r}, got {joints.shape}."
+            + (" A 2D pose has no side view: draw it with draw_skeleton." if flat else "")
         )
-    # A joint of which one coordinate is unknown is unknown.
+    # A joint with one unknown coordinate is unknown.
     return np.where(np.isfinite(joints).all(axis=-1, keepdims=True), joints, np.nan)
 
 
@@ -342,25 +369,34 @@ def _checked_space(joints, skeleton):
 _BLUE, _GREY = "#2f6db5", "#9a9a9a"
 
 
-def plot_curves(curves, title="", xlabel="threshold", ylabel="correct joints (%)", marks=()):
-    """Plots score against threshold, one line a curve.
+def plot_curves(
+    curves: Mapping[str, Curve | tuple[ArrayLike, ArrayLike]],
+    title: str = "",
+    *,
+    xlabel: str = "threshold",
+    ylabel: str = "correct joints (%)",
+    marks: Sequence[float] = (),
+) -> Figure:
+    """Plots score against threshold, one line per curve.
 
     Args:
         curves: dict from a label to a `deephar.metrics.Curve`, or to (thresholds, values in
-            percent). The last one is drawn strong, the others thin: blocks come in order and the
-            last is the answer. The area under a `Curve` is added to its label.
-        title, xlabel, ylabel: texts.
+            percent). The last one is drawn bold, the others thin: blocks come in order and the last
+            is the answer. The area under a `Curve` is added to its label.
+        title: of the plot.
+        xlabel: of the x axis.
+        ylabel: of the y axis.
         marks: thresholds at which the value of the last curve is marked and written.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there is no curve.
+        ValueError: there is no curve.
     """
     if not curves:
-        raise ValueError("there is no curve to plot")
-    figure, axes = _figure(6.4, 4.4)
+        raise ValueError("There is no curve to plot.")
+    figure, axes = _plot(6.4, 4.4)
     last = len(curves) - 1
     for number, (label, curve) in enumerate(curves.items()):
         thresholds, values = (
@@ -387,31 +423,41 @@ def plot_curves(curves, title="", xlabel="threshold", ylabel="correct joints (%)
     return figure
 
 
-def plot_bars(names, values, title="", ylabel="correct joints (%)", counts=None, mean=None):
-    """Plots one bar a name, with the value written on it.
+def plot_bars(
+    names: Sequence[str],
+    values: ArrayLike,
+    *,
+    title: str = "",
+    ylabel: str = "correct joints (%)",
+    counts: Sequence[int] | None = None,
+    mean: float | None = None,
+) -> Figure:
+    """Plots one bar per name, with the value written on it.
 
     Args:
         names: texts, e.g. the joints of a skeleton.
         values: as many numbers in percent; NaN (nothing to score) is shown as "-".
-        title, ylabel: texts.
-        counts: optional, how many joints each value rests on, written beside the name.
-        mean: optional, an overall value, drawn as a dashed line.
+        title: of the plot.
+        ylabel: of the y axis.
+        counts: number of joints that each value is the score of, written beside the name.
+        mean: an overall value, drawn as a dashed line.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there are not as many values as names, or none at all.
+        ValueError: there are not as many values as names, or none at all.
     """
     values = np.asarray(values, float)
     if len(names) == 0 or values.shape != (len(names),):
-        raise ValueError(f"expected one value a name, got {values.shape} for {len(names)} names")
-    figure, axes = _figure(max(5.0, 1.6 + 0.58 * len(names)), 4.2)
+        raise ValueError(
+            f"values must have one value per name, got {values.shape} for {len(names)} names."
+        )
+    figure, axes = _plot(max(5.0, 1.6 + 0.58 * len(names)), 4.2)
     places = np.arange(len(names))
     axes.bar(places, np.nan_to_num(values), width=0.74, color=_BLUE, zorder=2)
     for place, value in zip(places, values, strict=True):
-        # In the foot of the bar, where the line of the mean does not cross it; small bars have no
-        # room for it.
+        # At the bottom of the bar, where the line of the mean does not cross it; above small bars.
         inside = value >= 10
         axes.annotate(
             "-" if np.isnan(value) else f"{value:.1f}",
@@ -445,29 +491,30 @@ def plot_bars(names, values, title="", ylabel="correct joints (%)", counts=None,
     return figure
 
 
-def plot_confusion(counts, names, title=""):
-    """Plots a confusion matrix: shades are the share of each row, numbers the counts.
+def plot_confusion(counts: ArrayLike, names: Sequence[str], *, title: str = "") -> Figure:
+    """Plots a confusion matrix: shades are fractions of each row, numbers are counts.
 
     Args:
         counts: (C, C) integers, by true class (row) and answer (column).
         names: names of the C classes.
-        title: text.
+        title: of the plot.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there are not as many rows and columns as names, or none at all.
+        ValueError: there are not as many rows and columns as names, or none at all.
     """
     counts = np.asarray(counts)
     if len(names) == 0 or counts.shape != (len(names), len(names)):
         raise ValueError(
-            f"expected a row and a column for each of {len(names)} names, got {counts.shape}"
+            f"counts must have a row and a column for each of {len(names)} names, got "
+            f"{counts.shape}."
         )
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.6 + 0.36 * len(names)
-    figure, axes = _figure(side, side)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure, axes = _plot(side, side)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
         axes.text(
             column,
@@ -476,7 +523,7 @@ def plot_confusion(counts, names, title=""):
             ha="center",
             va="center",
             fontsize=7,
-            color="white" if share[row, column] > 0.5 else "black",
+            color="white" if fractions[row, column] > 0.5 else "black",
         )
     places = np.arange(len(names))
     axes.set_xticks(places, names, rotation=50, ha="right", rotation_mode="anchor", fontsize=8)
@@ -490,14 +537,22 @@ def plot_confusion(counts, names, title=""):
     return figure
 
 
-def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", size=2.0):
+def contact_sheet(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 6,
+    row_titles: Sequence[str] | None = None,
+    title: str = "",
+    size: float = 2.0,
+) -> Figure:
     """Lays images out in a grid, row by row.
 
     Args:
         images: list of uint8 RGB images, of any sizes.
-        titles: optional, as many texts, written above the images.
-        columns: images a row.
-        row_titles: optional, one text a row, written at its left.
+        titles: one text per image, written above it.
+        columns: images per row.
+        row_titles: one text per row, written at its left.
         title: text above the whole sheet.
         size: width of an image on the sheet in inches.
 
@@ -505,27 +560,28 @@ def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", siz
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if there is no image, an image is of another form, or the number of titles
-            does not match.
+        ValueError: there is no image, an image has another form, or the number of titles does not
+            match.
     """
     images = [_checked_image(image) for image in images]
     if not images or columns < 1:
         raise ValueError(
-            f"expected at least one image and one column, got {len(images)}, {columns}"
+            f"A sheet needs at least one image and one column, got {len(images)} images and "
+            f"{columns} columns."
         )
     if titles is not None and len(titles) != len(images):
-        raise ValueError(f"expected one title an image, got {len(titles)} for {len(images)}")
+        raise ValueError(f"titles must have one per image, got {len(titles)} for {len(images)}.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     if row_titles is not None and len(row_titles) != rows:
-        raise ValueError(f"expected one row title a row, got {len(row_titles)} for {rows} rows")
-
-    from matplotlib.figure import Figure
+        raise ValueError(
+            f"row_titles must have one per row, got {len(row_titles)} for {rows} rows."
+        )
 
     # Wide pictures make low rows.
     shape = min(1.0, max(image.shape[0] / image.shape[1] for image in images))
     height = rows * (size * shape + 0.3) + (0.45 if title else 0.1)
-    figure = Figure(figsize=(columns * size + 0.4, height), dpi=130, layout="constrained")
+    figure = _figure(columns * size + 0.4, height)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
@@ -542,40 +598,14 @@ def contact_sheet(images, titles=None, columns=6, row_titles=None, title="", siz
     return figure
 
 
-def video_sheet(videos, actions, frames=1, columns=6, title="", size=1.6):
-    """Lays frames of videos out in a grid, with their labelled skeletons and actions.
-
-    Args:
-        videos: `deephar.data.Video` objects with frames; a data set of videos will do.
-        actions: names of the actions by class index.
-        frames: frames of each video, from the middles of as many equal parts of it.
-        columns: images a row.
-        title: text above the whole sheet.
-        size: width of an image on the sheet in inches.
-
-    Returns:
-        A `matplotlib.figure.Figure`.
-
-    Raises:
-        ValueError: as `contact_sheet`, or a video has no frames.
-    """
-    images, titles = [], []
-    for number in range(len(videos)):
-        video = videos[number]
-        if not len(video.frames):
-            raise ValueError(f"Video {video.name!r} has labels only, there is nothing to show.")
-        for index in ((np.arange(frames) + 0.5) / frames * len(video.frames)).astype(int):
-            image = np.asarray(video.frames[index])
-            thin = max(1, round(max(image.shape[:2]) / 130))  # the person is to be seen, too
-            pose = video.joints[index], video.skeleton, video.visible[index]
-            images.append(draw_skeleton(image, *pose, width=thin))
-            titles.append(actions[video.action].replace("_", " "))
-    return contact_sheet(images, titles, columns=columns, title=title, size=size)
-
-
 def _figure(width, height):
-    # Matplotlib takes longer to import than all the rest, and only pictures need it.
-    from matplotlib.figure import Figure
+    """An empty figure of a size in inches."""
+    from matplotlib.figure import Figure  # late: it takes long to import, and only plots need it
 
-    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    return Figure(figsize=(width, height), dpi=130, layout="constrained")
+
+
+def _plot(width, height):
+    """A figure with axes."""
+    figure = _figure(width, height)
     return figure, figure.add_subplot()

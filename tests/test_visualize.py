@@ -102,7 +102,7 @@ def test_hidden_joints_are_hollow(image, joints):
     visibility = np.ones(14)
     visibility[0] = 0.1
     full = visualize.draw_skeleton(image, joints, LSP, width=4)
-    hollow = visualize.draw_skeleton(image, joints, LSP, visibility, width=4)
+    hollow = visualize.draw_skeleton(image, joints, LSP, visibility=visibility, width=4)
     assert tuple(hollow[20, 12]) == (255, 255, 255)
     assert tuple(full[20, 12]) != (255, 255, 255)
     np.testing.assert_array_equal(hollow[:, 30:], full[:, 30:])
@@ -181,7 +181,7 @@ def marks(drawn, empty):
 
 def views(joints, true=None, **options):
     """Front and side view."""
-    drawn = visualize.draw_views(joints, "pa16j", true, size=SIZE, **options)
+    drawn = visualize.draw_views(joints, "pa16j", true=true, size=SIZE, **options)
     assert drawn.shape == (SIZE, 2 * SIZE, 3)
     assert drawn.dtype == np.uint8
     return drawn[:, :SIZE], drawn[:, SIZE:]
@@ -311,17 +311,17 @@ def test_views_without_a_scale_have_no_grid():
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((16, 2), r"\(16, 3\).*got \(16, 2\); a 2D pose has no side view.*draw_skeleton"),
-        ((17, 3), r"\(16, 3\), x, y, z in mm, for the skeleton 'pa16j', got \(17, 3\)$"),
-        ((1, 16, 3), r"got \(1, 16, 3\)$"),
-        ((16,), r"got \(16,\)$"),
+        ((16, 2), r"\(16, 3\).*got \(16, 2\)\. A 2D pose has no side view.*draw_skeleton"),
+        ((17, 3), r"\(16, 3\), x, y, z in mm, for the skeleton 'pa16j', got \(17, 3\)\.$"),
+        ((1, 16, 3), r"got \(1, 16, 3\)\.$"),
+        ((16,), r"got \(16,\)\.$"),
     ],
 )
 def test_poses_of_another_form_have_no_views(shape, message):
     with pytest.raises(ValueError, match=message):
         visualize.draw_views(np.zeros(shape), "pa16j")
     with pytest.raises(ValueError, match=message):
-        visualize.draw_views(standing(), "pa16j", np.zeros(shape))
+        visualize.draw_views(standing(), "pa16j", true=np.zeros(shape))
 
 
 @pytest.mark.parametrize("size", [0, -5, 2.5, 256.0, "256", None, True])
@@ -382,15 +382,15 @@ def test_wide_images_make_low_rows(image):
 def test_plots_of_nothing_are_refused(image):
     with pytest.raises(ValueError, match="no curve"):
         visualize.plot_curves({})
-    with pytest.raises(ValueError, match="one value a name"):
+    with pytest.raises(ValueError, match="one value per name"):
         visualize.plot_bars([], [])
-    with pytest.raises(ValueError, match="one value a name"):
+    with pytest.raises(ValueError, match="one value per name"):
         visualize.plot_bars(["a"], [1, 2])
     with pytest.raises(ValueError, match="at least one image"):
         visualize.contact_sheet([])
-    with pytest.raises(ValueError, match="one title an image"):
+    with pytest.raises(ValueError, match="titles must have one per image"):
         visualize.contact_sheet([image], ["a", "b"])
-    with pytest.raises(ValueError, match="one row title a row"):
+    with pytest.raises(ValueError, match="row_titles must have one per row"):
         visualize.contact_sheet([image], row_titles=["a", "b"])
 
 
@@ -435,7 +435,7 @@ def test_the_best_action_is_drawn_over_the_pose(image, joints):
 
 
 def test_confusions_show_counts_where_there_are_any():
-    figure = visualize.plot_confusion([[3, 0], [1, 9]], ["a", "b"], "T")
+    figure = visualize.plot_confusion([[3, 0], [1, 9]], ["a", "b"], title="T")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["3", "1", "9"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]

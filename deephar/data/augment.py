@@ -86,7 +86,7 @@ class Draw(NamedTuple):
             side: its side, pixels.
         """
         center = np.asarray(center) + side * np.asarray(self.shift)
-        return crop_affine(center, side * self.scale, self.angle, self.flip)
+        return crop_affine(center, side * self.scale, angle=self.angle, flip=self.flip)
 
     def finish(self, pixels: np.ndarray) -> np.ndarray:
         """Network input float32 (S, S, 3) of a crop uint8 (S, S, 3), with the change of colours."""

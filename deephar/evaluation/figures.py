@@ -128,7 +128,7 @@ def plot_poses_3d(depth, predictions, dataset):
     for row in (row for group in rows.values() for row in group):
         sample, name = dataset[persons[row]], predictions.names[persons[row]]
         picture = _person_picture(sample, predicted[persons[row]])
-        views = visualize.draw_views(found[row], depth.skeleton, true[row], size=_SHEET_IMAGE)
+        views = visualize.draw_views(found[row], depth.skeleton, true=true[row], size=_SHEET_IMAGE)
         images.append(np.concatenate([picture, views], axis=1))
         titles.append(f"{errors[row]:.0f} mm   {name}")
     return visualize.contact_sheet(
@@ -198,7 +198,7 @@ def save_action_figures(folder, scores, dataset):
     names = [action.replace("_", " ") for action in scores.actions]
     values = np.array([scores.answer.per_group[action] for action in scores.actions])
     figures = {
-        "confusion.png": visualize.plot_confusion(scores.confusion, names, title),
+        "confusion.png": visualize.plot_confusion(scores.confusion, names, title=title),
         "actions.png": visualize.plot_bars(
             names,
             values,
@@ -236,14 +236,12 @@ def plot_videos(scores, dataset):
         row = rows[len(rows) // 2]
         image = load_image(dataset[number].frames[found.frames[row, 1]])
         poses = found.poses
-        width = max(1, round(max(image.shape[:2]) / 130))
         images.append(
             visualize.draw_skeleton(
                 image,
                 poses.joints[-1, row],
                 poses.skeleton,
-                poses.visibility[-1, row],
-                width=width,
+                visibility=poses.visibility[-1, row],
             )
         )
         answer, label = found.scores[-1, number].argmax(), found.labels[number]

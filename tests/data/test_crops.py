@@ -627,7 +627,7 @@ def test_targets_in_2d_are_those_in_3d_without_depth():
     rng = np.random.default_rng(0)
     joints = rng.uniform(-5, 45, (7, 16, 2))
     joints[rng.random((7, 16)) < 0.2] = np.nan
-    affine = crop_affine((20, 20), 40, 15, True)
+    affine = crop_affine((20, 20), 40, angle=15, flip=True)
     kind = {"source": "mpii16", "skeleton": "pa17j", "flip": True}
     flat = pose_target(joints, affine, **kind)
     deep = pose_target(joints, affine, dim=3, depth=rng.normal(0, 300, (7, 16)), **kind)

@@ -5,12 +5,11 @@ import pickle
 import numpy as np
 import pytest
 
-from deephar.data import Frames, InputSpec, Subset, Synthetic, crop_sample
+from deephar.data import Frames, InputSpec, Synthetic, crop_sample
 from deephar.data.synthetic.motions import ACTIONS
 from deephar.data.synthetic.render import Light, draw_solids
 from deephar.metrics import pckh
 from deephar.skeletons import convert, get_skeleton
-from deephar.visualize import video_sheet
 
 SKELETON = get_skeleton("pa16j")
 
@@ -254,10 +253,3 @@ def test_frames_of_a_fixed_number_and_bad_indices():
 def test_bad_arguments_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         Synthetic(**arguments)
-
-
-def test_a_sheet_shows_each_video_with_its_action(train):
-    figure = video_sheet(Subset(train, [0, 1, 2]), train.actions, frames=2, columns=4)
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles[0] == titles[1] == train.actions[train[0].action].replace("_", " ")
-    assert sum(bool(axes.images) for axes in figure.axes) == 6
