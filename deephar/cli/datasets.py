@@ -30,7 +30,7 @@ def open_videos(
     from deephar import data
 
     if protocol is not None:
-        return data.NTU(folder, split, protocol, frames=frames, skeleton=skeleton)
+        return data.NTU(folder, split, protocol=protocol, frames=frames, skeleton=skeleton)
     if folder == SYNTHETIC:
         if drawn:
             raise ValueError("--drawn draws the labels of a folder of Penn Action: give its --data")

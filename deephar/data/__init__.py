@@ -28,7 +28,7 @@ from deephar.data.clips import (
 from deephar.data.crops import Crop, crop_batch, crop_sample
 from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.inputs import InputSpec
-from deephar.data.samples import InMemory, Sample, Subset, Video, hold_out
+from deephar.data.samples import Dataset, InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
 from deephar.data.sets.human36m import Human36M
 from deephar.data.sets.lsp import LSP
@@ -50,6 +50,7 @@ __all__ = [
     "ClipBatches",
     "ClipCrop",
     "Crop",
+    "Dataset",
     "DrawnPenn",
     "Frames",
     "Human36M",

@@ -47,22 +47,22 @@ class Augmentation:
             if not 0 <= getattr(self, name) <= high:
                 raise ValueError(f"{name} must be 0 to {high}, got {getattr(self, name)}.")
 
-    def draw(self, rng: np.random.Generator) -> "Draw":
-        """Picks one random change within the ranges."""
+    def sample(self, rng: np.random.Generator) -> "ImageChange":
+        """Draws one random change within the ranges."""
         # Always 20 numbers in the same order, more than are in use: crops of a seed stay the same
         # when a change is switched on or off, or a new one is added.
         u = rng.random(20)
-        return Draw(
-            angle=_between(-self.rotation, self.rotation, u[0]),
-            scale=_between(*self.scale, u[1]),
+        return ImageChange(
+            angle=between(-self.rotation, self.rotation, u[0]),
+            scale=between(*self.scale, u[1]),
             flip=bool(u[2] < self.flip),
-            shift=_between(-self.translation, self.translation, u[3:5]),
-            power=_between(*self.channel_power, u[5:8]),
+            shift=between(-self.translation, self.translation, u[3:5]),
+            power=between(*self.channel_power, u[5:8]),
         )
 
 
-class Draw(NamedTuple):
-    """One random change, as `Augmentation.draw` picks it; by default none.
+class ImageChange(NamedTuple):
+    """One random change, as `Augmentation.sample` draws it; by default none.
 
     Attributes:
         angle: degrees, counter-clockwise on the screen.
@@ -93,17 +93,24 @@ class Draw(NamedTuple):
         return normalize(pixels, self.power)
 
 
-def draw_change(augmentation: Augmentation | None, rng: np.random.Generator | None) -> Draw:
+def sample_change(
+    augmentation: Augmentation | None, rng: np.random.Generator | None
+) -> ImageChange:
     """One random change; without `augmentation`, the one that changes nothing.
 
     Raises:
         ValueError: augmentation without `rng`.
     """
     if augmentation is None:
-        return Draw()
+        return ImageChange()
+    check_generator(rng)
+    return augmentation.sample(rng)
+
+
+def check_generator(rng: np.random.Generator | None) -> None:
+    """Raises ValueError if there is no generator for the random choices of an augmentation."""
     if rng is None:
-        raise ValueError("Augmentation needs `rng`, a numpy.random.Generator to draw from.")
-    return augmentation.draw(rng)
+        raise ValueError("Augmentation needs rng, a numpy.random.Generator. Give one.")
 
 
 def generators(seeds: Sequence[Seed] | None, count: int) -> list[np.random.Generator | None]:
@@ -113,5 +120,6 @@ def generators(seeds: Sequence[Seed] | None, count: int) -> list[np.random.Gener
     return [np.random.default_rng(seed) for seed in seeds]
 
 
-def _between(low, high, u):
+def between(low: float, high: float, u: float | np.ndarray) -> float | np.ndarray:
+    """Random numbers `u` in [0, 1), stretched to the range from `low` to `high`."""
     return low + (high - low) * u

@@ -12,7 +12,7 @@ from deephar.data.clips import check_frames, crop_clips
 from deephar.data.crops import crop_batch
 from deephar.data.inputs import InputSpec
 from deephar.data.pool import CropPool
-from deephar.data.samples import Sample, Video
+from deephar.data.samples import Dataset, Sample, Video
 from deephar.data.sequences import SequenceAugmentation, pose_clips
 
 # First number of a seed, so that orders and augmentations never share one.
@@ -44,7 +44,7 @@ class MixedBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        datasets: Mapping,
+        datasets: Mapping[str, Dataset],
         shares: Mapping[str, int],
         *,
         function: Callable,
@@ -183,7 +183,7 @@ class Batches(MixedBatches):
 
     def __init__(
         self,
-        datasets: Mapping,
+        datasets: Mapping[str, Dataset],
         shares: Mapping[str, int],
         *,
         spec: InputSpec,
@@ -255,7 +255,7 @@ class ClipBatches(MixedBatches):
 
     def __init__(
         self,
-        datasets: Mapping,
+        datasets: Mapping[str, Dataset],
         shares: Mapping[str, int],
         *,
         spec: InputSpec,
@@ -324,7 +324,7 @@ class SequenceBatches(MixedBatches):
 
     def __init__(
         self,
-        datasets: Mapping,
+        datasets: Mapping[str, Dataset],
         shares: Mapping[str, int],
         *,
         spec: InputSpec,

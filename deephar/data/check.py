@@ -1,15 +1,5 @@
-"""Verifies the folder of a data set: ``python -m deephar.data.check mpii datasets/MPII``.
+"""Verifies the folder of a data set; ``deephar check mpii datasets/MPII`` on the command line."""
 
-Decodes every image and compares it with the annotation. Prints what is there, every problem by
-name, and a line of verdict; the exit status is 1 if there is a problem that training or evaluation
-would stumble over. A joint a little outside of its image is normal (annotators guess): it is
-listed, but is no problem. Takes a minute or two for the whole of MPII, and about ten for the frames
-of Penn Action; its labels alone take a second. Of Human3.6M, it looks at every 5th frame of the
-training videos and every 64th of the test videos. The frames of NTU RGB+D take hours.
-"""
-
-import argparse
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from os.path import exists
@@ -18,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from deephar.data.clips import labelled_size, size_differs
-from deephar.data.crops import touches, window_touches
+from deephar.data.crops import touches
 from deephar.data.images import load_image
 from deephar.data.sets.human36m import Human36M, size_problem
 from deephar.data.sets.lsp import LSP
@@ -30,7 +20,7 @@ from deephar.skeletons import get_skeleton
 
 
 def _penn(folder, split):
-    # Whatever actions and frames there are: the report says what they are.
+    # All actions and frames that there are; the report says which.
     return PennAction(folder, split, frames=False, actions=action_names(folder))
 
 
@@ -45,6 +35,7 @@ def _h36m(folder, split):
     return Human36M(folder, split, frames=False)
 
 
+# What opens each data set, and its splits.
 DATASETS = {
     "mpii": (MPII, ("train", "valid")),
     "lsp": (LSP, ("train", "test")),
@@ -53,85 +44,89 @@ DATASETS = {
     "h36m": (_h36m, ("train", "test")),
     "ntu": (_ntu, ("train", "test")),
 }
-WORKERS = 2
+_WORKERS = 2
 
 # How far a joint may lie outside of its image, as a fraction of the side of the person's window.
 # Farther out, no crop could show the person and the joint together.
-TOLERANCE = 0.5
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs the check with command-line arguments; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m deephar.data.check",
-        description=__doc__.split("\n\n", 1)[1],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("folder", type=Path, help="folder with the images and the annotation")
-    arguments = parser.parse_args(argv)
-    try:
-        return 1 if check(arguments.dataset, arguments.folder) else 0
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+_TOLERANCE = 0.5
 
 
 def check(dataset: str, folder: str | Path) -> list[str]:
-    """Prints a report on the folder of a data set.
+    """Verifies the folder of a data set and prints a report.
+
+    Decodes every image and compares it with the annotation. Prints what there is, every problem
+    with the name of its file, and a verdict in the last line. A problem is what training or
+    evaluation would fail at. A joint slightly outside of its image is listed as a note, since
+    annotators guess.
+
+    Takes a minute or two for all of MPII, and about ten minutes for the frames of Penn Action; its
+    labels alone take a second. Of Human3.6M, every 5th frame of the training videos and every 64th
+    frame of the test videos is checked. The frames of NTU RGB+D take hours.
 
     Args:
         dataset: a key of `DATASETS`, such as ``"mpii"``.
-        folder: its folder.
+        folder: its folder, with the images and the annotation.
 
     Returns:
-        The problems found, a line each; empty if all is well.
+        The problems found, a line each; empty if there are none.
+
+    Raises:
+        ValueError: the data set is unknown.
     """
-    make, splits = DATASETS[dataset]
-    problems, notes, read = [], [], []
+    if dataset not in DATASETS:
+        raise ValueError(f"Unknown data set {dataset!r}. Known are {', '.join(DATASETS)}.")
     print(f"{dataset} in {folder}")
-    for split in splits:
-        try:
-            samples = make(folder, split)
-        except FileNotFoundError as error:  # some have only one of the splits
-            print(f"  {split}: none. {error}")
-            continue
-        except ValueError as error:
-            problems.append(f"{split}: {error}")
-            continue
-        read.append(samples)
-        reports = {PennAction: _report_videos, NTU: _report_videos, Human36M: _report_h36m}
-        report = reports.get(type(samples), _report_stills)
-        print(f"  {split}: {report(samples, problems, notes)}, from {samples.source}")
-        if isinstance(samples, NTU):
-            _print_ntu(samples)
-    if not read and not problems:
+    problems, notes = [], []
+    parts = _read_splits(dataset, folder, problems, notes)
+    if not parts and not problems:
         problems.append("no split can be read")
-    if dataset in ("penn", "ntu") and read:
-        _print_actions(read)
-        if not _has_frames(read[0]):
+    if dataset in ("penn", "ntu") and parts:
+        _print_actions(parts)
+        if not _has_frames(parts[0]):
             print(
                 f"  LABELS ONLY: there is no folder {Path(folder) / 'frames'}. That is enough to "
-                "learn actions from labelled poses; all else needs the frames."
+                "learn actions from labelled poses; everything else needs the frames."
             )
     for line in notes:
         print(f"  note: {line}")
     for line in problems:
         print(f"  PROBLEM: {line}")
     verdict = f"{len(problems)} problem(s)" if problems else "ok"
-    what = {"penn": "videos", "ntu": "videos", "h36m": "frames"}.get(dataset, "persons")
+    items = {"penn": "videos", "ntu": "videos", "h36m": "frames"}.get(dataset, "persons")
     print(
-        f"{verdict}: {sum(map(len, read))} {what}, {len(notes)} of them with joints outside of "
+        f"{verdict}: {sum(map(len, parts))} {items}, {len(notes)} of them with joints outside of "
         "their image"
     )
     return problems
+
+
+def _read_splits(dataset, folder, problems, notes):
+    """Reads and reports on all splits of a folder; returns those that can be read."""
+    make, splits = DATASETS[dataset]
+    parts = []
+    for split in splits:
+        try:
+            part = make(folder, split)
+        except FileNotFoundError as error:  # some have only one of the splits
+            print(f"  {split}: none. {error}")
+            continue
+        except ValueError as error:
+            problems.append(f"{split}: {error}")
+            continue
+        parts.append(part)
+        reports = {PennAction: _report_videos, NTU: _report_videos, Human36M: _report_h36m}
+        report = reports.get(type(part), _report_stills)
+        print(f"  {split}: {report(part, problems, notes)}, from {part.source}")
+        if isinstance(part, NTU):
+            _print_ntu(part)
+    return parts
 
 
 def _report_stills(dataset, problems, notes):
     """Appends the findings on one split of stills; returns what is in it."""
     samples = [dataset[i] for i in range(len(dataset))]
     images = sorted({sample.image for sample in samples})
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         results = dict(zip(images, pool.map(_size_or_error, images), strict=True))
     problems += [result for result in results.values() if isinstance(result, str)]
     for sample in samples:
@@ -144,10 +139,10 @@ def _report_h36m(dataset, problems, notes):
     """Appends the findings on one split of Human3.6M; returns what is in it."""
     for folder, names in dataset.missing_frames().items():
         problems.append(f"{folder} lacks {len(names)} frames, first {names[0]}")
-    problems += [f"{name}: {why}" for name, why in dataset.lifeless_videos().items()]
+    problems += [f"{name}: {why}" for name, why in dataset.invalid_poses().items()]
     decoded, resized = 0, {}
     # In parts: there are 300 000 frames.
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         for start in range(0, len(dataset), 1000):
             part = range(start, min(start + 1000, len(dataset)))
             samples = [sample for sample in map(dataset.__getitem__, part) if exists(sample.image)]
@@ -175,7 +170,7 @@ def _report_h36m(dataset, problems, notes):
 def _report_videos(dataset, problems, notes):
     """Appends the findings on one split of videos; returns what is in it."""
     total, decoded, has_frames = 0, 0, _has_frames(dataset)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         for index in range(len(dataset)):
             video = dataset[index]
             total += len(video.joints)
@@ -217,7 +212,7 @@ def _report_frames(dataset, index, pool, problems):
     if surplus:
         problems.append(
             f"{Path(surplus[0]).parent} has {len(surplus)} frames more than the labels have rows, "
-            f"first {Path(surplus[0]).name}: are the labels those of these frames?"
+            f"first {Path(surplus[0]).name}. Check that the labels belong to these frames."
         )
     paths = [path for path in dataset.frame_paths(index) if path not in set(missing)]
     decoded = 0
@@ -275,7 +270,7 @@ def _size_or_error(path):
 
 
 def _report_sample(sample, size, problems, notes):
-    if not window_touches(sample, size):
+    if not touches(sample.center, sample.side, size):
         problems.append(f"{sample.image}: {sample.name} lies wholly outside of its image")
         return
     outside = _distance_outside(sample.joints, size)
@@ -284,7 +279,7 @@ def _report_sample(sample, size, problems, notes):
     names = get_skeleton(sample.skeleton).joints
     listed = ", ".join(f"{names[j]} {outside[j]:.1f} px" for j in np.flatnonzero(outside > 0))
     line = f"{sample.image}: {sample.name} has joints outside of its image ({listed})"
-    far = np.nanmax(outside) > TOLERANCE * sample.side
+    far = np.nanmax(outside) > _TOLERANCE * sample.side
     (problems if far else notes).append(line)
 
 
@@ -292,7 +287,3 @@ def _distance_outside(joints, size):
     """By how many pixels joints (..., 2) lie outside of an image; 0 or less inside, NaN unknown."""
     edge = np.array(size) - 0.5
     return np.maximum(-0.5 - joints, joints - edge).max(axis=-1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deephar.data.augment import Augmentation, Seed, draw_change, generators
-from deephar.data.crops import crop_sample, outside_message, touches
+from deephar.data.augment import Augmentation, Seed, generators, sample_change
+from deephar.data.crops import check_touches, crop_sample
 from deephar.data.images import crop_and_size
 from deephar.data.inputs import WHOLE, InputSpec, check_subsampling
-from deephar.data.samples import Sample, Video, names_of
+from deephar.data.samples import Dataset, Sample, Video, names_of
 from deephar.data.targets import pose_target, unit_depth
 from deephar.geometry import apply_affine, crop_affine, has_area, square_window, union_of_boxes
 from deephar.skeletons import convert
@@ -44,9 +44,9 @@ class Frames:
             not positive.
     """
 
-    groups = "videos"
+    held_out_by = "videos"
 
-    def __init__(self, videos, per_video: int | None = None):
+    def __init__(self, videos: Dataset, per_video: int | None = None):
         if per_video is not None and per_video < 1:
             raise ValueError(f"per_video must be at least 1, got {per_video}.")
         self.videos = videos
@@ -380,23 +380,22 @@ def crop_clip(
     video = check_frames(clip.video)
     who = f"Video {video.name!r}"
     center, side = _window(clip.box, who)
-    if not touches(center, side, video.size):
-        raise ValueError(outside_message(who, center, side, video.size))
-    draw = draw_change(augmentation, rng)
-    affine = draw.affine(center, side)
+    check_touches(who, center, side, video.size)
+    change = sample_change(augmentation, rng)
+    affine = change.affine(center, side)
     frames, place = np.unique(clip.indices, return_inverse=True)
     images = np.empty((len(frames), spec.image_size, spec.image_size, 3), np.float32)
     for i, frame in enumerate(frames):
         pixels, size = crop_and_size(video.frames[frame], affine, spec.image_size)
         _check_size(video, frame, size)
-        images[i] = draw.finish(pixels)
+        images[i] = change.finish(pixels)
     depth = None if video.joints_3d is None else video.joints_3d[clip.indices, :, 2]
     target = pose_target(
         video.joints[clip.indices],
         affine,
         source=video.skeleton,
         skeleton=spec.skeleton,
-        flip=draw.flip,
+        flip=change.flip,
         dim=spec.dim,
         depth=depth,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deephar.data.augment import Augmentation, Seed, draw_change, generators
+from deephar.data.augment import Augmentation, Seed, generators, sample_change
 from deephar.data.images import crop_and_size
 from deephar.data.inputs import InputSpec
 from deephar.data.samples import Sample
@@ -52,24 +52,21 @@ def crop_sample(
             image; it has the wrong number of joints; augmentation without `rng`.
     """
     _check_sample(sample)
-    draw = draw_change(augmentation, rng)
-    affine = draw.affine(sample.center, sample.side)
+    change = sample_change(augmentation, rng)
+    affine = change.affine(sample.center, sample.side)
     pixels, size = crop_and_size(sample.image, affine, spec.image_size)
-    if not window_touches(sample, size):
-        raise ValueError(
-            outside_message(f"Sample {sample.name!r}", sample.center, sample.side, size)
-        )
+    check_touches(f"Sample {sample.name!r}", sample.center, sample.side, size)
     depth = None if sample.joints_3d is None else sample.joints_3d[:, 2]
     target = pose_target(
         sample.joints,
         affine,
         source=sample.skeleton,
         skeleton=spec.skeleton,
-        flip=draw.flip,
+        flip=change.flip,
         dim=spec.dim,
         depth=depth,
     )
-    return Crop(image=draw.finish(pixels), target=target, affine=affine)
+    return Crop(image=change.finish(pixels), target=target, affine=affine)
 
 
 def crop_batch(
@@ -102,21 +99,34 @@ def crop_batch(
     return images, targets
 
 
-def window_touches(sample: Sample, size: Sequence[int]) -> bool:
-    """Whether any of an image of `size` (width, height) is inside the sample's crop window."""
-    return touches(sample.center, sample.side, size)
-
-
 def touches(center: np.ndarray, side: float, size: Sequence[int]) -> bool:
-    """Whether any of an image of `size` (width, height) is inside a square window."""
+    """Whether a square window shows any part of an image.
+
+    Args:
+        center: (2,), centre of the window, pixels.
+        side: its side, pixels.
+        size: (width, height) of the image, pixels.
+    """
     low, high = center - side / 2, center + side / 2
     return bool((high > -0.5).all() and (low < np.array(size) - 0.5).all())
 
 
-def outside_message(who: str, center: np.ndarray, side: float, size: Sequence[int]) -> str:
-    """The error for a window that does not touch the image."""
+def check_touches(who: str, center: np.ndarray, side: float, size: Sequence[int]) -> None:
+    """Raises unless a window shows a part of the image.
+
+    Args:
+        who: what the window is of, the beginning of the error message.
+        center: as for `touches`.
+        side: as for `touches`.
+        size: as for `touches`.
+
+    Raises:
+        ValueError: the window does not touch the image.
+    """
+    if touches(center, side, size):
+        return
     low, high = center - side / 2, center + side / 2
-    return (
+    raise ValueError(
         f"{who} lies wholly outside of its image of {size[0]} x {size[1]} pixels: its window is "
         f"({low[0]:.0f}, {low[1]:.0f}, {high[0]:.0f}, {high[1]:.0f}). Correct its position and "
         "scale in the annotation, or remove it."

@@ -16,8 +16,8 @@ from deephar.geometry import warp_matrix
 _ROUNDING = 1 + 1e-9
 
 _REMEDY = (
-    "Get the images as the README of the data set says (datasets/); "
-    "`python -m deephar.data.check` lists all that are missing or damaged."
+    "Get the images as the README of the data set says (datasets/); `deephar check` lists all that "
+    "are missing or damaged."
 )
 
 
@@ -41,7 +41,7 @@ def load_image(image: str | np.ndarray) -> np.ndarray:
     return _open(image).pixels
 
 
-def crop_image(image: str | np.ndarray, affine: np.ndarray, image_size: int = 256) -> np.ndarray:
+def crop_image(image: str | np.ndarray, affine: np.ndarray, image_size: int) -> np.ndarray:
     """What an affine map shows of an image.
 
     Args:
@@ -82,7 +82,7 @@ def normalize(pixels: np.ndarray, power: float | Sequence[float] = 1.0) -> np.nd
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(
-            f"normalize needs uint8 pixels (H, W, 3), got {pixels.dtype} {pixels.shape}."
+            f"Normalization needs uint8 pixels (H, W, 3), got {pixels.dtype} {pixels.shape}."
         )
     levels = np.linspace(0, 1, 256)[:, None] ** np.broadcast_to(power, 3)
     # A table of the 256 levels instead of a power of every pixel.
@@ -160,7 +160,7 @@ def _decode(path, shrinkage):
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise ValueError(f"The image {path} cannot be decoded: no image, or damaged. {_REMEDY}")
+        raise ValueError(f"The image {path} is no image, or damaged. {_REMEDY}")
     if jpeg:
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), size, factor
     if pixels.ndim == 3 and pixels.shape[2] >= 3:

@@ -1,14 +1,18 @@
-"""Items in batches, and made ahead by threads."""
+"""Items in batches, and items that threads make in advance."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _LOADERS = 2  # threads that decode and crop while the network works
 
 
-def batches_of(items, size):
+def batches_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of `size` items in turn; the last may be shorter."""
     batch = []
     for item in items:
@@ -20,12 +24,12 @@ def batches_of(items, size):
         yield batch
 
 
-def loaded_ahead(jobs, ahead):
+def loaded_ahead(jobs: Iterable[Callable[[], T]], ahead: int) -> Iterator[T]:
     """Results of jobs in order, made by threads while the caller is busy.
 
     Args:
-        jobs: iterable of functions without arguments; taken from only as far as needed.
-        ahead: number of jobs that are begun before their turn, which bounds memory.
+        jobs: functions without arguments; no more are taken than are needed.
+        ahead: number of jobs that are started before their turn, which limits memory.
     """
     with ThreadPoolExecutor(_LOADERS, thread_name_prefix="deephar-load") as pool:
         waiting = deque()

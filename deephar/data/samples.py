@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Protocol
 
 import numpy as np
 
@@ -78,10 +79,26 @@ class Video:
     size_from: str | None = None
 
 
-def names_of(dataset) -> list[str]:
+class Dataset(Protocol):
+    """What every data set has; for what each kind has besides, see `deephar.data`.
+
+    Attributes:
+        name: short name, in lower case.
+        skeleton: name of the skeleton of its joints.
+    """
+
+    name: str
+    skeleton: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample | Video: ...
+
+
+def names_of(dataset: Dataset) -> list[str]:
     """Names of all samples or videos of a data set, in order.
 
-    By its method ``names()`` where it has one: building millions of samples takes long.
+    Calls its method ``names()`` if it has one, since building millions of samples takes long.
     """
     if hasattr(dataset, "names"):
         return dataset.names()
@@ -99,7 +116,7 @@ class Subset:
         ValueError: an index is outside of the data set.
     """
 
-    def __init__(self, dataset, indices: Sequence[int]):
+    def __init__(self, dataset: Dataset, indices: Sequence[int]):
         self.dataset = dataset
         self.indices = np.array(indices, np.int64).reshape(-1)
         if len(self.indices) and not (
@@ -136,9 +153,9 @@ class Subset:
         return self.dataset.actions
 
     @property
-    def groups(self) -> str:
+    def held_out_by(self) -> str:
         """What `hold_out` keeps together in the data set, in the plural."""
-        return getattr(self.dataset, "groups", "images")
+        return getattr(self.dataset, "held_out_by", "images")
 
     def names(self) -> list[str]:
         """Names of all samples, in order."""
@@ -155,7 +172,7 @@ class Subset:
         return f"Subset({len(self)} of {self.dataset!r})"
 
 
-def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, Subset]:
+def hold_out(dataset: Dataset, fraction: float = 0.1, *, blocks: int = 10) -> tuple[Subset, Subset]:
     """Splits a data set into a part to train on and a part to validate on.
 
     The split is always the same for the same data set. Neighbours in the order of the names, which
@@ -165,9 +182,9 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
     a video: all that have the same name up to ``#``.
 
     Args:
-        dataset: a data set, see `deephar.data`. Its attribute `groups`, where it has one, tells the
-            errors what is held out (``"videos"``), in place of images.
-        fraction: share of the images to hold out, between 0 and 1.
+        dataset: a data set, see `deephar.data`. Its attribute `held_out_by`, if it has one, names
+            in error messages what is held out, such as ``"videos"`` in place of ``"images"``.
+        fraction: fraction of the images to hold out, between 0 and 1.
         blocks: number of blocks held out.
 
     Returns:
@@ -178,7 +195,7 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
     """
     if not 0 < fraction < 1 or blocks < 1:
         raise ValueError(
-            f"hold_out needs 0 < fraction < 1 and blocks >= 1, got {fraction} and {blocks}."
+            f"Holding out needs 0 < fraction < 1 and blocks >= 1, got {fraction} and {blocks}."
         )
     names = names_of(dataset)
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -195,10 +212,10 @@ def hold_out(dataset, fraction: float = 0.1, blocks: int = 10) -> tuple[Subset, 
         for want in (False, True)
     ]
     if not all(map(len, parts)):
-        what = getattr(dataset, "groups", "images")
+        what = getattr(dataset, "held_out_by", "images")
         raise ValueError(
             f"Holding out {fraction} of the {len(images)} {what} of {dataset!r} leaves a part "
-            f"empty: use more {what} or another fraction."
+            f"empty. Use more {what} or another fraction."
         )
     return parts[0], parts[1]
 
@@ -216,7 +233,7 @@ class InMemory(Subset):
         ValueError: as `load_image`.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: Dataset):
         super().__init__(dataset, range(len(dataset)))
         self._samples = [
             replace(sample, image=load_image(sample.image))
@@ -230,21 +247,21 @@ class InMemory(Subset):
         return f"InMemory({self.dataset!r})"
 
 
-def whole_of(dataset):
+def whole_of(dataset: Dataset) -> Dataset:
     """The data set that a `Subset` is a part of; any other data set itself."""
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     return dataset
 
 
-def limited(dataset, limit, what, spread=False):
+def limited(dataset: Dataset, limit: int | None, what: str, *, spread: bool = False) -> Dataset:
     """A part of a data set, or all of it.
 
     Args:
         dataset: the data set.
         limit: number of items; None for all.
         what: what they are called, in the plural.
-        spread: whether to spread them evenly, rather than take the first ones.
+        spread: whether to spread the items evenly over the data set, or take the first ones.
 
     Raises:
         ValueError: the limit is not positive.
@@ -252,6 +269,6 @@ def limited(dataset, limit, what, spread=False):
     if limit is None:
         return dataset
     if limit < 1:
-        raise ValueError(f"the number of {what} must be at least 1, and is {limit}")
+        raise ValueError(f"The number of {what} must be at least 1, got {limit}.")
     limit = min(limit, len(dataset))
     return Subset(dataset, np.arange(limit) * len(dataset) // limit if spread else range(limit))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deephar.data.augment import Seed, generators
+from deephar.data.augment import Seed, between, check_generator, generators
 from deephar.data.clips import clip_of, pose_sequence
 from deephar.data.inputs import WHOLE, InputSpec
 from deephar.data.samples import Video
@@ -69,32 +69,34 @@ class SequenceAugmentation:
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be 0 to {most}, got {getattr(self, name)}.")
 
-    def draw(self, rng: np.random.Generator, length: int, num_joints: int) -> "SequenceDraw":
-        """Picks one random change within the ranges, for a clip of `length` frames."""
+    def sample(
+        self, rng: np.random.Generator, num_frames: int, num_joints: int
+    ) -> "SequenceChange":
+        """Draws one random change within the ranges, for a clip of `num_frames` frames."""
         # Always as many numbers in the same order: switching one change on or off leaves the rest
         # of an experiment's random choices as they were.
         u = rng.random(12)
         gone, ever, begin, span = rng.random((4, num_joints))
-        noise = rng.standard_normal((length, num_joints, 3))
-        part = _between(*self.part, u[0])
-        time = (np.arange(length) + 0.5) / length
-        begin, span = _between(-0.3, 1, begin), _between(0.1, 0.5, span)
+        noise = rng.standard_normal((num_frames, num_joints, 3))
+        part = between(*self.part, u[0])
+        time = (np.arange(num_frames) + 0.5) / num_frames
+        begin, span = between(-0.3, 1, begin), between(0.1, 0.5, span)
         away = (time[:, None] >= begin) & (time[:, None] <= begin + span) & (ever < self.hidden)
-        angle = np.radians(_between(-self.rotation, self.rotation, u[6]))
-        scale = _between(*self.scale, u[7])
+        angle = np.radians(between(-self.rotation, self.rotation, u[6]))
+        scale = between(*self.scale, u[7])
         flip = bool(u[8] < self.flip)
-        return SequenceDraw(
-            times=_between(0, 1 - part, u[1]) + part * _warped(length, self.warp, u[2:5]),
+        return SequenceChange(
+            times=between(0, 1 - part, u[1]) + part * _warped(num_frames, self.warp, u[2:5]),
             linear=_linear(angle, 1 / scale, flip),
             flip=flip,
-            shift=_between(-self.translation, self.translation, u[9:11]),
+            shift=between(-self.translation, self.translation, u[9:11]),
             noise=self.noise * u[11] * noise,
             missing=away | (gone < 2 * self.missing * u[5]),
         )
 
 
-class SequenceDraw(NamedTuple):
-    """One random change, as `SequenceAugmentation.draw` picks it.
+class SequenceChange(NamedTuple):
+    """One random change, as `SequenceAugmentation.sample` draws it.
 
     Attributes:
         times: (T,), ascending, what to see of a clip that lasts from 0 to 1.
@@ -112,7 +114,7 @@ class SequenceDraw(NamedTuple):
     noise: np.ndarray
     missing: np.ndarray
 
-    def frames(self, first: int, stop: int) -> np.ndarray:
+    def indices(self, first: int, stop: int) -> np.ndarray:
         """Integers (T,): the frames seen of a clip from frame `first` to before `stop`."""
         return first + np.minimum(self.times * (stop - first), stop - first - 1).astype(int)
 
@@ -163,14 +165,14 @@ def pose_clip(
         ValueError: as `deephar.data.clip_of` and `deephar.data.pose_sequence`; augmentation without
             `rng`.
     """
-    if augmentation is not None and rng is None:
-        raise ValueError("pose_clip needs a numpy.random.Generator `rng` for the augmentation.")
+    if augmentation is not None:
+        check_generator(rng)
     clip = clip_of(video, spec, rng=rng)
     if augmentation is None:
         return pose_sequence(clip, spec)
-    draw = augmentation.draw(rng, spec.num_frames, spec.num_joints)
-    clip = replace(clip, indices=draw.frames(*_span(clip, spec.subsampling)))
-    return draw.apply(pose_sequence(clip, spec), spec.skeleton)
+    change = augmentation.sample(rng, spec.num_frames, spec.num_joints)
+    clip = replace(clip, indices=change.indices(*_span(clip, spec.subsampling)))
+    return change.apply(pose_sequence(clip, spec), spec.skeleton)
 
 
 def pose_clips(
@@ -212,14 +214,10 @@ def _span(clip, subsampling):
     return first, min(last + step, count)
 
 
-def _between(low, high, u):
-    return low + (high - low) * u
-
-
 def _warped(length, warp, u):
     """Times (length,) in [0, 1), ascending: even steps, changed by two waves of random height."""
     time = (np.arange(length) + u[0]) / length
-    skew, ends = _between(-warp, warp, u[1:3])
+    skew, ends = between(-warp, warp, u[1:3])
     # The speed is 1 + skew cos(pi t) + ends cos(2 pi t), not negative as long as warp <= 0.5.
     skew, ends = skew * np.sin(np.pi * time) / np.pi, ends * np.sin(2 * np.pi * time) / (2 * np.pi)
     return time + skew + ends

@@ -1,4 +1,4 @@
-"""What the network is to say: the joints of a person in the crop, with depth and visibility."""
+"""Targets of the network: the joints of a person in the crop, with depth and visibility."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deephar.geometry import apply_affine
 from deephar.skeletons import UNSUPERVISED, Skeleton, convert, get_skeleton, joint_map
 
 DEPTH_RANGE = 2000.0
-"""Depths of this many mm, half of them behind the pelvis, are 0 to 1 for the network."""
+"""Range of depth in mm that is 0 to 1 for the network; the pelvis is in the middle, at 0.5."""
 
 
 def pose_target(
@@ -87,9 +87,10 @@ def unit_depth(depth: np.ndarray, source: str | Skeleton, skeleton: str | Skelet
     return (converted - root) / DEPTH_RANGE + 0.5
 
 
-def depth_mm(depth):
-    """A network's z in mm relative to the root, away from the camera is positive.
+def depth_mm(depth: np.ndarray) -> np.ndarray:
+    """Depth in mm relative to the root, positive behind it; the inverse of `unit_depth`.
 
-    The inverse of `unit_depth`.
+    Args:
+        depth: of any shape, z as the network gives it.
     """
     return DEPTH_RANGE * (np.asarray(depth) - 0.5)

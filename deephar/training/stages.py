@@ -136,7 +136,7 @@ def open_training_videos(args):
     if set(actions) <= set(penn.ACTIONS):
         actions = None  # the official ones
     train = open_videos(args.data, "train", frames, args.drawn, actions)
-    return hold_out(train, args.validation, _VALIDATION_BLOCKS)
+    return hold_out(train, args.validation, blocks=_VALIDATION_BLOCKS)
 
 
 def _parse_numbers(text):

@@ -51,19 +51,19 @@ def make_samples(folder, count, rng):
 
 def with_pillow(sample, size, augmentation, rng):
     """The pipeline as one would write it: open, rotate, crop, resize, flip, channel power."""
-    draw = augmentation.draw(rng)
-    center = sample.center + sample.side * draw.shift
-    half = sample.side * draw.scale / 2
+    change = augmentation.sample(rng)
+    center = sample.center + sample.side * change.shift
+    half = sample.side * change.scale / 2
     with Image.open(sample.image) as file:
         image = file.convert("RGB")
-    image = image.rotate(draw.angle, Image.Resampling.BILINEAR, center=tuple(center))
+    image = image.rotate(change.angle, Image.Resampling.BILINEAR, center=tuple(center))
     box = np.rint([*(center - half), *(center + half)]).astype(int)
     image = image.crop(tuple(box)).resize((size, size), Image.Resampling.BILINEAR)
-    if draw.flip:
+    if change.flip:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     levels = np.asarray(image, np.float32) / 255
     for channel in range(3):
-        levels[..., channel] = np.power(levels[..., channel], draw.power[channel])
+        levels[..., channel] = np.power(levels[..., channel], change.power[channel])
     return (levels - 0.5) * 2
 
 

@@ -33,7 +33,7 @@ def main(argv=None):
     )
     cli.add_evaluation_arguments(parser, out="runs/eval_h36m")
     args = parser.parse_args(argv)
-    dataset = Human36M(args.data, args.split, args.protocol, args.every)
+    dataset = Human36M(args.data, args.split, protocol=args.protocol, every=args.every)
     cli.evaluate_network(args, dataset, None, ["exp/h36m/eval_h36m.py", *argv])
 
 

@@ -43,7 +43,7 @@ def main(argv=None):
     cli.add_pose_training_arguments(parser, depth="volumetric", skeletons=("pa17j",))
     args = parser.parse_args(argv)
 
-    datasets = {"h36m": Human36M(args.data, "train", args.protocol, args.every)}
+    datasets = {"h36m": Human36M(args.data, "train", protocol=args.protocol, every=args.every)}
     if args.mpii:
         datasets["mpii"] = MPII(args.mpii, split="train")
     cli.train_pose_network(args, datasets, SHARES, score_mpjpe, VALIDATION)

@@ -53,7 +53,7 @@ def main(argv=None):
         parser.error("--stages pose has no action to evaluate; add the stage action")
 
     train, validation, test = (
-        Synthetic(split, videos, SIZE, views=args.views)
+        Synthetic(split, videos, image_size=SIZE, views=args.views)
         for split, videos in (("train", args.videos), ("validation", 60), ("test", 240))
     )
     best = stages.train_stages(args, train, validation, "synthetic", augmentation=AUGMENTATION)

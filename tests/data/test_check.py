@@ -1,12 +1,9 @@
-"""The command that verifies a data set's folder."""
-
-import subprocess
-import sys
+"""Verifying the folder of a data set."""
 
 import numpy as np
 import pytest
 
-from deephar.data.check import main
+from deephar.data.check import check
 
 
 @pytest.fixture
@@ -17,14 +14,14 @@ def mpii(build, tmp_path):
     return tmp_path
 
 
-def run(capsys, *arguments):
-    status = main([str(argument) for argument in arguments])
-    return status, capsys.readouterr().out
+def run(capsys, dataset, folder):
+    """The problems found, and what was printed."""
+    return check(dataset, folder), capsys.readouterr().out
 
 
 def test_good_folder(mpii, capsys):
-    status, output = run(capsys, "mpii", mpii)
-    assert status == 0
+    problems, output = run(capsys, "mpii", mpii)
+    assert not problems
     assert "train: 2 persons in 2 images, from annot/train.json" in output
     assert "valid: 1 persons in 1 images, from annot/valid.json" in output
     assert output.splitlines()[-1].startswith("ok: 3 persons")
@@ -34,8 +31,8 @@ def test_missing_and_damaged_images_are_listed_by_name(mpii, capsys):
     (mpii / "images" / "a.jpg").unlink()
     damaged = mpii / "images" / "c.jpg"
     damaged.write_bytes(damaged.read_bytes()[:-200])
-    status, output = run(capsys, "mpii", mpii)
-    assert status == 1
+    problems, output = run(capsys, "mpii", mpii)
+    assert problems
     assert "a.jpg does not exist" in output
     assert "c.jpg is truncated" in output
     assert "b.jpg" not in output
@@ -46,13 +43,13 @@ def test_joints_out_of_bounds_are_listed(build, mpii, capsys):
     joints = build.record()["joints"]
     joints[9] = [20.0, -3.0]
     build.mpii_json(mpii, "train", [build.record("a.jpg", joints=joints), build.record("b.jpg")])
-    status, output = run(capsys, "mpii", mpii)
-    assert status == 0
+    problems, output = run(capsys, "mpii", mpii)
+    assert not problems
     assert "a.jpg#1 has joints outside of its image (head_top 3.5 px)" in output
     joints[10] = [500.0, 20.0]
     build.mpii_json(mpii, "train", [build.record("a.jpg", joints=joints), build.record("b.jpg")])
-    status, output = run(capsys, "mpii", mpii)
-    assert status == 1
+    problems, output = run(capsys, "mpii", mpii)
+    assert problems
     assert "PROBLEM" in output
     assert "right_wrist 435.5 px" in output
 
@@ -61,57 +58,53 @@ def test_person_outside_of_the_image_is_listed(build, mpii, capsys):
     build.mpii_json(
         mpii, "train", [build.record("a.jpg", center=[500, 500]), build.record("b.jpg")]
     )
-    status, output = run(capsys, "mpii", mpii)
-    assert status == 1
+    problems, output = run(capsys, "mpii", mpii)
+    assert problems
     assert "a.jpg#1 lies wholly outside of its image" in output
 
 
 def test_one_split_is_enough(build, tmp_path, capsys):
     build.mpii_json(tmp_path, "train", [build.record()])
-    status, output = run(capsys, "mpii", tmp_path)
-    assert status == 0
+    problems, output = run(capsys, "mpii", tmp_path)
+    assert not problems
     assert "valid: none" in output
 
 
 def test_damaged_annotation(mpii, capsys):
     (mpii / "annot" / "valid.json").write_text("[{]")
-    status, output = run(capsys, "mpii", mpii)
-    assert status == 1
+    problems, output = run(capsys, "mpii", mpii)
+    assert problems
     assert "valid.json is no valid JSON" in output
 
 
 def test_missing_folder(tmp_path, capsys):
-    status, output = run(capsys, "lsp", tmp_path / "nowhere")
-    assert status == 1
+    problems, output = run(capsys, "lsp", tmp_path / "nowhere")
+    assert problems
     assert "no split can be read" in output
 
 
 def test_lsp_folders(build, tmp_path, capsys):
     build.lsp(tmp_path / "lsp", 3, images=[1, 2])
     build.lsp(tmp_path / "lspet", 2, extended=True, images=[1, 2])
-    status, output = run(capsys, "lsp", tmp_path / "lsp")
-    assert status == 1
+    problems, output = run(capsys, "lsp", tmp_path / "lsp")
+    assert problems
     assert "im0003.jpg does not exist" in output
-    status, output = run(capsys, "lspet", tmp_path / "lspet")
-    assert status == 0
+    problems, output = run(capsys, "lspet", tmp_path / "lspet")
+    assert not problems
     assert "extended: 2 persons in 2 images" in output
 
 
-def test_command_line(mpii):
-    command = [sys.executable, "-m", "deephar.data.check", "mpii", str(mpii)]
-    assert subprocess.run(command, capture_output=True).returncode == 0
-    (mpii / "images" / "a.jpg").unlink()
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 1
-    assert "a.jpg" in result.stdout
+def test_unknown_data_set_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"'coco'\. Known are mpii, lsp"):
+        check("coco", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "folder", "persons"), [("mpii", "MPII", 1420), ("lsp", "LSP", 1500)]
 )
 def test_real_folders_are_without_fault(real_data, capsys, name, folder, persons):
-    status, output = run(capsys, name, real_data / folder)
-    assert status == 0
+    problems, output = run(capsys, name, real_data / folder)
+    assert not problems
     assert f"ok: {persons} persons" in output
 
 
@@ -128,8 +121,8 @@ def penn(build, tmp_path):
 
 
 def test_good_videos(penn, capsys):
-    status, output = run(capsys, "penn", penn)
-    assert status == 0
+    problems, output = run(capsys, "penn", penn)
+    assert not problems
     assert "train: 2 videos of 7 frames, 7 of them decoded, from labels/*.mat (3 files)" in output
     assert "test: 1 videos of 2 frames, 2 of them decoded" in output
     rows = [line.split() for line in output.splitlines()]
@@ -146,36 +139,36 @@ def test_missing_damaged_and_resized_frames_are_listed_by_name(build, penn, caps
     damaged = frames / "0002" / "000004.jpg"
     damaged.write_bytes(damaged.read_bytes()[:-100])
     build.image(frames / "0003" / "000001.jpg", width=32, height=24)
-    status, output = run(capsys, "penn", penn)
-    assert status == 1
-    problems = [line for line in output.splitlines() if "PROBLEM" in line]
-    assert len(problems) == 3
-    assert "0001/000002.jpg does not exist" in problems[0]
-    assert "0002/000004.jpg is truncated" in problems[1]
-    assert "000001.jpg is 32 x 24 pixels, but its labels are for 64 x 48" in problems[2]
+    problems, output = run(capsys, "penn", penn)
+    assert problems
+    listed = [line for line in output.splitlines() if "PROBLEM" in line]
+    assert len(listed) == len(problems) == 3
+    assert "0001/000002.jpg does not exist" in listed[0]
+    assert "0002/000004.jpg is truncated" in listed[1]
+    assert "000001.jpg is 32 x 24 pixels, but its labels are for 64 x 48" in listed[2]
 
 
 def test_frames_without_labels_are_listed(build, penn, capsys):
     build.image(penn / "frames" / "0003" / "000003.jpg")
-    status, output = run(capsys, "penn", penn)
-    assert status == 1
+    problems, output = run(capsys, "penn", penn)
+    assert problems
     (problem,) = (line for line in output.splitlines() if "PROBLEM" in line)
     assert "0003 has 1 frames more than the labels have rows, first 000003.jpg" in problem
 
 
 def test_video_without_any_frame_is_listed_once(build, penn, capsys):
     build.penn(penn, 4, frames=6, images=False)
-    status, output = run(capsys, "penn", penn)
-    assert status == 1
-    problems = [line for line in output.splitlines() if "PROBLEM" in line]
-    assert len(problems) == 1
-    assert "0004 has none of the 6 frames" in problems[0]
+    problems, output = run(capsys, "penn", penn)
+    assert problems
+    listed = [line for line in output.splitlines() if "PROBLEM" in line]
+    assert len(listed) == len(problems) == 1
+    assert "0004 has none of the 6 frames" in listed[0]
 
 
 def test_labels_only_are_said_to_be(build, tmp_path, capsys):
     build.penn(tmp_path, images=False)
-    status, output = run(capsys, "penn", tmp_path)
-    assert status == 0
+    problems, output = run(capsys, "penn", tmp_path)
+    assert not problems
     assert "LABELS ONLY" in output
     assert "train: 1 videos of 5 frames, none at hand" in output
     assert "test: none" in output
@@ -187,8 +180,8 @@ def test_labels_out_of_bounds_are_listed(build, penn, capsys):
     build.penn(penn, 1, frames=3, x=x, visibility=visibility)
     build.penn(penn, 2, frames=4, bbox=np.tile([500, 0, 520, 30], (4, 1)))
     build.penn(penn, 3, frames=2, bbox=np.zeros((2, 4)), train=-1)
-    status, output = run(capsys, "penn", penn)
-    assert status == 1
+    problems, output = run(capsys, "penn", penn)
+    assert problems
     assert "0001.mat has 2 visible joints outside of their frame, by up to 6.5 px" in output
     assert "PROBLEM: labels/0002.mat: 4 boxes lie wholly outside" in output
     assert "PROBLEM: labels/0003.mat: the video has no box" in output
@@ -196,12 +189,12 @@ def test_labels_out_of_bounds_are_listed(build, penn, capsys):
 
 def test_other_actions_are_pointed_out(build, tmp_path, capsys):
     build.penn(tmp_path, action="wave")
-    status, output = run(capsys, "penn", tmp_path)
-    assert status == 0
+    problems, output = run(capsys, "penn", tmp_path)
+    assert not problems
     assert "not the actions of Penn Action" in output
 
 
 def test_real_labels_are_without_fault(real_penn_labels, capsys):
-    status, output = run(capsys, "penn", real_penn_labels)
-    assert status == 0
+    problems, output = run(capsys, "penn", real_penn_labels)
+    assert not problems
     assert output.splitlines()[-1].startswith("ok: 2326 videos, 4 of them")

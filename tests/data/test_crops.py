@@ -20,7 +20,7 @@ from deephar.data import (
     pose_target,
     unit_depth,
 )
-from deephar.data.augment import Draw
+from deephar.data.augment import ImageChange
 from deephar.geometry import apply_affine, crop_affine, invert_affine
 from deephar.skeletons import get_skeleton
 
@@ -177,7 +177,7 @@ def test_truncated_jpeg_with_a_whole_thumbnail_inside(tmp_path):
 
 def test_file_that_is_no_image(tmp_path):
     (tmp_path / "page.jpg").write_text("<html>404 not found</html>")
-    with pytest.raises(ValueError, match=r"page\.jpg cannot be decoded"):
+    with pytest.raises(ValueError, match=r"page\.jpg is no image"):
         load_image(tmp_path / "page.jpg")
 
 
@@ -258,9 +258,9 @@ class Fixed:
     """An augmentation that is always the same."""
 
     def __init__(self, **changes):
-        self.change = Draw(**changes)
+        self.change = ImageChange(**changes)
 
-    def draw(self, rng):
+    def sample(self, rng):
         return self.change
 
 
@@ -434,22 +434,22 @@ def test_same_seed_same_crop(build):
 
 def test_draws_fill_their_ranges():
     augmentation = Augmentation()
-    draws = [augmentation.draw(np.random.default_rng(i)) for i in range(500)]
+    changes = [augmentation.sample(np.random.default_rng(i)) for i in range(500)]
     for name, low, high in (
         ("angle", -40, 40),
         ("scale", 0.7, 1.3),
         ("shift", -0.1, 0.1),
         ("power", 0.9, 1.1),
     ):
-        values = np.array([getattr(draw, name) for draw in draws])
+        values = np.array([getattr(change, name) for change in changes])
         assert low <= values.min() < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < values.max() <= high
-    assert 0.4 < np.mean([draw.flip for draw in draws]) < 0.6
+    assert 0.4 < np.mean([change.flip for change in changes]) < 0.6
 
 
 def test_switching_one_change_off_leaves_the_others_as_they_were():
     full, less = (
-        augmentation.draw(np.random.default_rng(7))
+        augmentation.sample(np.random.default_rng(7))
         for augmentation in (Augmentation(), Augmentation(rotation=0, flip=0))
     )
     assert full.scale == less.scale

@@ -90,11 +90,11 @@ def test_hold_out_rejects_what_cannot_be_split(build, count, arguments, message)
 def test_hold_out_tells_what_there_is_too_little_of(build, tmp_path):
     build.penn(tmp_path)
     videos = PennAction(tmp_path)
-    message = r"0\.1 of the 1 videos of .* use more videos"
+    message = r"0\.1 of the 1 videos of .* Use more videos"
     for dataset in (videos, Frames(videos), Subset(videos, [0])):
         with pytest.raises(ValueError, match=message):
             hold_out(dataset)
-    with pytest.raises(ValueError, match=r"0\.1 of the 1 images of .* use more images"):
+    with pytest.raises(ValueError, match=r"0\.1 of the 1 images of .* Use more images"):
         hold_out(build.dataset(1))
 
 

@@ -53,12 +53,12 @@ def some_poses(frames=8, dim=2):
 
 
 def changed(augmentation, poses, seed=0):
-    draw = augmentation.draw(rng(seed), len(poses), poses.shape[1])
-    return draw.apply(poses, "pa16j")
+    change = augmentation.sample(rng(seed), len(poses), poses.shape[1])
+    return change.apply(poses, "pa16j")
 
 
 def frames_seen(augmentation, count, length, seed=0):
-    return augmentation.draw(rng(seed), length, 16).frames(0, count)
+    return augmentation.sample(rng(seed), length, 16).indices(0, count)
 
 
 def lengths_of(poses):
@@ -207,7 +207,7 @@ def test_switching_one_change_off_leaves_the_others():
     poses = some_poses()
     full = SequenceAugmentation(flip=0, missing=0, hidden=0)
     without = dataclasses.replace(full, noise=0, warp=0, part=(1, 1))
-    one, other = (a.draw(rng(3), 8, 16) for a in (full, without))
+    one, other = (a.sample(rng(3), 8, 16) for a in (full, without))
     np.testing.assert_array_equal(one.linear, other.linear)
     np.testing.assert_array_equal(one.shift, other.shift)
     assert np.abs(one.apply(poses, "pa16j") - other.apply(poses, "pa16j")).max() < 0.2
@@ -243,7 +243,7 @@ def test_without_augmentation_it_is_the_clip_that_evaluation_uses(build):
 
 
 def test_augmentation_without_a_generator_is_refused(build):
-    with pytest.raises(ValueError, match="needs a numpy"):
+    with pytest.raises(ValueError, match="needs rng"):
         pose_clip(build.videos(30)[0], WHOLE, augmentation=NONE)
 
 

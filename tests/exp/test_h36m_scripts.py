@@ -32,7 +32,7 @@ def folders(tmp_path_factory):
     train = Synthetic("train", videos=12, image_size=64, frames=3)
     test = Synthetic("test", videos=3, image_size=64, frames=3)
     for form, path in paths.items():
-        write_h36m(path, train, test, form=form)
+        write_h36m(path, train, test=test, form=form)
     return paths
 
 

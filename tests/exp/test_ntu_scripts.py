@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
     """A folder in the layout of NTU RGB+D: two persons to train on, one to test."""
     folder = tmp_path_factory.mktemp("NTU") / "NTU"
     train = Synthetic("train", videos=15, image_size=64, frames=(4, 6))
-    write_ntu(folder, train, Synthetic("test", videos=4, image_size=64, frames=(5, 9)))
+    write_ntu(folder, train, test=Synthetic("test", videos=4, image_size=64, frames=(5, 9)))
     for path in sorted((folder / SKELETONS_FOLDER).glob("S001C001*"))[:2]:
         lose_the_body(path)
     return folder

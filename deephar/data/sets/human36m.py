@@ -108,13 +108,14 @@ class Human36M:
 
     name = "h36m"
     skeleton = "pa17j"
-    groups = "performances"
+    held_out_by = "performances"
     actions = ACTIONS
 
     def __init__(
         self,
         root: str | Path,
         split: str = "train",
+        *,
         protocol: int = 1,
         every: int | None = None,
         frames: bool = True,
@@ -213,9 +214,9 @@ class Human36M:
                 pairs.append((other.name, sequence.name))
         return pairs
 
-    def lifeless_videos(self) -> dict[str, str]:
-        """What is wrong with poses that nobody can have had, by name of the video."""
-        found = {sequence.name: sequence.lifeless() for sequence in self._sequences}
+    def invalid_poses(self) -> dict[str, str]:
+        """Why the poses of a video cannot be real, by name of the video."""
+        found = {sequence.name: sequence.pose_problem() for sequence in self._sequences}
         return {name: problem for name, problem in found.items() if problem}
 
     def _check_frames(self):
@@ -321,8 +322,8 @@ class _Sequence:
                 f"{_REMEDY}"
             )
 
-    def lifeless(self):
-        """What is wrong with poses that nobody can have had; None if nothing is."""
+    def pose_problem(self):
+        """Why the poses cannot be real; None if they can."""
         extent = (np.nanmax(self.points, axis=1) - np.nanmin(self.points, axis=1)).max(axis=-1)
         small = extent < _LEAST_EXTENT
         if small.any():

@@ -40,7 +40,7 @@ def missing_message(
 
 def check_command(dataset: str, root: str | os.PathLike) -> str:
     """The command line that verifies a folder of a data set."""
-    return f"python -m deephar.data.check {dataset} {shlex.quote(str(root))}"
+    return f"deephar check {dataset} {shlex.quote(str(root))}"
 
 
 def fill_boxes(boxes: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Reading annotation files written by MATLAB."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
     return content
 
 
-def structures(value) -> list:
+def structures(value: Any) -> list:
     """The elements of an array of structures or of a cell array, whatever its size.
 
     `load_mat` turns an array with a single element into that element and leaves an empty array for
@@ -54,7 +55,7 @@ def structures(value) -> list:
     return [] if value is None else [value]
 
 
-def number(value) -> float:
+def number(value: Any) -> float:
     """A scalar field as a float; NaN where it is missing, empty or no number.
 
     >>> number("1"), number(np.empty(0))

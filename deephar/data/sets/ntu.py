@@ -176,13 +176,14 @@ class NTU:
     """
 
     name = "ntu"
-    groups = "videos"
+    held_out_by = "videos"
     actions = ACTIONS
 
     def __init__(
         self,
         root: str | Path,
         split: str = "train",
+        *,
         protocol: str = "cross-subject",
         frames: bool = True,
         skeleton: str = "ntu25",

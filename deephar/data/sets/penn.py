@@ -91,12 +91,13 @@ class PennAction:
 
     name = "penn"
     skeleton = "penn13"
-    groups = "videos"
+    held_out_by = "videos"
 
     def __init__(
         self,
         root: str | Path,
         split: str = "train",
+        *,
         frames: bool = True,
         actions: Sequence[str] | None = None,
         hidden: bool = True,

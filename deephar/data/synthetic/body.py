@@ -8,6 +8,7 @@ motion have a leading axis of N frames; a single number stands for the same in a
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 SIDES = ("right", "left")
 
@@ -319,14 +320,22 @@ def _toes(body, leg, hinge, knee, ankle, n):
     return _unit(weight * flat + (1 - weight) * free + 1e-9)
 
 
-def reach(start, target, first, second, pole, count):
+def reach(
+    start: np.ndarray,
+    target: ArrayLike,
+    first: float,
+    second: float,
+    pole: ArrayLike,
+    count: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Two-bone inverse kinematics: the middle and the end of a limb that reaches for a point.
 
     Args:
         start: (N, 3), where the limb begins.
         target: (N, 3) or (3,), where its end should be. What is too far away is approached on the
             straight line.
-        first, second: lengths of the two bones.
+        first: length of the bone at `start`.
+        second: length of the other bone.
         pole: (N, 3) or (3,), the side to which the middle joint bends.
         count: N.
 
@@ -345,7 +354,7 @@ def reach(start, target, first, second, pole, count):
     return middle, start + distance * along
 
 
-def turned(axis: str, degrees, count: int) -> np.ndarray:
+def turned(axis: str, degrees: ArrayLike, count: int) -> np.ndarray:
     """Rotations (N, 3, 3) about the x, y or z axis by an angle or (N,) angles."""
     angle = np.radians(np.broadcast_to(degrees, count).astype(float))
     cos, sin = np.cos(angle), np.sin(angle)

@@ -23,7 +23,7 @@ import numpy as np
 
 from deephar.camera import Camera
 from deephar.data.clips import Frames, check_frames
-from deephar.data.samples import Video
+from deephar.data.samples import Dataset, Video
 from deephar.data.sets import human36m, ntu
 from deephar.files import replacing
 from deephar.skeletons import convert, get_skeleton
@@ -31,7 +31,13 @@ from deephar.skeletons import convert, get_skeleton
 _QUALITY = 95  # of the JPEG files
 
 
-def write_mpii(folder: str | Path, train=None, valid=None, per_video: int | None = 4) -> None:
+def write_mpii(
+    folder: str | Path,
+    train: Dataset | None = None,
+    *,
+    valid: Dataset | None = None,
+    per_video: int | None = 4,
+) -> None:
     """Writes frames as stills in the layout of MPII, which `MPII` reads.
 
     ``images/*.jpg`` and ``annot/train.json``, ``annot/valid.json``, in the form of the HRNet code
@@ -83,7 +89,11 @@ def _mpii_person(sample):
 
 
 def write_penn(
-    folder: str | Path, train=None, test=None, actions: Mapping[str, str] | None = None
+    folder: str | Path,
+    train: Dataset | None = None,
+    *,
+    test: Dataset | None = None,
+    actions: Mapping[str, str] | None = None,
 ) -> None:
     """Writes videos in the official layout of Penn Action, which `PennAction` reads.
 
@@ -164,7 +174,13 @@ def view_of(video: Video) -> str:
     return "front" if across[0] < 0 else "back"
 
 
-def write_h36m(folder: str | Path, train=None, test=None, form: str = "npz") -> None:
+def write_h36m(
+    folder: str | Path,
+    train: Dataset | None = None,
+    *,
+    test: Dataset | None = None,
+    form: str = "npz",
+) -> None:
     """Writes videos with 3D labels in one of the two layouts that `Human36M` reads.
 
     Each video is one performance of one subject seen by one camera. Subjects and actions are those
@@ -330,7 +346,9 @@ def _h36m32(video):
     return points
 
 
-def write_ntu(folder: str | Path, train=None, test=None) -> None:
+def write_ntu(
+    folder: str | Path, train: Dataset | None = None, *, test: Dataset | None = None
+) -> None:
     """Writes videos with 3D labels in the layout of NTU RGB+D, which `NTU` reads.
 
     ``nturgb+d_skeletons/S001C002P001R001A001.skeleton`` and ``frames/S001C002P001R001A001/

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deephar.data.synthetic.body import SIDES, Arm, Body, Leg, Posture, pose
+from deephar.data.synthetic.body import SIDES, Arm, Body, Figure, Leg, Posture, pose
 
 ACTIONS = (
     "bowl",
@@ -80,7 +80,9 @@ class Prop:
     colour: tuple[int, int, int]
 
 
-def perform(action: str, body: Body, style: Style, seconds: np.ndarray):
+def perform(
+    action: str, body: Body, style: Style, seconds: np.ndarray
+) -> tuple[Figure, list[Prop]]:
     """A person performs an action.
 
     Args:

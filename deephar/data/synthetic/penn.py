@@ -72,13 +72,14 @@ class DrawnPenn:
 
     name = "penn-drawn"
     skeleton = "penn13"
-    groups = "videos"
+    held_out_by = "videos"
     head = PennAction.name
 
     def __init__(
         self,
         root: str | Path,
         split: str = "train",
+        *,
         image_size: int | None = 320,
         seed: int = 0,
         actions: Sequence[str] | None = None,
@@ -155,7 +156,7 @@ class DrawnPennFrames(LazyFrames):
         self._size = video.size
         self._key = list(key)
 
-    def draw(self, index):
+    def draw(self, index: int) -> np.ndarray:
         picture = self._scenery.background.astype(np.float32)
         draw_solids(picture, self._solids, index, self._light)
         return self._scenery.developed(picture, index)

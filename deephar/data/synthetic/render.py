@@ -14,6 +14,7 @@ import numpy as np
 
 from deephar.camera import Camera
 from deephar.data.synthetic.body import SIDES, Body, Figure
+from deephar.data.synthetic.motions import Prop
 
 _SKINS = ((250, 215, 190), (235, 190, 155), (205, 150, 110), (160, 105, 70), (105, 65, 45))
 _HAIRS = (
@@ -147,7 +148,9 @@ _RODS = {
 }
 
 
-def figure_solids(figure: Figure, body: Body, look: Look, camera: Camera, props=()) -> Solids:
+def figure_solids(
+    figure: Figure, body: Body, look: Look, camera: Camera, *, props: Sequence[Prop] = ()
+) -> Solids:
     """The solids of a person and of its things.
 
     Args:
@@ -155,7 +158,7 @@ def figure_solids(figure: Figure, body: Body, look: Look, camera: Camera, props=
         body: the person's measures, for the thickness of the limbs.
         look: colours and clothes.
         camera: who looks.
-        props: things to draw with it (`deephar.data.synthetic.motions.Prop`).
+        props: things to draw with it.
 
     Returns:
         The solids in the camera's pixels.

@@ -50,7 +50,7 @@ def surroundings(rng: np.random.Generator, size: int, camera: Camera, end: float
     return Scenery(np.clip(picture, 0, 255).astype(np.uint8), mask, grain)
 
 
-def texture(rng: np.random.Generator, size: int, contrast: float = 1.0) -> np.ndarray:
+def texture(rng: np.random.Generator, size: int, contrast: float) -> np.ndarray:
     """Random smooth noise of several scales, float32 (size, size, 1) about 0."""
     total = np.zeros((size, size), np.float32)
     for cells in (3, 7, 17, 45):

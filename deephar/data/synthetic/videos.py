@@ -5,6 +5,7 @@ seed, and frames are drawn when asked for.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
@@ -14,12 +15,13 @@ import numpy as np
 
 from deephar.camera import Camera
 from deephar.data.samples import Video
-from deephar.data.synthetic.body import SIDES, Body
+from deephar.data.synthetic.body import SIDES, Body, Figure
 from deephar.data.synthetic.motions import ACTIONS, Style, perform
 from deephar.data.synthetic.render import (
     LazyFrames,
     Light,
     Look,
+    Solids,
     draw_solids,
     figure_solids,
     hidden_behind,
@@ -98,13 +100,14 @@ class Synthetic:
 
     name = "synthetic"
     skeleton = _SKELETON.name
-    groups = "videos"
+    held_out_by = "videos"
     actions = ACTIONS
 
     def __init__(
         self,
         split: str = "train",
         videos: int = 240,
+        *,
         image_size: int = 256,
         seed: int = 0,
         frames: int | tuple[int, int] = (24, 48),
@@ -175,7 +178,7 @@ class Synthetic:
         figure, props = perform(ACTIONS[action], body, style, seconds)
         camera = _random_camera(rng, figure, self.split, self.views, self.image_size)
         look = Look.random(person, rng)
-        solids = figure_solids(figure, body, look, camera, props)
+        solids = figure_solids(figure, body, look, camera, props=props)
         frames = DrawnFrames(solids, figure, body, camera, self.image_size, [*key, 2, index])
         labels = _labels(figure, body, camera, solids, frames)
         return Video(
@@ -290,7 +293,15 @@ class DrawnFrames(LazyFrames):
         key: seed of light and surroundings.
     """
 
-    def __init__(self, solids, figure, body, camera, size, key):
+    def __init__(
+        self,
+        solids: Solids,
+        figure: Figure,
+        body: Body,
+        camera: Camera,
+        size: int,
+        key: Sequence[int],
+    ):
         super().__init__(len(solids.start))
         self.size = size
         self._solids, self._figure, self._body, self._camera = solids, figure, body, camera
@@ -315,7 +326,7 @@ class DrawnFrames(LazyFrames):
         hidden = cover.hides(self._camera.project(self._camera.to_camera(points)))
         return cover if hidden.mean() < 0.35 else None
 
-    def draw(self, index):
+    def draw(self, index: int) -> np.ndarray:
         scenery = self.scenery
         picture = scenery.background.astype(np.float32)
         cast_shadow(picture, self._shadow(index), scenery.floor, self._shade)

@@ -345,7 +345,7 @@ def test_missing_image_is_named_when_it_is_loaded(build, tmp_path):
     build.mpii_json(tmp_path, "train", [build.record()])
     dataset = MPII(tmp_path)
     (tmp_path / "images" / "a.jpg").unlink()
-    with pytest.raises(FileNotFoundError, match=r"a\.jpg does not exist.*deephar\.data\.check"):
+    with pytest.raises(FileNotFoundError, match=r"a\.jpg does not exist.*deephar check"):
         crop_sample(dataset[0], InputSpec(32))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deephar.camera import Camera
 from deephar.data import NTU, InputSpec, Synthetic, clip_of, crop_clip, load_image, write_ntu
-from deephar.data.check import main as check
+from deephar.data.check import check
 from deephar.data.sets import ntu as module
 from deephar.data.sets.ntu import (
     ACTIONS,
@@ -142,7 +142,7 @@ def test_protocols_split_by_person_and_by_camera(tmp_path):
         write_skeleton(tmp_path, f"S001C{camera:03d}P{person:03d}R001A001")
 
     def found(split, protocol):
-        dataset = NTU(tmp_path, split, protocol, frames=False)
+        dataset = NTU(tmp_path, split, protocol=protocol, frames=False)
         assert protocol in dataset.source
         return [(int(name[5:8]), int(name[9:12])) for name in names(dataset)]
 
@@ -381,9 +381,9 @@ def test_the_command_that_lists_missing_frames_can_be_run(build, tmp_path, capsy
     with pytest.raises(FileNotFoundError) as error:
         NTU(root)
     _, command, _ = str(error.value).split("`")
-    *python, dataset, folder = shlex.split(command)
-    assert python == ["python", "-m", "deephar.data.check"]
-    assert check([dataset, folder]) == 1
+    *program, dataset, folder = shlex.split(command)
+    assert program == ["deephar", "check"]
+    assert check(dataset, folder)
     assert "000002.jpg does not exist" in capsys.readouterr().out
 
 
@@ -396,7 +396,7 @@ def test_the_frame_that_the_size_was_taken_from_is_named(build, tmp_path, capsys
     message = rf"{other}/000001\.jpg\) is 96 x 54 pixels, .* 64 x 36 .*the size of {first}"
     with pytest.raises(ValueError, match=message):
         crop_clip(clip_of(NTU(tmp_path)[1], InputSpec(num_frames=4)), InputSpec(32))
-    assert check(["ntu", str(tmp_path)]) == 1
+    assert check("ntu", tmp_path)
     assert f"(all must have the size of {first})" in capsys.readouterr().out
     assert NTU(tmp_path, frames=False)[0].size_from is None
 
@@ -405,7 +405,7 @@ def test_frames_of_another_shape_are_refused(build, tmp_path, capsys):
     write_skeleton(tmp_path, build=build, size=(64, 48))
     with pytest.raises(ValueError, match=r"000001\.jpg: frames of 64 x 48 pixels.*proportions"):
         NTU(tmp_path)
-    assert check(["ntu", str(tmp_path)]) == 1
+    assert check("ntu", tmp_path)
     first = tmp_path / "frames" / NAME / "000001.jpg"
     assert f"PROBLEM: train: {first}: frames of 64 x 48 pixels" in capsys.readouterr().out
 
@@ -508,7 +508,7 @@ def drawn(tmp_path_factory):
 @pytest.mark.parametrize("split", module.SPLITS)
 def test_written_videos_are_read_back(drawn, split, protocol):
     folder, sets = drawn
-    read = NTU(folder, split, protocol, skeleton="pa16j")
+    read = NTU(folder, split, protocol=protocol, skeleton="pa16j")
     assert len(read) == len(sets[split])
     # By the action, and the first video of an action first.
     order = np.argsort([read[i].action for i in range(len(read))], kind="stable")
@@ -544,7 +544,7 @@ def test_nothing_is_written_over_and_3d_labels_are_needed(drawn, build, tmp_path
 
 def test_check_reports_what_is_there(drawn, capsys):
     folder, sets = drawn
-    assert check(["ntu", str(folder)]) == 0
+    assert not check("ntu", folder)
     output = capsys.readouterr().out
     assert "train: 13 videos of" in output
     assert "test: 3 videos of 9 frames, 9 of them decoded" in output
@@ -557,9 +557,9 @@ def test_check_reports_what_is_there(drawn, capsys):
 
 def test_check_reports_a_split_of_which_all_is_skipped(tmp_path, capsys):
     write_skeleton(tmp_path)
-    assert check(["ntu", str(tmp_path)]) == 0  # there is no split to test on
+    assert not check("ntu", tmp_path)  # there is no split to test on
     write_skeleton(tmp_path, "S001C002P003R001A001", bodies={})
-    assert check(["ntu", str(tmp_path)]) == 1
+    assert check("ntu", tmp_path)
     output = capsys.readouterr().out
     assert "1 videos of the split 'test' (cross-subject), but none that can be used" in output
     assert "first S001C002P003R001A001: no body was tracked" in output
@@ -573,7 +573,7 @@ def test_check_lists_problems(build, tmp_path, capsys):
     path.write_text(path.read_text().replace(" 0 0 0 0 2", " 0 0 0 0 1"))
     (tmp_path / "frames" / NAME / "000002.jpg").unlink()
     build.image(tmp_path / "frames" / NAME / "000003.jpg", 64, 36)
-    assert check(["ntu", str(tmp_path)]) == 1
+    assert check("ntu", tmp_path)
     output = capsys.readouterr().out
     assert "1 skipped (no body was tracked): S001C002P001R001A002" in output
     assert "1 with several bodies" in output

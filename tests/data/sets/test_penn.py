@@ -146,7 +146,7 @@ def test_missing_frame_is_named(build, tmp_path):
     (tmp_path / "frames" / "0002" / "000004.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"0002.000004\.jpg does not exist \(1 frames") as e:
         PennAction(tmp_path)
-    assert f"`python -m deephar.data.check penn {tmp_path}` lists" in str(e.value)
+    assert f"`deephar check penn {tmp_path}` lists" in str(e.value)
 
 
 def test_frame_numbers_must_be_contiguous(build, tmp_path):
