@@ -188,6 +188,36 @@ class RandomPictures:
         return f"RandomPictures({len(self)})"
 
 
+def make_sample(image, **changes):
+    """Somebody without labelled joints, in the middle of an image of 64 x 48 pixels."""
+    fields = {
+        "image": image,
+        "joints": np.full((16, 2), np.nan),
+        "visible": np.full(16, np.nan),
+        "skeleton": "mpii16",
+        "center": np.array([31.5, 23.5]),
+        "side": 40.0,
+        "head_size": 5.0,
+        "name": "somebody",
+    }
+    return Sample(**(fields | changes))
+
+
+def draw_spots(width, height, points, sigma):
+    """Picture with a bright Gaussian spot at each point."""
+    y, x = np.mgrid[:height, :width]
+    picture = sum(np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)) for px, py in points)
+    return np.repeat((255 * np.clip(picture, 0, 1)).round().astype(np.uint8)[..., None], 3, -1)
+
+
+def spot_centre(crop, near, radius):
+    """Centroid of a spot of a crop, in crop pixels."""
+    y, x = np.mgrid[: crop.shape[0], : crop.shape[1]]
+    close = (x - near[0]) ** 2 + (y - near[1]) ** 2 < radius**2
+    weight = crop[..., 1] * close.astype(float)
+    return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
+
+
 @pytest.fixture
 def build():
     """The builders above, as attributes."""
@@ -200,6 +230,9 @@ def build():
         penn = staticmethod(write_penn)
         structs = staticmethod(struct_array)
         cell = staticmethod(cell)
+        sample = staticmethod(make_sample)
+        spots = staticmethod(draw_spots)
+        spot_centre = staticmethod(spot_centre)
         dataset = RandomPictures
         videos = VideosInMemory
 

@@ -1,9 +1,23 @@
-"""Subsets and the split into training and validation."""
+"""Subsets, the split into training and validation, and images kept in memory."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
-from deephar.data import LSP, MPII, Frames, PennAction, Subset, hold_out
+from deephar.data import (
+    LSP,
+    MPII,
+    Augmentation,
+    Frames,
+    InMemory,
+    InputSpec,
+    PennAction,
+    Subset,
+    crop_sample,
+    hold_out,
+)
 from deephar.data.samples import names_of
 
 
@@ -103,3 +117,42 @@ def test_real_data_are_split_in_every_set(real_data):
         train, valid = hold_out(dataset)
         assert len(train) + len(valid) == len(dataset)
         assert abs(len(valid) / len(dataset) - 0.1) < 0.01
+
+
+def test_images_in_memory_are_decoded_once_and_give_the_same_crops(build, tmp_path):
+    pictures, files = build.dataset(3), build.dataset(3)
+    for number, sample in enumerate(pictures):
+        path = str(tmp_path / f"{number}.png")
+        assert cv2.imwrite(path, sample.image[..., ::-1])
+        files.samples[number] = replace(sample, image=path)
+    kept, spec = InMemory(files), InputSpec(32)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    for sample, original in zip(kept, pictures, strict=True):
+        for _ in range(2):
+            crop, expected = (
+                crop_sample(one, spec, augmentation=Augmentation(), rng=np.random.default_rng(3))
+                for one in (sample, original)
+            )
+            np.testing.assert_array_equal(crop.image, expected.image)
+            np.testing.assert_array_equal(crop.target, expected.target)
+
+
+def test_data_sets_in_memory_are_called_as_the_original(build):
+    stills = build.dataset(3)
+    kept = InMemory(stills)
+    assert len(kept) == 3
+    assert [sample.name for sample in kept] == [sample.name for sample in stills]
+    for name in ("name", "skeleton", "split", "source"):
+        assert getattr(kept, name) == getattr(stills, name)
+    assert repr(kept) == "InMemory(RandomPictures(3))"
+
+
+def test_images_that_cannot_be_kept_are_named(build, tmp_path):
+    stills = build.dataset(2)
+    stills.samples[1] = replace(stills.samples[1], image=str(tmp_path / "b.jpg"))
+    with pytest.raises(FileNotFoundError, match=r"b\.jpg does not exist"):
+        InMemory(stills)
+    (tmp_path / "b.jpg").write_bytes(b"\xff\xd8 and no more")
+    with pytest.raises(ValueError, match=r"b\.jpg is truncated"):
+        InMemory(stills)
