@@ -589,7 +589,7 @@ def _collect(paths, keep):
     """All of `Labels` but the rows, each file's of which are given to `keep`."""
     lengths, bodies, usable, cameras = [], [], [], []
     for path in paths:
-        rows, count = _read_file(path)
+        rows, count = read_skeleton_file(path)
         keep(rows)
         lengths.append(len(rows))
         bodies.append(count)
@@ -614,8 +614,18 @@ def _pairs(rows):
     return rows["joints_3d"][seen], rows["joints"][seen]
 
 
-def _read_file(path):
-    """Rows of the main body in a skeleton file, and the number of bodies."""
+def read_skeleton_file(path: Path) -> tuple[np.ndarray, int]:
+    """The labels of one video.
+
+    Args:
+        path: a skeleton file.
+
+    Returns:
+        Rows of the main body, see `Labels`, and the number of bodies.
+
+    Raises:
+        ValueError: the file is damaged or cut off.
+    """
     bodies = _read_bodies(path)
     count = next(iter(bodies.values())).shape[0] if bodies else 0
     rows = np.zeros(count, _ROW)

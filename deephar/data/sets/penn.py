@@ -269,7 +269,7 @@ def _class_indices(labels, root, actions):
 
 def _read_files(paths):
     names, actions, train, sizes, joints, visible, boxes = zip(
-        *((path.stem, *_read_file(path)) for path in paths), strict=True
+        *((path.stem, *read_label_file(path)) for path in paths), strict=True
     )
     return Labels(
         names=np.array(names),
@@ -283,8 +283,19 @@ def _read_files(paths):
     )
 
 
-def _read_file(path):
-    """Action, train flag, (width, height), joints, visibility and boxes of a label file."""
+def read_label_file(path: Path) -> tuple:
+    """The labels of one video.
+
+    Args:
+        path: a label file.
+
+    Returns:
+        Action, whether to train on the video, (width, height), joints (N, 13, 2), visibility
+        (N, 13) and boxes (N, 4); see `Labels`.
+
+    Raises:
+        ValueError: the file is damaged or of another form.
+    """
     content = load_mat(
         path, ("x", "y", "visibility", "bbox", "action", "train", "dimensions"), _REMEDY
     )

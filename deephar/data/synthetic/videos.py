@@ -282,15 +282,17 @@ def _looking(place, direction, focal, size):
 class DrawnFrames(LazyFrames):
     """The frames of a video, drawn when asked for: uint8 (size, size, 3), RGB.
 
-    The things that stand before the person are in `cover`, None for nothing.
-
     Args:
         solids: the person and its things, as seen by the camera.
         figure: where the body is, for its shadow.
         body: the person's measures.
-        camera: who looks.
+        camera: the camera.
         size: width and height in pixels.
         key: seed of light and surroundings.
+
+    Attributes:
+        solids, size: as given.
+        cover: what stands in front of the person; None for nothing.
     """
 
     def __init__(
@@ -304,7 +306,7 @@ class DrawnFrames(LazyFrames):
     ):
         super().__init__(len(solids.start))
         self.size = size
-        self._solids, self._figure, self._body, self._camera = solids, figure, body, camera
+        self.solids, self._figure, self._body, self._camera = solids, figure, body, camera
         self._key = key
         rng = np.random.default_rng(key)
         azimuth, height = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 75))
@@ -320,7 +322,7 @@ class DrawnFrames(LazyFrames):
 
     def _random_cover(self, rng):
         """Something before the person; None if it would hide most of it."""
-        boxes = self._solids.boxes()
+        boxes = self.solids.boxes()
         cover = Cover.random(rng, self.size, boxes[rng.integers(len(boxes))])
         points = np.stack(list(self._figure.points.values()))
         hidden = cover.hides(self._camera.project(self._camera.to_camera(points)))
@@ -330,7 +332,7 @@ class DrawnFrames(LazyFrames):
         scenery = self.scenery
         picture = scenery.background.astype(np.float32)
         cast_shadow(picture, self._shadow(index), scenery.floor, self._shade)
-        draw_solids(picture, self._solids, index, self._light)
+        draw_solids(picture, self.solids, index, self._light)
         if self.cover is not None:
             self.cover.draw(picture)
         return scenery.developed(picture, index)
@@ -339,7 +341,7 @@ class DrawnFrames(LazyFrames):
     def scenery(self) -> Scenery:
         """What is behind the person."""
         rng = np.random.default_rng([*self._key, 1])
-        depth = float(self._solids.centre[..., 2].mean())
+        depth = float(self.solids.centre[..., 2].mean())
         scenery = surroundings(rng, self.size, self._camera, depth * rng.uniform(1.7, 2.8))
         if rng.random() < 0.3:
             self._add_passer_by(rng, scenery, depth * rng.uniform(1.35, 1.6))

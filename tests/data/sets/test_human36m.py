@@ -315,7 +315,7 @@ def test_authors_camera_without_distortion_terms_is_an_ideal_lens(build, tmp_pat
     np.testing.assert_array_equal(camera.tangential, np.zeros(2))
 
 
-def test_joints_without_a_position_are_unlabelled_but_the_pelvis_needs_one(build, tmp_path):
+def test_unknown_joints_are_unlabelled_but_the_pelvis_must_be_known(build, tmp_path):
     pose = np.random.default_rng(0).normal(0, 300, (3, 32))
     pose[:, 27] = np.nan  # the right wrist
     frames = build.structs([{"f": 1, "pose3d": pose}])

@@ -82,9 +82,7 @@ def test_json_form_gives_samples_counted_from_zero(build, tmp_path):
     assert sample.side == pytest.approx(200 * 1.25 * 0.125)
 
 
-def test_json_joints_marked_minus_one_are_unlabelled_but_a_head_out_of_the_picture_is_not(
-    build, tmp_path
-):
+def test_json_minus_one_means_unlabelled_but_a_head_may_be_outside(build, tmp_path):
     joints = build.record()["joints"]
     joints[2], joints[9] = [-1, -1], [30.0, -3.5]
     build.mpii_json(tmp_path, "valid", [build.record(joints=joints)])
@@ -146,7 +144,7 @@ def test_official_form(build, tmp_path):
     assert np.isnan(test[0].joints).all()
 
 
-def test_official_form_leaves_out_persons_without_position_scale_or_joints(build, tmp_path):
+def test_official_form_skips_persons_without_position_scale_or_joints(build, tmp_path):
     nothing = np.empty((0, 0))
     write_official(
         build,

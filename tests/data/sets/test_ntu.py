@@ -435,8 +435,10 @@ def cache_folder(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def reads(monkeypatch):
     """Names of the skeleton files that are read."""
-    found, read = [], module._read_file
-    monkeypatch.setattr(module, "_read_file", lambda path: found.append(path.stem) or read(path))
+    found, read = [], module.read_skeleton_file
+    monkeypatch.setattr(
+        module, "read_skeleton_file", lambda path: found.append(path.stem) or read(path)
+    )
     return found
 
 

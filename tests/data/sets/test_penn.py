@@ -293,8 +293,10 @@ def folder(build, tmp_path, cache_folder):
 def reads(monkeypatch):
     """Names of the label files that are read."""
     names = []
-    read = module._read_file
-    monkeypatch.setattr(module, "_read_file", lambda path: names.append(path.stem) or read(path))
+    read = module.read_label_file
+    monkeypatch.setattr(
+        module, "read_label_file", lambda path: names.append(path.stem) or read(path)
+    )
     return names
 
 
@@ -386,7 +388,7 @@ def real(real_penn_labels):
 
 def test_real_labels_have_the_published_counts(real):
     assert {split: len(dataset) for split, dataset in real.items()} == {"train": 1258, "test": 1068}
-    labels = real["train"]._labels
+    labels = read_labels(real["train"].root)
     assert len(labels.joints) == 163841
     counts = (167, 173, 140, 220, 88, 166, 82, 112, 199, 211, 100, 231, 94, 157, 186)
     assert Counter(labels.actions.tolist()) == dict(zip(ACTIONS, counts, strict=True))
@@ -405,8 +407,8 @@ def test_real_labels_with_a_row_of_boxes_too_few(real):
     assert seen == 2
 
 
-def test_real_labels_are_without_placeholders_and_have_a_box_in_every_frame(real):
-    labels = real["test"]._labels
+def test_real_labels_have_no_placeholders_and_a_box_in_every_frame(real):
+    labels = read_labels(real["test"].root)
     assert np.isnan(labels.visible).sum() == 187352
     assert not (labels.joints <= 1).all(axis=-1).any()
     assert (labels.visible == 0).sum() == 282149

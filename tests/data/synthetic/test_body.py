@@ -86,7 +86,7 @@ def test_arms_are_raised_forward_sideways_and_up(arm, direction):
     np.testing.assert_allclose(along / np.linalg.norm(along), direction, atol=1e-6)
 
 
-def test_elbows_bend_forward_and_outward_rotation_lifts_the_hand_of_a_raised_arm():
+def test_elbows_bend_forward_and_outward_rotation_lifts_a_raised_hand():
     def forearm(**angles):
         arms = {"right": Arm(elbow=90, **angles), "left": Arm()}
         points = pose(Body.average(), Posture(1, arms=arms)).points

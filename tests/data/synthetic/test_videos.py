@@ -150,7 +150,7 @@ def test_visible_joints_lie_on_the_drawn_body(train):
     light = Light(np.array([0.0, 0.0, -1.0]), ambient=1.0)
     for video in videos(train)[:12]:
         drawn = np.zeros((128, 128, 3), np.float32)
-        draw_solids(drawn, video.frames._solids, 3, light)
+        draw_solids(drawn, video.frames.solids, 3, light)
         for joint in range(16):
             if video.visible[3, joint]:
                 x, y = np.rint(video.joints[3, joint]).astype(int)
