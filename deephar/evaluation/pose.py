@@ -424,7 +424,7 @@ def in_skeleton(predictions, skeleton):
 
 
 def _facts(predictions, dataset):
-    return {**facts_of(dataset), "views": predictions.views}
+    return {**facts_of(dataset), "views": predictions.crops_per_person}
 
 
 def facts_of(dataset):

@@ -90,7 +90,7 @@ def _title(scores):
 
 
 def crops_in_words(views):
-    """What `Predictions.views` stands for, for the title of a table."""
+    """What `Predictions.crops_per_person` stands for, for the title of a table."""
     words = {1: "single crop", 2: "crop and its mirror image"}
     return words.get(views) or f"multi crop ({views} views a person)"
 

@@ -2,7 +2,7 @@
 
 Single clip: the middle clip of each video. Multi-clip: clips half a clip apart. The class
 probabilities of the clips, and of their mirror images, are averaged (arithmetic mean). A video that
-is too short for several clips is scored by its single clip: none is left out, none counts for free.
+is too short for several clips is scored by its single clip, so that every video counts.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from deephar.inference.network import (
     poses_of,
     require_joints,
     stacked,
+    takes_poses,
 )
 from deephar.inference.poses import Predictions, pose_in_image, predictions_from
 from deephar.inference.progress import ProgressBar
@@ -85,17 +86,17 @@ class ActionProtocol:
 
 @dataclass(frozen=True, eq=False)
 class ActionPredictions:
-    """What a network says of the videos of a data set, in the order of the data set.
+    """The actions that a network predicted for the videos of a data set, in their order.
 
     Attributes:
         scores: float64 (P, N, C), probability of each action, averaged over clips and mirror
-            images; one entry a prediction block, the last is the answer.
+            images; one entry per prediction block, the last is the answer.
         names: N names, those of the videos.
         labels: int (N,), true action of each.
         actions: names of the C actions.
-        head: name of the network's head that gave them.
+        head: name of the network's head.
         protocol: the `ActionProtocol`, with the number of frames that the clips had.
-        clips_per_video: int (N,), clips that were averaged.
+        clips_per_video: int (N,), number of clips that were averaged.
         poses: `Predictions` of the frames that the clips show, each frame once, with names
             ``VIDEO#FRAME`` (float32); None of a network that takes poses.
         frames: int (F, 2), video and frame of each of `poses`; None without them.
@@ -110,9 +111,6 @@ class ActionPredictions:
     clips_per_video: np.ndarray
     poses: Predictions | None
     frames: np.ndarray | None
-
-
-# ----------------------------------------------------------------------------------- prediction
 
 
 def predict_actions(
@@ -138,9 +136,9 @@ def predict_actions(
             with the same B.
         config: its `ModelConfig`.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Video`, and `actions`.
-        head: name of the head to ask, a key of `config.actions`; see `find_head`.
-        protocol: which clips to show, and how they are cropped.
-        batch_size: clips a call of the model.
+        head: name of the head to use, a key of `config.actions`; see `find_head`.
+        protocol: which clips are shown, and how they are cropped.
+        batch_size: clips per call of the model.
         progress: shows a progress bar on a terminal.
 
     Returns:
@@ -163,15 +161,15 @@ def predict_actions(
     result = _Averages(config, protocol, dataset, head)
     bar = ProgressBar(len(dataset), "video", shown=progress)
     jobs = _clip_jobs(dataset, config, protocol, found_boxes)
-    views = (view for made in loaded_ahead(jobs, 1 + batch_size) for view in made)
-    for batch in batches_of(views, batch_size):
-        outputs = call_network(model, stacked([view.inputs for view in batch], batch_size))
+    clips = (clip for made in loaded_ahead(jobs, 1 + batch_size) for clip in made)
+    for batch in batches_of(clips, batch_size):
+        outputs = call_network(model, stacked([clip.inputs for clip in batch], batch_size))
         scores = actions_of(outputs, head, config.actions[head])
         poses = [None] * len(batch)
-        if not _takes_poses(config):
+        if not takes_poses(config):
             poses = poses_of(outputs, config, leading=2)
-        for place, view in enumerate(batch):
-            result.add(view, scores[place], poses[place])
+        for place, clip in enumerate(batch):
+            result.add(clip, scores[place], poses[place])
         bar.update(batch[-1].number)
     bar.update(len(dataset))
     return result.predictions()
@@ -187,8 +185,8 @@ def find_head(config: Config, dataset: Sequence[Video], *, head: str | None = No
             or the only one.
 
     Raises:
-        ValueError: the network predicts no actions, has no such head, has several and none of the
-            data set's, or the head has another number of classes than the data set.
+        ValueError: the network predicts no actions, does not have this head, has several but none
+            of the data set's name, or the head has another number of classes than the data set.
     """
     known = ", ".join(f"{name} ({count} actions)" for name, count in config.actions.items())
     if not known:
@@ -220,29 +218,24 @@ def trained_subsampling(facts: Mapping[str, Any]) -> int | str:
     )
 
 
-def _takes_poses(config):
-    """Whether the network takes the labelled poses in place of images."""
-    return config.stem == "none"
-
-
 def _check(config, protocol, dataset, batch_size):
     if len(dataset) == 0:
         raise ValueError("The data set is empty: there is no video to predict the action of.")
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if protocol.num_frames is None:
-        raise ValueError("The network does not say how many frames a clip has; give num_frames.")
-    if _takes_poses(config) and protocol.boxes == "predicted":
+        raise ValueError("The network has no num_frames. Set that of the protocol.")
+    if takes_poses(config) and protocol.boxes == "predicted":
         raise ValueError(
             'boxes="predicted" needs a network that sees images, and this one takes labelled '
-            'poses; use boxes="gt".'
+            'poses. Use boxes="gt".'
         )
-    if not _takes_poses(config):
+    if not takes_poses(config):
         require_joints(config.skeleton, dataset.skeleton)
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _ClipInput:
     """One clip of one video, or its mirror image."""
 
     number: int
@@ -253,14 +246,14 @@ class _View:
 
 
 def _clip_jobs(dataset, config, protocol, found_boxes):
-    """Functions that make the views of one clip each; all clips of all videos in order."""
+    """Functions that make the inputs of one clip each; all clips of all videos in order."""
     spec = replace(InputSpec.of(config, protocol.subsampling), num_frames=protocol.num_frames)
     for number in range(len(dataset)):
         video = dataset[number]
         num_frames = len(video.joints)
         if num_frames == 0:
             raise ValueError(f"Video {video.name!r} has no frames. Remove it from the data set.")
-        if not _takes_poses(config) and len(video.frames) == 0:
+        if not takes_poses(config) and len(video.frames) == 0:
             raise ValueError(
                 f"Video {video.name!r} has labels only, but the network takes images. Get the "
                 "frames of the data set, or use a network that takes poses."
@@ -272,31 +265,28 @@ def _clip_jobs(dataset, config, protocol, found_boxes):
         if protocol.boxes == "full":
             box = full_box(video.size)
         decoded = None
-        if len(starts) > 1 and not _takes_poses(config):
+        if len(starts) > 1 and not takes_poses(config):
             decoded = _Decoded(video.frames)
         for turn, start in enumerate(starts):
             clip = clip_of(video, spec, start=start, box=box)
-            yield partial(_views, config, protocol, number, clip, decoded, turn)
+            yield partial(_clip_inputs, config, protocol.mirror, number, clip, decoded, turn)
 
 
-def _views(config, protocol, number, clip, decoded, turn):
-    video = clip.video
+def _clip_inputs(config, mirror, number, clip, decoded, turn):
+    """The input for a clip, and for its mirror image."""
     if decoded is not None:
         frames = decoded.frames_of(clip.indices, turn)
-        clip = replace(clip, video=replace(video, frames=frames))
-    if _takes_poses(config):
+        clip = replace(clip, video=replace(clip.video, frames=frames))
+    if takes_poses(config):
         poses = pose_sequence(clip, InputSpec.of(config))
-        views = [_View(number, clip.indices, poses, None, False)]
-        if protocol.mirror:
-            mirrored = mirrored_poses(poses, config.skeleton)
-            views.append(_View(number, clip.indices, mirrored, None, True))
-        return views
-    crop = crop_clip(clip, InputSpec.of(config))
-    views = [_View(number, clip.indices, crop.images, crop.affine, False)]
-    if protocol.mirror:
-        images = crop.images[:, :, ::-1]
-        views.append(_View(number, clip.indices, images, MIRROR @ crop.affine, True))
-    return views
+        inputs = [(poses, None), (mirrored_poses(poses, config.skeleton), None)]
+    else:
+        crop = crop_clip(clip, InputSpec.of(config))
+        inputs = [(crop.images, crop.affine), (crop.images[:, :, ::-1], MIRROR @ crop.affine)]
+    return [
+        _ClipInput(number, clip.indices, array, affine, mirrored)
+        for mirrored, (array, affine) in zip((False, True), inputs[: 1 + mirror], strict=False)
+    ]
 
 
 def mirrored_poses(poses: np.ndarray, skeleton: str) -> np.ndarray:
@@ -318,8 +308,8 @@ def mirrored_poses(poses: np.ndarray, skeleton: str) -> np.ndarray:
 class _Decoded:
     """The frames of a video, decoded once although neighbouring clips share some.
 
-    The clips are made by several threads. They decode in turns, so that each finds those frames
-    that the clip before has left; only the frames of one clip are kept.
+    Several threads make the clips. They decode in turns, so that each clip can use the frames of
+    the clip before. Only the frames of one clip are kept.
     """
 
     def __init__(self, frames):
@@ -341,11 +331,11 @@ class _Decoded:
             finally:
                 self._turn += 1
                 self._turns.notify_all()
-        return _Some(decoded, len(self._frames))
+        return _PartialSequence(decoded, len(self._frames))
 
 
-class _Some(Sequence):
-    """A sequence of which only some items are known."""
+class _PartialSequence(Sequence):
+    """A sequence with only some of its items."""
 
     def __init__(self, items, length):
         self._items, self._length = items, length
@@ -358,29 +348,29 @@ class _Some(Sequence):
 
 
 class _Averages:
-    """Sums up scores and poses, view by view in the order of the videos."""
+    """Sums up scores and poses, clip by clip in the order of the videos."""
 
     def __init__(self, config, protocol, dataset, head):
         self._config, self._protocol = config, protocol
         self._dataset, self._head = dataset, head
         self._scores = None
-        self._views = np.zeros(len(dataset), int)
+        self._num_clips = np.zeros(len(dataset), int)
         self._open = {}  # sums of the poses of videos that are not complete, by video
         self._poses, self._frames = [], []
         self._flip = get_skeleton(config.skeleton).flip
 
-    def add(self, view, scores, poses):
-        """Takes the scores (P, C) and poses (T, P, J, dim + 1), or None, of a view."""
+    def add(self, clip, scores, poses):
+        """Adds the scores (P, C) and the poses (T, P, J, dim + 1), or None, of a clip."""
         if self._scores is None:
             self._scores = np.zeros((len(scores), len(self._dataset), scores.shape[1]))
-        self._scores[:, view.number] += scores
-        self._views[view.number] += 1
+        self._scores[:, clip.number] += scores
+        self._num_clips[clip.number] += 1
         if poses is not None:
-            for number in [number for number in self._open if number < view.number]:
+            for number in [number for number in self._open if number < clip.number]:
                 self._close(number)
-            poses = pose_in_image(poses, view.affine, self._flip, mirrored=view.mirrored)
-            sums = self._open.setdefault(view.number, {})
-            for index, pose in zip(view.indices.tolist(), poses, strict=True):
+            poses = pose_in_image(poses, clip.affine, self._flip, mirrored=clip.mirrored)
+            sums = self._open.setdefault(clip.number, {})
+            for index, pose in zip(clip.indices.tolist(), poses, strict=True):
                 total, count = sums.get(index, (0, 0))
                 sums[index] = total + pose, count + 1
 
@@ -399,15 +389,15 @@ class _Averages:
             frames = np.array(self._frames)
             names = [frame_name(videos[number].name, index) for number, index in self._frames]
             stack = np.stack(self._poses, axis=1)
-            poses = predictions_from(stack, names, self._config.skeleton, views=1)
+            poses = predictions_from(stack, names, self._config.skeleton, 1)
         return ActionPredictions(
-            scores=self._scores / self._views[:, None],
+            scores=self._scores / self._num_clips[:, None],
             names=tuple(video.name for video in videos),
             labels=np.array([video.action for video in videos]),
             actions=tuple(whole_of(dataset).actions),
             head=self._head,
             protocol=self._protocol,
-            clips_per_video=self._views // (2 if self._protocol.mirror else 1),
+            clips_per_video=self._num_clips // (2 if self._protocol.mirror else 1),
             poses=poses,
             frames=frames,
         )

@@ -6,33 +6,27 @@ poses is used for the whole video. For other videos see `deephar.inference.searc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deephar.data.images import crop_image, load_image, normalize
+from deephar.data.images import load_image
 from deephar.data.loading import batches_of, loaded_ahead
 from deephar.data.samples import Video
 from deephar.geometry import (
     BOX_MARGIN,
     box_around,
     box_center_size,
-    crop_affine,
-    square_window,
     union_of_boxes,
 )
 from deephar.inference.network import (
     VISIBLE,
-    call_network,
-    poses_of,
-    stacked,
     stills_network,
 )
-from deephar.inference.poses import pose_in_image
+from deephar.inference.poses import crop_frame, poses_in_crops
 from deephar.inference.progress import ProgressBar
-from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
@@ -164,53 +158,12 @@ def predicted_boxes(
     return np.stack([enclosing_box(poses, sizes[number]) for number, poses in enumerate(found)])
 
 
-class FrameCrop(NamedTuple):
-    """A window of a frame as the network takes it.
-
-    Attributes:
-        image: float32 (S, S, 3) in [-1, 1].
-        affine: (3, 3), image pixels to the unit crop.
-        size: (width, height) of the frame, pixels.
-    """
-
-    image: np.ndarray
-    affine: np.ndarray
-    size: tuple[int, int]
-
-
-def crop_frame(
-    frame: str | np.ndarray, box: np.ndarray | None, image_size: int, *, margin: float = BOX_MARGIN
-) -> FrameCrop:
-    """The crop around a box (4,) in a frame, a path or a uint8 RGB array; None for all of it.
-
-    Raises:
-        FileNotFoundError: the frame is missing.
-        ValueError: the frame is no image.
-    """
-    frame = load_image(frame)
-    size = frame.shape[1::-1]
-    affine = crop_affine(*square_window(full_box(size) if box is None else box, margin))
-    return FrameCrop(normalize(crop_image(frame, affine, image_size)), affine, size)
-
-
-def poses_in_crops(
-    network: Callable[[np.ndarray], dict],
-    config: Config,
-    crops: Sequence[FrameCrop],
-    batch_size: int,
-) -> list[np.ndarray]:
-    """The last block's poses in `FrameCrop` images: (J, dim + 1) each, x and y in pixels."""
-    flip = get_skeleton(config.skeleton).flip
-    images = stacked([crop.image for crop in crops], batch_size)
-    poses = poses_of(call_network(network, images), config)[: len(crops), -1]
-    return [pose_in_image(pose, crop.affine, flip) for pose, crop in zip(poses, crops, strict=True)]
-
-
 def _full_frames(dataset, image_size):
     """Functions that load the key frames of each video: -> (number of the video, `FrameCrop`)."""
 
     def load(number, video, index):
-        return number, crop_frame(video.frames[index], None, image_size)
+        frame = load_image(video.frames[index])
+        return number, crop_frame(frame, full_box(frame.shape[1::-1]), image_size)
 
     for number in range(len(dataset)):
         video = dataset[number]

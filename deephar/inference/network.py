@@ -86,6 +86,11 @@ def poses_of(outputs: dict[str, np.ndarray], config: Config, *, leading: int = 1
     return poses
 
 
+def takes_poses(config: Config) -> bool:
+    """Whether a network takes labelled poses instead of images."""
+    return config.stem == "none"
+
+
 def require_images(config: Config, name: str | os.PathLike) -> None:
     """Checks that a network sees images.
 
@@ -96,7 +101,7 @@ def require_images(config: Config, name: str | os.PathLike) -> None:
     Raises:
         ValueError: it takes poses instead.
     """
-    if config.stem == "none":
+    if takes_poses(config):
         raise ValueError(
             f"{name} takes labelled poses and cannot see images. Use the weights of a network with "
             "a stem."

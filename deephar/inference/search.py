@@ -11,14 +11,9 @@ import numpy as np
 from deephar.data.images import load_image
 from deephar.data.loading import batches_of
 from deephar.geometry import BOX_MARGIN, union_of_boxes
-from deephar.inference.boxes import (
-    crop_frame,
-    enclosing_box,
-    full_box,
-    key_frames,
-    poses_in_crops,
-)
+from deephar.inference.boxes import enclosing_box, full_box, key_frames
 from deephar.inference.network import VISIBLE
+from deephar.inference.poses import crop_frame, poses_in_crops
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config

@@ -43,7 +43,7 @@ def jittered():
         joints = convert(np.stack([true + n for n in noise]), dataset.skeleton, skeleton)
         visibility = rng.uniform(size=joints.shape[:3])
         names = tuple(sample.name for sample in dataset)
-        return Predictions(joints, visibility, names, skeleton, views=1)
+        return Predictions(joints, visibility, names, skeleton, crops_per_person=1)
 
     return build
 
@@ -286,7 +286,7 @@ def test_poses_in_space_are_shown_from_best_to_worst(dots, jittered):
     true = dataset[7].joints_3d
     wrong = true.copy()
     wrong[8:] *= 1 + 280 / true[8:, 2:]
-    expected = draw_views(wrong, "mpii16", true, size=320)
+    expected = draw_views(wrong, "mpii16", true=true, size=320)
     assert np.abs(pictures[-1][:, 320:].astype(int) - expected).mean() < 0.1
     assert f"MPJPE {depth.answer.total:.0f} mm (only 7 of 8 persons)" in figure.get_suptitle()
 

@@ -36,12 +36,14 @@ def scores():
 
 
 def test_weights_that_cannot_be_scored_are_named(dots, tmp_path, capsys):
-    with pytest.raises(ValueError, match="penn-pose-stream: these weights tell actions from label"):
+    with pytest.raises(
+        ValueError, match="penn-pose-stream takes labelled poses and cannot see images"
+    ):
         evaluate_in_space(dots(1), "penn-pose-stream", tmp_path)
     sizes = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
     config = ModelConfig(**sizes, skeleton="lsp14")
     weights.save(pose_model(config), config, tmp_path / "lsp.h5")
-    with pytest.raises(ValueError, match=r"lsp\.h5: the network predicts .* lacks pelvis"):
+    with pytest.raises(ValueError, match=r"lsp\.h5: The network predicts .* lacks pelvis"):
         evaluate_in_space(dots(1), tmp_path / "lsp.h5", tmp_path)
     assert capsys.readouterr().out == ""
 

@@ -21,7 +21,7 @@ def perfect(dataset, skeleton="mpii16", blocks=1):
     joints = np.stack([convert(s.joints, s.skeleton, skeleton) for s in dataset])
     joints = np.repeat(joints[None], blocks, axis=0)
     names = tuple(sample.name for sample in dataset)
-    return Predictions(joints, np.ones(joints.shape[:3]), names, skeleton, views=1)
+    return Predictions(joints, np.ones(joints.shape[:3]), names, skeleton, crops_per_person=1)
 
 
 # --- scoring ---
@@ -37,7 +37,9 @@ def test_mpii_scores_agree_with_reference(golden, dots):
         dataset = dataset.changed(i, joints=true[i], head_size=reference["mpii_headsize"][i, 0])
     joints = np.stack([apply_affine(to_pixels, block[..., :2]) for block in reference["mpii_pred"]])
     names = tuple(sample.name for sample in dataset)
-    predictions = Predictions(joints, reference["mpii_pred"][..., 2], names, "pa16j", views=1)
+    predictions = Predictions(
+        joints, reference["mpii_pred"][..., 2], names, "pa16j", crops_per_person=1
+    )
     scores = score_mpii(predictions, dataset)
     totals = [block.total for block in scores.blocks]
     np.testing.assert_allclose(totals, 100 * reference["mpii_scores"], atol=1e-9)

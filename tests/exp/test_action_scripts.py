@@ -225,7 +225,6 @@ def test_a_video_is_annotated(film, clip_weights, tmp_path, capsys, run):
     out = tmp_path / "out.mp4"
     assert run("demo.py", film, "--weights", clip_weights, "--out", out) == 0
     printed = capsys.readouterr().out
-    assert "10/10" in printed
     assert str(out) in printed
     assert video_info(out).frames == 10
     numbers = json.loads(out.with_suffix(".json").read_text())
@@ -234,7 +233,8 @@ def test_a_video_is_annotated(film, clip_weights, tmp_path, capsys, run):
     box = ["--box", 10, 20, 90, 100, "--subsampling", 2]
     assert run("demo.py", film, "--weights", clip_weights, "--out", out, *box) == 0
     numbers = json.loads(out.with_suffix(".json").read_text())
-    assert {tuple(row["box"]) for row in numbers["frames"]} == {(0, 10, 100, 110)}
+    assert {tuple(row["box"]) for row in numbers["frames"]} == {(10, 20, 90, 100)}
+    assert {tuple(row["crop"]) for row in numbers["frames"]} == {(0, 10, 100, 110)}
 
 
 def test_a_video_is_annotated_in_bfloat16(film, clip_weights, tmp_path, monkeypatch, run):
@@ -260,7 +260,7 @@ def test_mistakes_with_videos_are_one_line(film, clip_weights, tmp_path, capsys,
         ((tmp_path / "gone.mp4", "--out", tmp_path / "o.mp4"), "does not exist"),
         ((empty, "--out", tmp_path / "o.mp4"), "is an empty file"),
         ((clip_weights, "--out", tmp_path / "o.mp4"), "holds no frames that can be decoded"),
-        ((film, "--out", tmp_path / "o.avi"), "ends in .mp4"),
+        ((film, "--out", tmp_path / "o.avi"), "must end in .mp4"),
         ((film, "--out", film), "is the video to be read"),
     ]
     for arguments, message in cases:

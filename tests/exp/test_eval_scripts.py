@@ -123,7 +123,7 @@ def test_a_network_without_the_joints_is_refused_before_the_work(drawn_mpii, tmp
     arguments = ["--data", drawn_mpii, "--weights", tmp_path / "lsp.h5", "--out", tmp_path / "out"]
     assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
     captured = capsys.readouterr()
-    assert "lsp.h5: the network predicts the skeleton 'lsp14', which lacks pelvis" in captured.err
+    assert "lsp.h5: The network predicts the skeleton 'lsp14', which lacks pelvis" in captured.err
     assert captured.out == ""
 
 
@@ -131,7 +131,7 @@ def test_a_network_of_labelled_poses_is_refused_before_the_work(drawn_mpii, tmp_
     arguments = ["--data", drawn_mpii, "--weights", "penn-pose-stream", "--out", tmp_path / "out"]
     assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
     captured = capsys.readouterr()
-    assert "penn-pose-stream: these weights tell actions from labelled poses" in captured.err
+    assert "penn-pose-stream takes labelled poses and cannot see images" in captured.err
     assert captured.out == ""
 
 

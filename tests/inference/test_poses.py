@@ -6,7 +6,7 @@ import pytest
 
 from deephar.data import InputSpec, crop_sample
 from deephar.inference import predict_poses
-from deephar.inference.poses import CROPS, merge_views
+from deephar.inference.poses import CROPS, merge_crops
 from deephar.skeletons import convert
 
 EVERY_KIND_OF_CROPS = pytest.mark.parametrize("crops", CROPS)
@@ -30,7 +30,7 @@ def test_multi_crop_averages_mirror_images_with_left_and_right_swapped(config, d
     predictions = predict_poses(reader(), config, dots(2), crops="multi")
     # The reader gives 1 in a crop and 0.5 in its mirror image.
     np.testing.assert_allclose(predictions.visibility, 0.75)
-    assert predictions.views == 10
+    assert predictions.crops_per_person == 10
 
 
 def test_flip_takes_the_window_and_its_mirror_image(config, dots, reader):
@@ -41,7 +41,7 @@ def test_flip_takes_the_window_and_its_mirror_image(config, dots, reader):
         return reader()(images)
 
     predictions = predict_poses(model, config, dots(1), crops="flip", batch_size=64)
-    assert predictions.views == 2
+    assert predictions.crops_per_person == 2
     (crops,) = seen
     np.testing.assert_array_equal(crops[1], crops[0][:, ::-1])
     single = predict_poses(reader(), config, dots(1))
@@ -55,19 +55,19 @@ def views_of_a_joint(*views):
 
 def test_views_that_agree_are_averaged():
     views = views_of_a_joint((10, 20, 0.9), (12, 20, 0.1))
-    np.testing.assert_allclose(merge_views(views, side=160)[0, 0], (11, 20, 0.5))
+    np.testing.assert_allclose(merge_crops(views, side=160)[0, 0], (11, 20, 0.5))
 
 
 def test_of_two_views_that_disagree_the_more_visible_one_counts():
     views = views_of_a_joint((10, 20, 0.3), (90, 20, 0.4))
-    np.testing.assert_allclose(merge_views(views, side=160)[0, 0], (90, 20, 0.4))
-    np.testing.assert_allclose(merge_views(views, side=16 * 81)[0, 0], (50, 20, 0.35))
+    np.testing.assert_allclose(merge_crops(views, side=160)[0, 0], (90, 20, 0.4))
+    np.testing.assert_allclose(merge_crops(views, side=16 * 81)[0, 0], (50, 20, 0.35))
 
 
 def test_many_views_outvote_one_and_joints_are_merged_one_by_one():
     one = views_of_a_joint((10, 20, 0.9), (90, 20, 0.5), (92, 20, 0.5), (94, 20, 0.5))
     other = views_of_a_joint((10, 20, 0.9), (11, 20, 0.5), (90, 20, 0.3), (13, 20, 0.5))
-    merged = merge_views(np.concatenate([one, other], axis=2), side=160)
+    merged = merge_crops(np.concatenate([one, other], axis=2), side=160)
     np.testing.assert_allclose(merged[0, :, 0], [92, 34 / 3])
 
 
@@ -115,7 +115,7 @@ def test_batches_change_nothing_and_have_one_size(config, dots, reader, crops):
 
     whole = predict_poses(network, config, dataset, crops=crops, batch_size=1000)
     parts = predict_poses(model, config, dataset, crops=crops, batch_size=3)
-    views = len(dataset) * whole.views
+    views = len(dataset) * whole.crops_per_person
     assert sizes == [3] * -(-views // 3)
     assert parts.names == whole.names
     np.testing.assert_allclose(parts.joints, whole.joints, rtol=0, atol=1e-3)
