@@ -72,6 +72,6 @@ setup(
         "cuda": ["tensorflow[and-cuda]>=2.18"],
         "jax": ["jax>=0.4.30"],
         "torch": ["torch>=2.4"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6"],
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6", "setuptools>=70.1"],
     },
 )

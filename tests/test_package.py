@@ -1,14 +1,44 @@
-"""What holds for the package as a whole."""
+"""What holds for the package as a whole: floors, signatures, speed of imports, messages."""
 
 import ast
+import graphlib
+import os
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "deephar"
+
+FLOORS = [
+    "skeletons geometry camera metrics files video visualize errors startup version",
+    "layers losses models",
+    "weights",
+    "data",
+    "inference",
+    "evaluation",
+    "training",
+    "cli",
+    "__main__",
+]
+"""From the bottom up: a module imports from its own floor and from those below."""
+
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
+
+FOREIGN = {("data", "models"), ("data", "weights")}
+"""What a room must not import, although it is below."""
+
+UNFINISHED = ("camera", "cli", "evaluation", "training")
+"""Rooms whose signatures are not clean yet."""
+
+UNFINISHED_IMPORTS = ("deephar.training.stages",)
+"""Modules that still import from above."""
+
+MODELS = ("layers", "losses", "metrics", "models")
+"""Their signatures follow Keras and the papers."""
 
 
 def imported_by(statement):
@@ -40,10 +70,162 @@ def test_reading_a_data_set_needs_no_network_library():
     assert not imported_by("from deephar.data import MPII, LSP") & {"keras", "tensorflow"}
 
 
+# --- messages of TensorFlow
+
+
+def errors_of(statements, **variables):
+    """Standard error of a fresh process in which the user has set nothing but these variables."""
+    unset = ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    result = subprocess.run(
+        [sys.executable, "-c", statements],
+        capture_output=True,
+        text=True,
+        env={**environment, **variables},
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stderr
+
+
+def test_a_prediction_prints_no_messages_of_tensorflow():
+    predict = (
+        "import numpy as np; from deephar import Predictor; "
+        "Predictor('vgg16-light')(np.zeros((64, 64, 3), np.uint8), box=(0, 0, 63, 63))"
+    )
+    assert errors_of(predict) == ""
+
+
+def test_messages_are_kept_if_the_user_has_set_a_level():
+    loud = "import os, deephar, keras; assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '0'"
+    assert "oneDNN" in errors_of(loud, TF_CPP_MIN_LOG_LEVEL="0", KERAS_BACKEND="tensorflow")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_log_lines_are_dropped_and_none_of_a_failed_import(tmp_path, fails):
+    (tmp_path / "tensorflow.py").write_text(
+        "import os, sys\n"
+        "os.write(2, b'I0000 00:00:1.2 3 port.cc:153] oneDNN custom operations are on.\\n')\n"
+        "print('a warning of Python', file=sys.stderr)\n" + ("1 / 0\n" if fails else "")
+    )
+    statements = (
+        "import deephar, contextlib\n"
+        "with contextlib.suppress(ZeroDivisionError):\n    import tensorflow"
+    )
+    lines = errors_of(statements, PYTHONPATH=f"{tmp_path}:{PACKAGE.parent}").splitlines()
+    assert "a warning of Python" in lines
+    assert len(lines) == 1 + fails
+
+
+# --- imports
+
+
+@cache
+def trees():
+    """Module name -> its syntax tree, of all modules of the package."""
+    modules = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        modules[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return modules
+
+
+def imports(nodes):
+    """Names of the modules that import statements among the nodes name."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in trees() else node.module
+
+
+def room(module):
+    """``"data"`` of ``"deephar.data.sets.mpii"``."""
+    return module.split(".")[1]
+
+
+def test_imports_only_run_down():
+    wrong = []
+    for module, tree in trees().items():
+        if module == "deephar":  # the public face, which nothing inside imports
+            continue
+        if module in UNFINISHED_IMPORTS:
+            continue
+        for name in set(imports(ast.walk(tree))):
+            if name.split(".")[0] == "deephar" and (
+                name == "deephar"
+                or FLOOR_OF[room(name)] > FLOOR_OF[room(module)]
+                or (room(module), room(name)) in FOREIGN
+            ):
+                wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+def test_no_imports_are_circular():
+    graph = {module: set(imports(tree.body)) & set(trees()) for module, tree in trees().items()}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        circle = error.args[1]
+        pytest.fail(" <- ".join(circle) if len(circle) > 2 else f"{circle[0]} imports itself")
+
+
+def test_arguments_are_parsed_only_in_cli():
+    users = {module for module, tree in trees().items() if "argparse" in imports(ast.walk(tree))}
+    assert {room(module) for module in users - set(UNFINISHED_IMPORTS)} == {"cli"}
+
+
 def test_tensorflow_is_never_imported_by_name():
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in getattr(node, "names", [])]
-            names += [getattr(node, "module", None) or ""]
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                assert not any(name.startswith("tensorflow") for name in names), path
+    for module, tree in trees().items():
+        roots = {name.split(".")[0] for name in imports(ast.walk(tree))}
+        assert "tensorflow" not in roots, module
+
+
+# --- signatures
+
+
+def public_functions(nodes, owner=""):
+    """(qualified name, node) of public functions, and of public methods of public classes."""
+    for node in nodes:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body, f"{owner}{node.name}.")
+        elif isinstance(node, ast.FunctionDef) and (
+            not node.name.startswith("_") or node.name in ("__init__", "__call__")
+        ):
+            yield owner + node.name, node
+
+
+def signature_faults(name, function):
+    """What is wrong with a signature, as texts."""
+    arguments = function.args
+    positional = arguments.posonlyargs + arguments.args
+    if "." in name and positional and positional[0].arg in ("self", "cls"):
+        positional = positional[1:]
+    parameters = positional + arguments.kwonlyargs
+    first_optional = len(positional) - len(arguments.defaults)
+    if len(parameters) > 7:
+        yield f"{name} has {len(parameters)} parameters"
+    for parameter in positional[max(2, first_optional) :]:
+        yield f"{name}: {parameter.arg} must be keyword-only"
+    yield from annotation_faults(name, function, parameters)
+
+
+def annotation_faults(name, function, parameters):
+    for parameter in parameters:
+        if parameter.annotation is None:
+            yield f"{name}: {parameter.arg} has no annotation"
+    if function.returns is None and not name.endswith("__init__"):
+        yield f"{name} has no return annotation"
+
+
+def test_public_functions_are_annotated_and_take_few_parameters():
+    faults = [
+        f"{module}: {fault}"
+        for module, tree in trees().items()
+        if module == "deephar" or room(module) not in (*MODELS, *UNFINISHED)
+        for name, function in public_functions(tree.body)
+        for fault in signature_faults(name, function)
+    ]
+    assert not faults, "\n".join(faults)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import keras
 
-import deephar
-from deephar import weights
+from deephar import version, weights
 
 _LIBRARIES = ("numpy", "cv2", "h5py", "scipy", "matplotlib")
 
@@ -28,7 +27,7 @@ def describe_installation() -> list[str]:
     backend = keras.backend.backend()
     versions = (f"{name} {importlib.import_module(name).__version__}" for name in _LIBRARIES)
     return [
-        f"deephar   {deephar.__version__}, in {Path(deephar.__file__).parent}",
+        f"deephar   {version.__version__}, in {Path(__file__).parents[1]}",
         f"Python    {platform.python_version()}, {platform.platform()}",
         f"Keras     {keras.__version__}, backend {backend} {_version(backend)}",
         f"devices   {', '.join(_devices())}",

@@ -76,10 +76,11 @@ def default_name() -> str:
         if entry.get("default"):
             return name
     known = ", ".join(sorted(entries)) or "none"
+    reason = _missing_index_hint() or f"{weights_folder() / INDEX} marks none as the default."
     raise FileNotFoundError(
-        f"{weights_folder() / INDEX} names no default weights (known names: {known}). Give a name "
-        "or the path of a weights file, for example --weights runs/mpii/best.h5, or in Python "
-        f'Predictor("runs/mpii/best.h5"). {_missing_index_hint()}'.rstrip()
+        f"There are no default weights (known names: {known}). Give a name or the path of a "
+        "weights file, for example --weights runs/mpii/best.h5, or in Python "
+        f'Predictor("runs/mpii/best.h5"). {reason}'
     )
 
 
@@ -156,11 +157,11 @@ def find(name: str | Path) -> Path:
     if str(name) in entries:
         return _listed_file(str(name), entries[str(name)])
     if not Path(name).is_file():
-        known = f"The known names are: {', '.join(sorted(entries))}." if entries else ""
-        raise FileNotFoundError(
-            f"{name} is neither a weights file nor a name in {weights_folder() / INDEX}. "
-            f"{_missing_index_hint() or known}".rstrip()
-        )
+        reason = _missing_index_hint()
+        if not reason:
+            known = ", ".join(sorted(entries)) or "none"
+            reason = f"{weights_folder() / INDEX} has these names: {known}."
+        raise FileNotFoundError(f"{name} is neither a weights file nor a known name. {reason}")
     return Path(name)
 
 

@@ -84,7 +84,7 @@ def test_help_names_all_commands_and_all_data_sets(capsys):
 def test_runs_as_a_module(tmp_path):
     result = run_module("inspect", tmp_path / "none.h5")
     assert result.returncode == 2
-    assert "none.h5 is neither a weights file nor a name" in result.stderr.splitlines()[-1]
+    assert "none.h5 is neither a weights file nor a known name" in result.stderr.splitlines()[-1]
 
 
 # --- inspect and convert

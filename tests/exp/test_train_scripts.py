@@ -118,7 +118,7 @@ def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path, ru
         (["--image-size", "100"], "image_size must be a multiple of 64"),
         (["--data", "nowhere"], "nowhere is not a folder"),
         (["--stem-weights", "nowhere.h5"], "nowhere.h5: no such file"),
-        (["--weights", "nowhere.h5"], "neither a weights file nor a name"),
+        (["--weights", "nowhere.h5"], "neither a weights file nor a known name"),
         (["--freeze-stem", "7"], "freeze_stem must be 0 to 5"),
         (["--resume"], "no run to --resume"),
         (["--shares", "lsp=4"], "shares must name the data sets mpii"),

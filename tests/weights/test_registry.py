@@ -35,7 +35,7 @@ def test_index_names_files_and_checks_their_content(saved, monkeypatch):
         file["block1_conv1/block1_conv1/bias:0"][0] += 1
     with pytest.raises(ValueError, match="its sha256 differs"):
         weights.load_model("small")
-    with pytest.raises(FileNotFoundError, match="known names are: small"):
+    with pytest.raises(FileNotFoundError, match=r"index\.json has these names: small"):
         weights.load_model("large")
 
 
@@ -198,3 +198,46 @@ def test_the_index_lists_networks_that_can_be_built():
     assert penn.pyramids_with_actions == (5, 6)
     smaller = replace(penn, num_pyramids=2, action_pyramids=(), pose_replica=False)
     assert smaller == VARIANTS["spnet-penn"]
+
+
+# ------------------------------------------------------------------ which folder, and what to do
+
+
+def test_weights_are_looked_for_in_three_places(tmp_path, monkeypatch):
+    monkeypatch.delenv("DEEPHAR_WEIGHTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    assert weights.weights_folder() == PROJECT / "weights"
+    (tmp_path / "weights" / "index.json").write_text("{}")
+    assert weights.weights_folder().resolve() == tmp_path / "weights"
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path / "mine"))
+    assert weights.weights_folder() == tmp_path / "mine"
+
+
+def test_a_path_wins_over_the_index(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path / "nowhere"))
+    assert weights.find(saved) == saved
+    with pytest.raises(FileNotFoundError, match=r"There are no default weights .*runs/mpii/best"):
+        weights.default_name()
+
+
+def test_a_file_of_the_users_index_is_theirs_to_put_back(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(saved.parent))
+    weights.register("small", saved, licence="none", default=True)
+    assert weights.default_name() == "small"
+    saved.unlink()
+    with pytest.raises(FileNotFoundError, match=r"model\.h5 is missing\. Put it back into "):
+        weights.find("small")
+
+
+def test_an_index_that_cannot_be_written_is_explained(saved, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(saved.parent))
+    (saved.parent / ".part.index.json").mkdir()  # where the new version would be written first
+    with pytest.raises(OSError, match=r"could not be written .* a folder of your own.*WEIGHTS"):
+        weights.register("small", saved, licence="none")
+
+
+def test_only_files_of_the_folder_can_be_listed(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path / "mine"))
+    with pytest.raises(ValueError, match=r"model\.h5 is not in .*mine.*Move it there"):
+        weights.register("small", saved, licence="none")
