@@ -10,6 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+BOX_MARGIN = 1.25
+"""Side of a person's window divided by the longer side of the box."""
+
 
 def box_around(points: ArrayLike, margin: float = 1.0, *, square: bool = False) -> np.ndarray:
     """Bounding box of the known points, enlarged about its centre.
@@ -20,7 +23,7 @@ def box_around(points: ArrayLike, margin: float = 1.0, *, square: bool = False) 
         square: whether to enlarge the shorter side to the longer one.
 
     Returns:
-        Box (4,), pixels. Of a single point, an empty one.
+        Box (4,), pixels; empty if only one point is known.
 
     Raises:
         ValueError: no point is known, the shape is wrong, or the margin is not positive.
@@ -35,7 +38,7 @@ def box_around(points: ArrayLike, margin: float = 1.0, *, square: bool = False) 
     points = points.reshape(-1, 2)
     known = points[np.isfinite(points).all(axis=1)]
     if len(known) == 0:
-        raise ValueError("There is no box around points of which none is known (all are NaN).")
+        raise ValueError("There is no box around points if none is known (all are NaN).")
     low, high = known.min(axis=0), known.max(axis=0)
     half = margin * (high - low) / 2
     if square:
@@ -59,7 +62,7 @@ def box_center_size(box: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return (box[:2] + box[2:]) / 2, box[2:] - box[:2]
 
 
-def square_window(box: ArrayLike, margin: float = 1.25) -> tuple[np.ndarray, float]:
+def square_window(box: ArrayLike, margin: float = BOX_MARGIN) -> tuple[np.ndarray, float]:
     """The square to crop for a person's box.
 
     Args:
@@ -102,7 +105,7 @@ def union_of_boxes(boxes: ArrayLike) -> np.ndarray:
         raise ValueError(f"Boxes must have the shape (N, 4), got {boxes.shape}.")
     known = boxes[np.isfinite(boxes).all(axis=1)]
     if len(known) == 0:
-        raise ValueError("There is no union of boxes of which none is known (all are NaN).")
+        raise ValueError("There is no union of boxes if none is known (all are NaN).")
     return np.concatenate([known[:, :2].min(axis=0), known[:, 2:].max(axis=0)])
 
 
@@ -123,17 +126,17 @@ def crop_affine(
     angle: float = 0.0,
     flip: bool = False,
 ) -> np.ndarray:
-    """Map from image pixels to the unit crop of a window, rotated and mirrored if wanted.
+    """Map from image pixels to the unit crop of a window, optionally rotated and mirrored.
 
-    The window is centred at `center`, which goes to (0.5, 0.5). In the crop, the picture appears
+    The window is centred at `center`, which is mapped to (0.5, 0.5). In the crop, the picture is
     rotated by `angle`, and then, with `flip`, mirrored left to right.
 
     Args:
         center: (2,), pixels.
         side: side of the square window, or its (width, height), pixels of the image.
         angle: degrees, counter-clockwise as seen on the screen.
-        flip: whether to mirror the crop, u -> 1 - u. The joints' names need a flip of their own
-            (`Skeleton.flip`).
+        flip: whether to mirror the crop, u -> 1 - u. The joints must then be reordered with
+            `Skeleton.flip`.
 
     Returns:
         Affine map (3, 3).
@@ -166,7 +169,7 @@ def crop_affine(
 
 
 def apply_affine(matrix: ArrayLike, points: ArrayLike) -> np.ndarray:
-    """Points seen through an affine map.
+    """Points mapped by an affine map.
 
     Args:
         matrix: (3, 3), or a stack (..., 3, 3), one matrix for each (joints, 2) of `points`.
@@ -189,7 +192,7 @@ def apply_affine(matrix: ArrayLike, points: ArrayLike) -> np.ndarray:
 
 
 def invert_affine(matrix: ArrayLike) -> np.ndarray:
-    """The map back: ``apply_affine(invert_affine(m), apply_affine(m, p))`` is `p`.
+    """The inverse map: ``apply_affine(invert_affine(m), apply_affine(m, p))`` is `p`.
 
     Args:
         matrix: (3, 3), or a stack (..., 3, 3).
@@ -216,7 +219,7 @@ def invert_affine(matrix: ArrayLike) -> np.ndarray:
 
 
 def warp_matrix(affine: ArrayLike, image_size: int) -> np.ndarray:
-    """Map from image pixels to the pixels of a crop, as image warping functions want it.
+    """Map from image pixels to the pixels of a crop, for image warping functions.
 
     Crop pixel i has its centre at (i + 0.5) / image_size of the unit crop.
 
@@ -255,7 +258,3 @@ def _check_positive(name: str, value: float | Sequence[float]) -> None:
     values = np.asarray(value, float)
     if not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"The {name} must be finite and greater than 0, got {value}.")
-
-
-BOX_MARGIN = 1.25
-"""Side of a person's window divided by the longer side of the box."""

@@ -24,7 +24,7 @@ def random_crops(number):
         yield center, side, rng.uniform(-180, 180), bool(rng.integers(2))
 
 
-def test_points_through_a_map_and_back_are_accurate_to_a_millionth_of_a_pixel():
+def test_a_map_and_back_is_accurate_to_a_millionth_of_a_pixel():
     points = np.random.default_rng(1).uniform(-4000, 4000, (50, 2))
     for center, side, angle, flip in random_crops(200):
         matrix = crop_affine(center, side, angle=angle, flip=flip)
@@ -53,7 +53,7 @@ def test_flip_mirrors_the_crop_after_the_rotation():
         np.testing.assert_allclose(flipped, plain * (-1, 1) + (1, 0), atol=1e-9)
 
 
-def test_warp_matrix_puts_pixel_centres_where_a_crop_of_whole_pixels_has_them():
+def test_warp_matrix_keeps_pixel_centres_of_a_crop_of_whole_pixels():
     # Pixels 10..13 x 20..23 cropped as they are: their edges are half a pixel further out.
     crop = crop_affine(center=(11.5, 21.5), side=4)
     np.testing.assert_allclose(warp_matrix(crop, 4), [[1, 0, -10], [0, 1, -20], [0, 0, 1]])

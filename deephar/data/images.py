@@ -21,15 +21,16 @@ _REMEDY = (
 )
 
 
-def load_image(image: str | np.ndarray) -> np.ndarray:
-    """The pixels of an image, as they are stored in the file.
+def load_image(image: str | np.ndarray, *, upright: bool = False) -> np.ndarray:
+    """The pixels of an image.
 
-    An orientation in the EXIF data is *not* applied: the annotations of the data sets refer to the
+    By default as they are stored in the file, because the annotations of the data sets refer to the
     stored pixels (MATLAB, with which they were made, and most loaders ignore EXIF).
 
     Args:
         image: path of a file (JPEG, PNG and what else OpenCV reads), or an array (H, W),
             (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16, RGB(A).
+        upright: whether to turn the image of a file as its EXIF data say.
 
     Returns:
         uint8 (H, W, 3), RGB. Grey is repeated, transparency is dropped, 16 bits are divided by 257.
@@ -38,7 +39,7 @@ def load_image(image: str | np.ndarray) -> np.ndarray:
         FileNotFoundError: the file does not exist.
         ValueError: the file is truncated or no image, or the array is none of the above.
     """
-    return _open(image).pixels
+    return _open(image, upright=upright).pixels
 
 
 def crop_image(image: str | np.ndarray, affine: np.ndarray, image_size: int) -> np.ndarray:
@@ -115,7 +116,7 @@ def _warp(picture, affine, image_size):
     )
 
 
-def _open(image, shrinkage=1.0):
+def _open(image, shrinkage=1.0, upright=False):
     """Image as a `_Picture`, shrunk by at most `shrinkage`.
 
     The warp interpolates between four pixels, so more than two image pixels to a crop pixel would
@@ -126,7 +127,7 @@ def _open(image, shrinkage=1.0):
         pixels, factor = _as_rgb8(image, "the array"), 1
         height, width = pixels.shape[:2]
     else:
-        pixels, (width, height), factor = _decode(image, shrinkage)
+        pixels, (width, height), factor = _decode(image, shrinkage, upright)
     factors = (float(factor), float(factor))
     rest = int(shrinkage * _ROUNDING / factor)
     if rest >= 2:
@@ -137,7 +138,7 @@ def _open(image, shrinkage=1.0):
     return _Picture(pixels, width, height, factors)
 
 
-def _decode(path, shrinkage):
+def _decode(path, shrinkage, upright):
     """uint8 RGB pixels of a file, (width, height) of the full image, full size / decoded size."""
     try:
         with open(path, "rb") as file:
@@ -155,12 +156,17 @@ def _decode(path, shrinkage):
         factor, flags = _JPEG_MODES[min(3, max(0, int(np.log2(max(shrinkage * _ROUNDING, 1)))))]
     elif content.startswith(b"\x89PNG") and b"IEND" not in content:
         raise ValueError(f"The image {path} is truncated. {_REMEDY}")
+    turned = upright and b"Exif\0\0" in content[: 1 << 16]
+    if turned:
+        factor, flags = 1, cv2.IMREAD_COLOR
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         pixels = None
     if pixels is None:
         raise ValueError(f"The image {path} is no image, or damaged. {_REMEDY}")
+    if turned:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), pixels.shape[1::-1], factor
     if jpeg:
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), size, factor
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
@@ -169,8 +175,7 @@ def _decode(path, shrinkage):
     return pixels, pixels.shape[1::-1], 1
 
 
-# The annotations refer to the stored pixels, so EXIF orientation is ignored (IMREAD_UNCHANGED,
-# which other formats are read with, ignores it too).
+# They ignore the EXIF orientation (so does IMREAD_UNCHANGED, which reads other formats).
 _JPEG_MODES = tuple(
     (factor, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     for factor, mode in (

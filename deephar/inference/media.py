@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Sized
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from deephar.data.images import load_image
@@ -32,7 +31,7 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
     if not isinstance(image, str | os.PathLike):
         raise ValueError(f"A picture must be an array or the path of a file, got {image!r}.")
     try:
-        pixels = load_image(image)
+        return load_image(image, upright=True)
     except FileNotFoundError:
         raise FileNotFoundError(f"{image} does not exist. Give the path of a picture.") from None
     except ValueError as error:  # its advice is for data sets
@@ -40,11 +39,6 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
             f"{image} cannot be read as a picture: it is not in a format that OpenCV reads, such "
             "as JPEG or PNG, or truncated, or you may not read it. Save or fetch it again."
         ) from error
-    with open(image, "rb") as file:
-        has_exif = b"Exif\0\0" in file.read(1 << 16)
-    if has_exif:  # `load_image` ignores the orientation, this does not
-        pixels = cv2.cvtColor(cv2.imread(str(image), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    return pixels
 
 
 class Footage(NamedTuple):
