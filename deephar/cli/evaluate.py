@@ -1,6 +1,5 @@
 """Evaluation as the arguments of a script say."""
 
-import functools
 import json
 import shlex
 
@@ -11,21 +10,19 @@ def evaluate_network(args, dataset, score, command):
     Args:
         args: of a parser with ``add_evaluation_arguments``.
         dataset: the data set.
-        score: ``score_mpii`` or ``score_lsp``; None for errors in space, in mm.
+        score: ``score_mpii`` or another score of ``deephar.evaluation``.
         command: the command line as a list, kept in results.json.
     """
-    from deephar.evaluation import evaluate_and_report, evaluate_in_space
+    from deephar.data.samples import limited
+    from deephar.evaluation import evaluate_poses
 
-    evaluate = evaluate_in_space
-    if score is not None:
-        evaluate = functools.partial(evaluate_and_report, score=score)
-    evaluate(
-        dataset,
-        weights_name=args.weights,
-        folder=args.out,
+    evaluate_poses(
+        args.weights,
+        limited(dataset, args.limit, "persons"),
+        score=score,
+        out=args.out,
         crops=args.crops,
         batch_size=args.batch_size,
-        limit=args.limit,
         save_predictions_to=args.save_predictions,
         command=shlex.join(["python", *command]),
     )
@@ -69,19 +66,20 @@ def evaluate_action_network(args, name, dataset, command):
     Raises:
         FileNotFoundError, ValueError: as ``evaluate_actions``.
     """
+    from deephar import weights
+    from deephar.data.samples import limited
     from deephar.evaluation import evaluate_actions
+    from deephar.inference.actions import ActionProtocol, trained_subsampling
 
+    subsampling = args.subsampling
+    if subsampling is None:
+        subsampling = trained_subsampling(weights.read_facts(weights.find(name)))
     evaluate_actions(
-        dataset,
         name,
-        args.out,
-        clips=args.clips,
-        mirror=args.mirror,
-        boxes=args.boxes,
-        subsampling=args.subsampling,
-        num_frames=args.frames,
+        limited(dataset, args.limit, "videos", spread=True),
+        out=args.out,
+        protocol=ActionProtocol(args.clips, args.mirror, args.boxes, subsampling, args.frames),
         batch_size=args.batch_size,
-        limit=args.limit,
         command=shlex.join(["python", *command]),
     )
 

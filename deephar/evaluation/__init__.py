@@ -2,26 +2,29 @@
 
 Poses of persons in images:
 
-model, config = deephar.weights.load_model("vgg16-medium")
-dataset = deephar.data.MPII("datasets/MPII", split="valid")
-predictions = predict_poses(model, config, dataset, crops="flip")
-scores = score_mpii(predictions, dataset)
-print_table(scores)
-scores.answer.total, scores.answer.per_group["Wrist"]
+    dataset = deephar.data.MPII("datasets/MPII", split="valid")
+    evaluate_poses("vgg16-medium", dataset, score=score_mpii, out="runs/eval")
+
+or step by step:
+
+    model, config = deephar.weights.load_model("vgg16-medium")
+    predictions = deephar.inference.predict_poses(model, config, dataset, crops="flip")
+    scores = score_mpii(predictions, dataset)
+    print_table(scores)
+    scores.answer.total, scores.answer.per_group["Wrist"]
 
 Actions of persons in videos, and their poses along the way:
 
-dataset = deephar.data.PennAction("datasets/PennAction", split="test")
-protocol = ActionProtocol(clips="multi", mirror=True)
-predictions = predict_actions(model, config, dataset, protocol=protocol)
-scores = score_actions(predictions, dataset)
-print(format_actions(scores))
-scores.answer.total, scores.confusion
+    dataset = deephar.data.PennAction("datasets/PennAction", split="test")
+    protocol = ActionProtocol(clips="multi", mirror=True)
+    evaluate_actions("runs/penn/action/best.h5", dataset, out="runs/eval", protocol=protocol)
+
+or step by step with `deephar.inference.predict_actions` and `score_actions`.
 """
 
 from deephar.evaluation.action import ActionScores, score_actions
-from deephar.evaluation.evaluate import evaluate_actions, evaluate_and_report, evaluate_in_space
-from deephar.evaluation.figures import save_action_figures, save_figures
+from deephar.evaluation.evaluate import evaluate_actions, evaluate_poses
+from deephar.evaluation.figures import save_figures
 from deephar.evaluation.pose import (
     DepthScores,
     PoseScores,
@@ -31,33 +34,18 @@ from deephar.evaluation.pose import (
     score_pckh,
     score_penn,
 )
-from deephar.evaluation.results import (
-    write_action_results,
-    write_results,
-    write_space_results,
-    write_videos,
-)
+from deephar.evaluation.results import write_results, write_videos
 from deephar.evaluation.saved import save_predictions
-from deephar.evaluation.tables import (
-    format_actions,
-    format_space,
-    format_table,
-    print_table,
-    table_lines,
-)
+from deephar.evaluation.tables import format_table, print_table, table_lines
 
 __all__ = [
     "ActionScores",
     "DepthScores",
     "PoseScores",
     "evaluate_actions",
-    "evaluate_and_report",
-    "evaluate_in_space",
-    "format_actions",
-    "format_space",
+    "evaluate_poses",
     "format_table",
     "print_table",
-    "save_action_figures",
     "save_figures",
     "save_predictions",
     "score_actions",
@@ -67,8 +55,6 @@ __all__ = [
     "score_pckh",
     "score_penn",
     "table_lines",
-    "write_action_results",
     "write_results",
-    "write_space_results",
     "write_videos",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,136 +12,244 @@ from deephar import visualize
 from deephar.data.crops import crop_sample
 from deephar.data.images import load_image
 from deephar.data.inputs import InputSpec
-from deephar.evaluation.pose import in_skeleton, poses_in_space
-from deephar.evaluation.tables import (
-    person_warning,
+from deephar.data.samples import Sample, Video
+from deephar.evaluation.action import ActionScores
+from deephar.evaluation.pose import (
+    DepthScores,
+    PoseScores,
+    joints_in_skeleton,
+    poses_relative_to_root,
 )
+from deephar.evaluation.scores import Scores
+from deephar.evaluation.tables import block_names
 from deephar.files import replacing
 from deephar.geometry import apply_affine, warp_matrix
 from deephar.skeletons import get_skeleton
 
-# --------------------------------------------------------------------------------------- figures
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-_SHEET_COLUMNS = 6
-_SPACE_COLUMNS = 2  # of the sheet of poses in space, whose pictures are three times as wide
-_SHEET_IMAGE = 320  # pixels
+_PICTURE_SIZE = 320  # pixels
+_COLUMNS = 6
+_COLUMNS_IN_SPACE = 2  # pictures of poses in space are three times as wide
+_NUM_VIDEOS = 12  # at most, in videos.png
 
 
-def save_figures(folder, scores, predictions, dataset):
-    """Writes curve.png, joints.png and persons.png, with 3D scores poses_3d.png; needs no display.
+def save_figures(
+    folder: str | Path, scores: Scores, dataset: Sequence[Sample] | Sequence[Video]
+) -> list[Path]:
+    """Writes the figures of an evaluation as PNG files; needs no display.
+
+    Of `PoseScores` curve.png, joints.png and persons.png; of `DepthScores`, also along with the
+    former, poses_3d.png; of `ActionScores` confusion.png, actions.png and, of a network that
+    predicts poses, videos.png.
 
     Args:
         folder: where they go.
-        scores: `PoseScores`.
-        predictions: the `Predictions` they belong to.
-        dataset: the data set, for the images.
+        scores: `PoseScores`, `DepthScores` or `ActionScores`.
+        dataset: the data set that was scored, for its images.
 
     Returns:
         The paths.
+
+    Raises:
+        OSError: a file cannot be written.
     """
-    figures = {
-        "curve.png": plot_score_curve(scores),
-        "joints.png": plot_joint_scores(scores),
-        "persons.png": plot_persons(scores, predictions, dataset),
-    }
-    if scores.depth is not None:
-        figures["poses_3d.png"] = plot_poses_3d(scores.depth, predictions, dataset)
     paths = []
-    for name, figure in figures.items():
+    for name, figure in _figures(scores, dataset).items():
         paths.append(Path(folder) / name)
         with replacing(paths[-1]) as part:
             figure.savefig(part)
     return paths
 
 
-def plot_score_curve(scores):
-    """Score against threshold, one line a prediction block; returns a Matplotlib figure."""
-    last = len(scores.curves)
-    labels = [f"block {n}" if n < last else f"block {n} (answer)" for n in range(1, last + 1)]
+def _figures(scores, dataset):
+    if isinstance(scores, ActionScores):
+        figures = {
+            "confusion.png": plot_confusion(scores),
+            "actions.png": plot_action_scores(scores),
+        }
+        if scores.predictions.poses is not None:
+            figures["videos.png"] = plot_videos(scores, dataset)
+        return figures
+    if isinstance(scores, DepthScores):
+        return {"poses_3d.png": plot_poses_3d(scores, dataset)}
+    figures = {
+        "curve.png": plot_score_curve(scores),
+        "joints.png": plot_joint_scores(scores),
+        "persons.png": plot_persons(scores, dataset),
+    }
+    return figures if scores.depth is None else figures | _figures(scores.depth, dataset)
+
+
+# ------------------------------------------------------------------------------ poses in images
+
+
+def plot_score_curve(scores: PoseScores) -> Figure:
+    """Score against threshold, one line per prediction block."""
+    labels = [f"block {name}" for name in block_names(len(scores.curves))]
     return visualize.plot_curves(
         dict(zip(labels, scores.curves, strict=True)),
-        title=_figure_title(scores),
+        title=_pose_title(scores),
         xlabel=f"threshold, in units of the {scores.unit}",
         ylabel=f"{scores.measure} (%)",
         marks=(scores.strict_threshold, scores.threshold),
     )
 
 
-def plot_joint_scores(scores):
-    """The last block's score of each joint as bars; returns a Matplotlib figure."""
+def plot_joint_scores(scores: PoseScores) -> Figure:
+    """The last block's score of each joint as bars."""
     skeleton, answer = get_skeleton(scores.skeleton), scores.answer
     names = [name for group in skeleton.groups.values() for name in group]
     order = [skeleton.index(name) for name in names]
     return visualize.plot_bars(
-        [name.replace("_", " ") for name in names],
+        list(map(_in_words, names)),
         answer.per_joint[order],
-        title=_figure_title(scores),
+        title=_pose_title(scores),
         ylabel=f"{scores.measure}@{scores.threshold:g} (%)",
         counts=answer.counts[order],
         mean=answer.total,
     )
 
 
-def plot_persons(scores, predictions, dataset):
-    """Contact sheet of the best, median and worst persons; returns a Matplotlib figure.
+def plot_persons(scores: PoseScores, dataset: Sequence[Sample]) -> Figure:
+    """Contact sheet of the best, median and worst persons.
 
     Each picture is what the network sees, with the last block's pose in colours and the true pose
-    as broken white lines; above it the person's score and name.
+    as dashed white lines. Its title is the person's score and name.
+
+    Args:
+        scores: `PoseScores`.
+        dataset: the data set that was scored.
     """
-    person_scores = scores.person_scores
+    person_scores, names = scores.person_scores, scores.predictions.names
     mean_distances = np.nanmean(np.where(np.isnan(person_scores)[:, None], 0, scores.distances), 1)
     ranked = np.lexsort((mean_distances, -person_scores))
     ranked = [person for person in ranked if np.isfinite(person_scores[person])]
-    rows, columns = _best_median_worst(ranked, _SHEET_COLUMNS)
+    rows, columns = _best_median_worst(ranked, _COLUMNS)
     persons = [person for row in rows.values() for person in row]
-    predicted = in_skeleton(predictions, scores.skeleton)[-1]
+    predicted = joints_in_skeleton(scores.predictions, scores.skeleton)[-1]
     return visualize.contact_sheet(
         [_person_picture(dataset[person], predicted[person]) for person in persons],
-        [f"{person_scores[person]:.0f} %   {predictions.names[person]}" for person in persons],
+        [f"{person_scores[person]:.0f} %   {names[person]}" for person in persons],
         columns=columns,
         row_titles=list(rows),
-        title=f"{_figure_title(scores)}\npredicted pose: orange = right, blue = left; "
+        title=f"{_pose_title(scores)}\npredicted pose: orange = right, blue = left; "
         "true pose: broken white lines",
     )
 
 
-def plot_poses_3d(depth, predictions, dataset):
-    """Contact sheet of the best, median and worst poses in space; returns a Matplotlib figure.
+def _pose_title(scores):
+    return _title(scores, f"{scores.measure}@{scores.threshold:g} {scores.answer.total:.1f}")
 
-    Of each person what the network sees, with poses as in `plot_persons`, and the last block's pose
-    in space from the front and from the side, over the true one in grey; above it the person's
-    MPJPE and name.
+
+# ------------------------------------------------------------------------------- poses in space
+
+
+def plot_poses_3d(scores: DepthScores, dataset: Sequence[Sample]) -> Figure:
+    """Contact sheet of the best, median and worst poses in space.
+
+    Beside the picture of `plot_persons`, the last block's pose in space from the front and from the
+    side, over the true one in grey. The title is the person's MPJPE and name.
 
     Args:
-        depth: `DepthScores`.
-        predictions: the `Predictions` they belong to.
-        dataset: the data set.
+        scores: `DepthScores`.
+        dataset: the data set that was scored.
     """
-    found, true, persons = poses_in_space(predictions, dataset)
+    predictions, skeleton = scores.predictions, scores.skeleton
+    found, true, persons = poses_relative_to_root(predictions, dataset)
     found = found[-1]
     errors = np.linalg.norm(found - true, axis=-1)
     labelled = np.isfinite(errors)
     counts = labelled.sum(axis=1)
     errors = np.where(labelled, errors, 0).sum(axis=1) / np.maximum(counts, 1)
     ranked = [row for row in np.argsort(errors, kind="stable") if counts[row]]
-    rows, columns = _best_median_worst(ranked, _SPACE_COLUMNS)
-    predicted = in_skeleton(predictions, depth.skeleton)[-1]
+    rows, columns = _best_median_worst(ranked, _COLUMNS_IN_SPACE)
+    joints = joints_in_skeleton(predictions, skeleton)[-1]
     images, titles = [], []
     for row in (row for group in rows.values() for row in group):
-        sample, name = dataset[persons[row]], predictions.names[persons[row]]
-        picture = _person_picture(sample, predicted[persons[row]])
-        views = visualize.draw_views(found[row], depth.skeleton, true=true[row], size=_SHEET_IMAGE)
+        person = persons[row]
+        picture = _person_picture(dataset[person], joints[person])
+        views = visualize.draw_views(found[row], skeleton, true=true[row], size=_PICTURE_SIZE)
         images.append(np.concatenate([picture, views], axis=1))
-        titles.append(f"{errors[row]:.0f} mm   {name}")
+        titles.append(f"{errors[row]:.0f} mm   {predictions.names[person]}")
     return visualize.contact_sheet(
         images,
         titles,
         columns=columns,
         row_titles=list(rows),
-        title=f"{depth.data}: MPJPE {depth.blocks[-1].total:.0f} mm{_part_note(depth)}\n"
+        title=f"{_title(scores, f'MPJPE {scores.blocks[-1].total:.0f} mm')}\n"
         "predicted pose: orange = right, blue = left; true pose: broken white lines, grey in space",
         size=5.0,
     )
+
+
+# -------------------------------------------------------------------------------------- actions
+
+
+def plot_confusion(scores: ActionScores) -> Figure:
+    """Videos by true action and the last block's answer."""
+    names = list(map(_in_words, scores.actions))
+    return visualize.plot_confusion(scores.confusion, names, title=_action_title(scores))
+
+
+def plot_action_scores(scores: ActionScores) -> Figure:
+    """The last block's accuracy of each action as bars."""
+    return visualize.plot_bars(
+        list(map(_in_words, scores.actions)),
+        np.array([scores.answer.per_group[action] for action in scores.actions]),
+        title=_action_title(scores),
+        ylabel="accuracy (%)",
+        counts=scores.confusion.sum(axis=1),
+        mean=scores.answer.total,
+    )
+
+
+def plot_videos(scores: ActionScores, dataset: Sequence[Video]) -> Figure:
+    """Contact sheet of a frame of some videos with the last block's pose and answer.
+
+    Args:
+        scores: `ActionScores` of a network that predicts poses.
+        dataset: the data set that was scored.
+    """
+    predictions, poses = scores.predictions, scores.predictions.poses
+    shown = np.linspace(0, len(dataset) - 1, min(_NUM_VIDEOS, len(dataset))).astype(int)
+    images, titles = [], []
+    for number in shown:
+        rows = np.flatnonzero(predictions.frames[:, 0] == number)
+        row = rows[len(rows) // 2]
+        image = load_image(dataset[number].frames[predictions.frames[row, 1]])
+        images.append(
+            visualize.draw_skeleton(
+                image,
+                poses.joints[-1, row],
+                poses.skeleton,
+                visibility=poses.visibility[-1, row],
+            )
+        )
+        answer, label = predictions.scores[-1, number].argmax(), predictions.labels[number]
+        names = [_in_words(scores.actions[index]) for index in (answer, label)]
+        titles.append(names[0] if answer == label else f"{names[0]}? {names[1]}!")
+    title = f"{scores.data}: predicted pose and action (?: wrong, !: right)"
+    return visualize.contact_sheet(images, titles, columns=_COLUMNS, title=title, size=1.6)
+
+
+def _action_title(scores):
+    return _title(scores, f"accuracy {scores.answer.total:.1f} %")
+
+
+# ---------------------------------------------------------------------------------------- parts
+
+
+def _title(scores, result):
+    title = f"{scores.data}: {result}"
+    if scores.warning:
+        title += f" (only {scores.num_scored} of {scores.num_in_split} {scores.items})"
+    return title
+
+
+def _in_words(name):
+    return name.replace("_", " ")
 
 
 def _best_median_worst(ranked, most):
@@ -155,97 +265,16 @@ def _best_median_worst(ranked, most):
 
 
 def _person_picture(sample, predicted):
-    crop = crop_sample(sample, InputSpec(_SHEET_IMAGE, sample.skeleton))
+    """What the network sees of a person, with the predicted and the true pose."""
+    crop = crop_sample(sample, InputSpec(_PICTURE_SIZE, sample.skeleton))
     image = np.rint((crop.image + 1) * 127.5).clip(0, 255).astype(np.uint8)
-    to_crop = warp_matrix(crop.affine, _SHEET_IMAGE)
+    to_crop = warp_matrix(crop.affine, _PICTURE_SIZE)
     image = visualize.draw_skeleton(image, apply_affine(to_crop, predicted), sample.skeleton)
-    true = apply_affine(to_crop, sample.joints)
     return visualize.draw_skeleton(
-        image, true, sample.skeleton, colour=(255, 255, 255), width=1, dashed=True
+        image,
+        apply_affine(to_crop, sample.joints),
+        sample.skeleton,
+        colour=(255, 255, 255),
+        width=1,
+        dashed=True,
     )
-
-
-def _figure_title(scores):
-    title = f"{scores.data}: {scores.measure}@{scores.threshold:g} {scores.answer.total:.1f}"
-    return title + _part_note(scores)
-
-
-def _part_note(scores):
-    """A note for a title that not all were scored; "" if they were."""
-    if not person_warning(scores):
-        return ""
-    return f" (only {scores.persons} of {scores.persons_in_split} persons)"
-
-
-_SHEET_VIDEOS = 12  # in videos.png
-
-
-def save_action_figures(folder, scores, dataset):
-    """Writes confusion.png, actions.png and videos.png; needs no display.
-
-    Args:
-        folder: where they go.
-        scores: `ActionScores`.
-        dataset: the data set, for the frames in videos.png (not written for networks that take
-            poses).
-
-    Returns:
-        The paths.
-    """
-    title = f"{scores.data}: accuracy {scores.answer.total:.1f} %"
-    if scores.videos != scores.videos_in_split:
-        title += f" (only {scores.videos} of {scores.videos_in_split} videos)"
-    names = [action.replace("_", " ") for action in scores.actions]
-    values = np.array([scores.answer.per_group[action] for action in scores.actions])
-    figures = {
-        "confusion.png": visualize.plot_confusion(scores.confusion, names, title=title),
-        "actions.png": visualize.plot_bars(
-            names,
-            values,
-            title=title,
-            ylabel="accuracy (%)",
-            counts=scores.confusion.sum(axis=1),
-            mean=scores.answer.total,
-        ),
-    }
-    if scores.predictions.poses is not None:
-        figures["videos.png"] = plot_videos(scores, dataset)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(Path(folder) / name)
-        with replacing(paths[-1]) as part:
-            figure.savefig(part)
-    return paths
-
-
-def plot_videos(scores, dataset):
-    """Contact sheet of a frame of some videos with the last block's pose and answer.
-
-    Args:
-        scores: `ActionScores` of a network that predicts poses.
-        dataset: the data set.
-
-    Returns:
-        A Matplotlib figure.
-    """
-    found = scores.predictions
-    shown = np.linspace(0, len(dataset) - 1, min(_SHEET_VIDEOS, len(dataset))).astype(int)
-    images, titles = [], []
-    for number in shown:
-        rows = np.flatnonzero(found.frames[:, 0] == number)
-        row = rows[len(rows) // 2]
-        image = load_image(dataset[number].frames[found.frames[row, 1]])
-        poses = found.poses
-        images.append(
-            visualize.draw_skeleton(
-                image,
-                poses.joints[-1, row],
-                poses.skeleton,
-                visibility=poses.visibility[-1, row],
-            )
-        )
-        answer, label = found.scores[-1, number].argmax(), found.labels[number]
-        names = [found.actions[index].replace("_", " ") for index in (answer, label)]
-        titles.append(names[0] if answer == label else f"{names[0]}? {names[1]}!")
-    title = f"{scores.data}: predicted pose and action (?: wrong, !: right)"
-    return visualize.contact_sheet(images, titles, columns=6, title=title, size=1.6)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from deephar.data.samples import Sample
 from deephar.data.targets import depth_mm
-from deephar.evaluation.pose import in_skeleton
+from deephar.evaluation.pose import joints_in_skeleton
 from deephar.files import replacing, writing_h5
+from deephar.inference.poses import Predictions
 from deephar.skeletons import convert, get_skeleton
 
-# ----------------------------------------------------------------------------------- predictions
-
-# What the published annotation of a data set calls the centre of the top left pixel. Predictions
-# are saved like the annotation, so that an evaluation program may compare the two as they are.
+# Coordinate of the centre of the top left pixel in the published annotation of a data set.
+# Predictions follow the annotation, so that an evaluation program can compare the two directly.
 _PIXEL_ORIGIN = {"mpii16": 1, "lsp14": 0, "penn13": 1}
 
 
-def save_predictions(path, predictions, dataset):
+def save_predictions(path: str | Path, predictions: Predictions, dataset: Sequence[Sample]) -> Path:
     """Writes the last block's predictions in the form that public evaluation programs read.
 
-    One row a person, in the order of the data set (of its annotation file):
+    One row per person, in the order of the data set (of its annotation file):
 
     - ``preds`` (N, J, 2), float64: x and y in pixels of the original image, joints in the order of
       the data set (MPII: 16, LSP: 14), in the convention of its published annotation: for MPII the
@@ -53,19 +54,20 @@ def save_predictions(path, predictions, dataset):
         OSError: the file cannot be written.
     """
     _check_suffix(path)
-    samples = [dataset[i] for i in range(len(dataset))]
-    skeleton = get_skeleton(samples[0].skeleton)
+    skeleton = get_skeleton(dataset.skeleton)
     origin = _PIXEL_ORIGIN.get(skeleton.name, 0)
-    visibility = convert(predictions.visibility[-1, ..., None], predictions.skeleton, skeleton)
+
+    def in_skeleton(values):
+        return convert(values[-1, ..., None], predictions.skeleton, skeleton)[..., 0]
+
     arrays = {
-        "preds": in_skeleton(predictions, skeleton.name)[-1] + origin,
-        "visibility": visibility[..., 0],
-        "imgname": [_image_name(sample) for sample in samples],
+        "preds": joints_in_skeleton(predictions, skeleton.name)[-1] + origin,
+        "visibility": in_skeleton(predictions.visibility),
+        "imgname": [_image_name(dataset[i]) for i in range(len(dataset))],
         "names": list(predictions.names),
     }
     if predictions.depth is not None:
-        depth = convert(predictions.depth[-1, ..., None], predictions.skeleton, skeleton)
-        arrays["depth"] = depth_mm(depth[..., 0])
+        arrays["depth"] = depth_mm(in_skeleton(predictions.depth))
     if skeleton.name == "lsp14":
         arrays["pred"] = arrays["preds"]
     attributes = {
@@ -84,6 +86,34 @@ def save_predictions(path, predictions, dataset):
     return Path(path)
 
 
+def check_predictions_path(path: str | Path) -> None:
+    """Checks, before predictions are made, that they can be saved at a path.
+
+    Raises:
+        ValueError: another suffix than ``.h5`` or ``.mat``, or an HDF5 file of something else, such
+            as weights.
+    """
+    _check_suffix(path)
+    if Path(path).suffix == ".h5" and Path(path).is_file() and not _holds_predictions(path):
+        raise ValueError(f"{path}: The file exists and holds no predictions. Give another path.")
+
+
+def _check_suffix(path):
+    if Path(path).suffix not in (".h5", ".mat"):
+        raise ValueError(f"{path}: Predictions are saved as .h5 or .mat. Give such a path.")
+
+
+def _holds_predictions(path):
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return "preds" in file
+
+
+def _image_name(sample):
+    return sample.name if isinstance(sample.image, np.ndarray) else Path(sample.image).name
+
+
 def _write_mat(path, arrays):
     from scipy.io import savemat  # late: slow to import, seldom needed
 
@@ -93,33 +123,3 @@ def _write_mat(path, arrays):
         arrays["pred"] = arrays["pred"].T
     with replacing(path) as part:
         savemat(part, arrays)
-
-
-def check_predictions_path(path):
-    """Checks that predictions can be saved there before they are made.
-
-    Raises:
-        ValueError: another suffix than ``.h5`` or ``.mat``, or the path of another file.
-    """
-    _check_suffix(path)
-    _check_not_in_the_way(path)
-
-
-def _check_suffix(path):
-    if Path(path).suffix not in (".h5", ".mat"):
-        raise ValueError(f"{path}: predictions are saved as .h5 or .mat; give such a path")
-
-
-def _check_not_in_the_way(path):
-    """Raises rather than let predictions take the place of another file, such as the weights."""
-    if Path(path).suffix != ".h5" or not Path(path).is_file():
-        return
-    if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
-            if "preds" in file:
-                return
-    raise ValueError(f"{path}: exists, and holds no predictions; give another path")
-
-
-def _image_name(sample):
-    return sample.name if isinstance(sample.image, np.ndarray) else Path(sample.image).name

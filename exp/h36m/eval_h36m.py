@@ -16,6 +16,7 @@ import sys
 
 from deephar import cli
 from deephar.data import Human36M
+from deephar.evaluation import score_mpjpe
 
 
 @cli.reporting_errors
@@ -34,7 +35,7 @@ def main(argv=None):
     cli.add_evaluation_arguments(parser, out="runs/eval_h36m")
     args = parser.parse_args(argv)
     dataset = Human36M(args.data, args.split, protocol=args.protocol, every=args.every)
-    cli.evaluate_network(args, dataset, None, ["exp/h36m/eval_h36m.py", *argv])
+    cli.evaluate_network(args, dataset, score_mpjpe, ["exp/h36m/eval_h36m.py", *argv])
 
 
 if __name__ == "__main__":

@@ -64,11 +64,11 @@ def main(argv=None):
 def evaluate(test, weights, out, command):
     """Scores single frames and clips of the test set, and prints a table of both."""
     frames = InMemory(Frames(test, per_video=4))
-    pose = evaluation.evaluate_and_report(
-        frames, evaluation.score_pckh, weights, out / "pose", command=command
+    pose = evaluation.evaluate_poses(
+        weights, frames, score=evaluation.score_pckh, out=out / "pose", command=command
     )
     action = evaluation.evaluate_actions(
-        test, weights, out / "action", batch_size=16, command=command
+        weights, test, out=out / "action", batch_size=16, command=command
     )
     of_frames, of_videos = f"{len(frames)} frames", f"{len(test)} videos"
     rows = [["2D pose", "PCKh@0.5", f"{pose.answer.total:.1f} %", of_frames]]

@@ -8,15 +8,11 @@ from deephar.data import Subset
 from deephar.data.clips import clip_of
 from deephar.data.inputs import InputSpec
 from deephar.evaluation import score_actions
-from deephar.inference import ActionProtocol, predict_actions
+from deephar.inference import ActionPredictions, ActionProtocol, predict_actions
 from deephar.models import ModelConfig
 
-# --- scoring ---
 
-
-def test_a_model_that_is_always_wrong_gives_zero_whatever_the_protocol(
-    clip_config, dot_videos, clips
-):
+def test_always_wrong_gives_zero_by_every_protocol(clip_config, dot_videos, clips):
     dataset = dot_videos((9, 1, 3, 12, 2))  # three are shorter than a clip
     for number in range(5):
         dataset = dataset.changed(number, action=1)
@@ -29,7 +25,7 @@ def test_a_model_that_is_always_wrong_gives_zero_whatever_the_protocol(
         predictions = predict_actions(clips(always(0, 2)), clip_config, dataset, protocol=protocol)
         scores = score_actions(predictions, dataset)
         assert scores.answer.total == 0
-        assert scores.answer.count == scores.videos == 5
+        assert scores.answer.count == scores.num_scored == 5
         assert (predictions.clips_per_video >= 1).all()
         assert scores.confusion[1, 1] == 0
         assert scores.confusion.sum() == 5
@@ -56,17 +52,29 @@ def test_labelled_poses_as_input_are_not_scored(dot_videos):
     assert scores.depth is None
 
 
-def test_top5_counts_the_five_best():
-    from deephar.evaluation.action import _within
-
-    scores = np.array([[6, 5, 4, 3, 2, 1.0], [1, 2, 3, 4, 5, 6]])
-    np.testing.assert_array_equal(_within(scores, np.array([4, 0]), 5), [4, -1])
+def test_top5_counts_the_five_best(dot_videos):
+    dataset = dot_videos((5, 5))
+    predictions = ActionPredictions(
+        scores=np.array([[[6, 5, 4, 3, 2, 1.0], [1, 2, 3, 4, 5, 6]]]),
+        names=("video0", "video1"),
+        labels=np.array([4, 0]),
+        actions=tuple("abcdef"),
+        head="dots",
+        protocol=ActionProtocol(),
+        clips_per_video=np.ones(2, int),
+        poses=None,
+        frames=None,
+    )
+    scores = score_actions(predictions, dataset)
+    assert scores.answer.total == 0
+    assert scores.top5[-1].per_group["e"] == 100
+    assert scores.top5[-1].per_group["a"] == 0
 
 
 def test_a_part_of_a_split_says_so(clip_config, dot_videos, clips):
     part = Subset(dot_videos(), [0, 2])
     scores = score_actions(predict_actions(clips(by_brightness), clip_config, part), part)
-    assert (scores.videos, scores.videos_in_split) == (2, 3)
+    assert (scores.num_scored, scores.num_in_split) == (2, 3)
     assert scores.actions == ("bowl", "squat", "tennis_serve")
 
 
@@ -84,7 +92,7 @@ def test_head_sizes_and_3d_labels_are_scored(dot_videos, clips):
         [v.joints_3d[clip_of(v, InputSpec(num_frames=4)).indices, :, 2] for v in dataset]
     )
     assert scores.depth.answer.total > np.abs(depth - depth[:, :1]).mean()
-    assert scores.depth.persons == len(predictions.frames)
+    assert scores.depth.num_scored == len(predictions.frames)
 
 
 def test_joints_that_are_nowhere_labelled_are_not_scored(clip_config, dot_videos, clips):
@@ -94,9 +102,6 @@ def test_joints_that_are_nowhere_labelled_are_not_scored(clip_config, dot_videos
         dataset = dataset.changed(number, joints=blank, visible=blank[..., 0])
     scores = score_actions(predict_actions(clips(by_brightness), clip_config, dataset), dataset)
     assert scores.poses is None
-
-
-# --- bad input ---
 
 
 def test_scores_that_are_not_finite_are_refused(clip_config, dot_videos, clips):

@@ -9,7 +9,7 @@ import pytest
 from deephar.camera import Camera
 from deephar.data import LSP, MPII, Sample, Subset
 from deephar.evaluation import score_lsp, score_mpii, score_mpjpe, score_pckh, score_penn
-from deephar.evaluation.pose import poses_in_space
+from deephar.evaluation.pose import poses_relative_to_root
 from deephar.geometry import apply_affine, invert_affine
 from deephar.inference import Predictions, predict_poses
 from deephar.models import ModelConfig
@@ -22,9 +22,6 @@ def perfect(dataset, skeleton="mpii16", blocks=1):
     joints = np.repeat(joints[None], blocks, axis=0)
     names = tuple(sample.name for sample in dataset)
     return Predictions(joints, np.ones(joints.shape[:3]), names, skeleton, crops_per_person=1)
-
-
-# --- scoring ---
 
 
 def test_mpii_scores_agree_with_reference(golden, dots):
@@ -116,7 +113,7 @@ def test_unlabelled_joints_and_pelvis_and_thorax_are_left_out(dots):
 def test_a_part_of_a_split_says_so(dots):
     part = Subset(Subset(dots(7), range(5)), range(2))
     scores = score_mpii(perfect(part), part)
-    assert (scores.data, scores.persons, scores.persons_in_split) == ("mpii valid", 2, 7)
+    assert (scores.data, scores.num_scored, scores.num_in_split) == ("mpii valid", 2, 7)
 
 
 def test_predictions_of_other_persons_are_refused(dots):
@@ -221,7 +218,7 @@ def test_mpjpe_agrees_with_reference(golden):
     # The published code takes the lens's distortion back in a single step, which is not exact.
     np.testing.assert_allclose(totals, reference["h36m_scores_mm"], rtol=0.01)
     assert scores.answer is scores.blocks[-1]
-    assert (scores.data, scores.persons) == ("h36m test", 10)
+    assert (scores.data, scores.num_scored) == ("h36m test", 10)
     assert scores.aligned[-1].total < scores.answer.total
 
 
@@ -245,7 +242,7 @@ def test_mpjpe_takes_depth_and_labels_in_space(golden):
     with pytest.raises(ValueError, match="no depth"):
         score_mpjpe(flat, dataset)
     part = Listed(dataclasses.replace(s, joints_3d=None) if i else s for i, s in enumerate(dataset))
-    assert score_mpjpe(predictions, part).persons == 1
+    assert score_mpjpe(predictions, part).num_scored == 1
     without = Listed(dataclasses.replace(s, joints_3d=None) for s in dataset)
     with pytest.raises(ValueError, match="none of the 10 persons has 3D labels"):
         score_mpjpe(predictions, without)
@@ -259,9 +256,9 @@ def test_persons_in_space_are_those_with_a_known_joint(golden):
     dataset[2] = dataclasses.replace(dataset[2], joints_3d=part)
     dataset[3] = dataclasses.replace(dataset[3], camera=None)
     scores = score_mpjpe(predictions, dataset)
-    assert (scores.persons, scores.persons_in_split) == (8, 10)
+    assert (scores.num_scored, scores.num_in_split) == (8, 10)
     assert scores.answer.count == 7 * 17 + 5
-    assert poses_in_space(predictions, dataset)[2].tolist() == [0, 2, 4, 5, 6, 7, 8, 9]
+    assert poses_relative_to_root(predictions, dataset)[2].tolist() == [0, 2, 4, 5, 6, 7, 8, 9]
 
 
 def test_mpjpe_is_that_of_the_published_code_with_its_single_step_back(golden, monkeypatch):

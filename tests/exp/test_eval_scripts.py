@@ -175,12 +175,12 @@ def test_persons_without_labels_are_predicted_but_not_scored(
 
 def test_stills_with_3d_labels_are_scored_in_space(tmp_path, capsys):
     from deephar.data import Frames, Synthetic
-    from deephar.evaluation import evaluate_and_report, score_pckh
+    from deephar.evaluation import evaluate_poses, score_pckh
 
     config = ModelConfig(**{**vars(TINY), "dim": 3, "depth": "volumetric"})
     weights.save(pose_model(config), config, tmp_path / "deep.h5")
     dataset = Frames(Synthetic("test", videos=2), per_video=2)
-    evaluate_and_report(dataset, score_pckh, tmp_path / "deep.h5", tmp_path / "out")
+    evaluate_poses(tmp_path / "deep.h5", dataset, score=score_pckh, out=tmp_path / "out")
     printed = capsys.readouterr().out
     assert "synthetic test, single crop, PCKh@0.5" in printed
     assert "MPJPE" in printed
