@@ -103,9 +103,10 @@ class Predictor:
 
         Raises:
             ValueError: the config does not fit the model, the network takes poses instead of
-                images, has several heads and `head` is none of them, or there are too many or too
-                few names of actions.
+                images, has several heads and `head` is none of them, there are too many or too few
+                names of actions, or `subsampling` is invalid.
         """
+        check_subsampling(subsampling)
         predictor = cls.__new__(cls)
         predictor._set_config("The network", config, head, actions)
         check_model(model, config, head=predictor._head)

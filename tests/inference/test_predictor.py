@@ -415,6 +415,11 @@ def test_clips_of_another_length_are_refused(clip_model):
     assert len(list(predictor.stream(film(9)))) == 9
 
 
+def test_a_default_subsampling_is_checked(blobs):
+    with pytest.raises(ValueError, match="subsampling must be 1, 2"):
+        blobs(CLIPS, subsampling=0)
+
+
 def test_a_network_of_stills_cannot_have_a_head():
     keras.utils.set_random_seed(0)
     model = build_model(POSES)
