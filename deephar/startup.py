@@ -24,7 +24,6 @@ def hide_startup_messages() -> None:
     """
     if LOG_LEVEL in os.environ or "tensorflow" in sys.modules:
         return
-    os.environ[LOG_LEVEL] = "2"
     sys.meta_path.insert(0, _QuietImport())
 
 
@@ -45,12 +44,25 @@ class _QuietImport:
         def execute_quietly(module: ModuleType) -> None:
             with contextlib.suppress(ValueError):
                 sys.meta_path.remove(self)
-            with _without_log_lines():
+            if LOG_LEVEL in os.environ:
+                execute(module)
+                return
+            with _log_level("2"), _without_log_lines():
                 execute(module)
                 if hasattr(module, "config"):  # The search for GPUs writes messages, too.
                     module.config.list_physical_devices()
 
         return execute_quietly
+
+
+@contextlib.contextmanager
+def _log_level(level: str) -> Iterator[None]:
+    """Sets the log level, which TensorFlow reads once; a child process decides for itself."""
+    os.environ[LOG_LEVEL] = level
+    try:
+        yield
+    finally:
+        del os.environ[LOG_LEVEL]
 
 
 @contextlib.contextmanager

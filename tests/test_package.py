@@ -97,7 +97,14 @@ def test_a_prediction_prints_no_messages_of_tensorflow():
 
 def test_messages_are_kept_if_the_user_has_set_a_level():
     loud = "import os, deephar, keras; assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '0'"
-    assert "oneDNN" in errors_of(loud, TF_CPP_MIN_LOG_LEVEL="0", KERAS_BACKEND="tensorflow")
+    assert "oneDNN" in errors_of(loud, TF_CPP_MIN_LOG_LEVEL="0")
+
+
+def test_a_child_process_is_quiet_too():
+    child = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import deephar, keras'])"
+    )
+    assert errors_of(f"import deephar, keras; {child}") == ""
 
 
 @pytest.mark.parametrize("fails", [False, True])
