@@ -1,0 +1,58 @@
+"""Pictures and videos as they come in: upright, of one size, with their times."""
+
+import numpy as np
+import pytest
+from blobs import film, picture
+from PIL import Image
+
+from deephar.inference.media import load_picture, load_video
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_are_turned_upright_as_their_exif_data_say(tmp_path, orientation):
+    stored = picture(120, 40)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(stored).save(path, quality=95, exif=exif)
+    upright = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.swapaxes(0, 1),
+        6: np.rot90(stored, -1),
+        7: np.rot90(stored, 2).swapaxes(0, 1),
+        8: np.rot90(stored),
+    }[orientation]
+    loaded = load_picture(path)
+    assert loaded.shape == upright.shape
+    assert np.abs(loaded.astype(int) - upright).max() < 40  # JPEG
+
+
+def test_pixels_are_taken_as_they_are():
+    np.testing.assert_array_equal(load_picture(picture(120, 40)), picture(120, 40))
+
+
+@pytest.mark.parametrize("nonsense", [None, 0])
+def test_a_number_is_not_taken_for_a_picture(nonsense):
+    with pytest.raises(ValueError, match="A picture must be an array or the path of a file"):
+        load_picture(nonsense)
+
+
+def test_frames_have_the_times_of_the_frame_rate():
+    video = load_video(film(3), 10)
+    assert (video.name, video.num_frames) == ("The video", 3)
+    assert [time for _, time in video.frames] == [0, 0.1, 0.2]
+    assert load_video(iter(film(3))).num_frames == 0
+    assert [time for _, time in load_video(film(2)).frames] == [0, 1 / 30]
+
+
+def test_a_picture_is_not_taken_for_a_video():
+    with pytest.raises(ValueError, match="call the predictor itself"):
+        next(load_video(picture(120, 40)).frames)
+
+
+def test_a_frame_rate_must_be_positive():
+    with pytest.raises(ValueError, match="fps must be positive"):
+        next(load_video(film(2), 0).frames)
