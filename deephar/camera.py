@@ -83,7 +83,7 @@ class Camera:
         depth = np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
         return self._distorted(points[..., :2] / depth) * self.focal + self.center
 
-    def unproject(self, pixels: ArrayLike, depth: ArrayLike, iterations: int = 20) -> np.ndarray:
+    def unproject(self, pixels: ArrayLike, depth: ArrayLike, *, iterations: int = 20) -> np.ndarray:
         """Points that appear at pixels, given how far away they are: the inverse of `project`.
 
         The distortion has no closed inverse; it is found by fixed-point iteration.

@@ -150,7 +150,7 @@ def test_output_shapes_are_known_beforehand_for_several_inputs():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts TensorFlow graph nodes")
-def test_a_pose_network_has_a_fifth_of_the_nodes_it_has_in_keras_own_layer():
+def test_a_pose_network_has_a_fifth_of_the_nodes_of_keras_own_layer():
     import tensorflow as tf
 
     config = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)

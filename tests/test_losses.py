@@ -52,7 +52,7 @@ def test_pose_loss_agrees_with_the_reference(golden, case):
     np.testing.assert_allclose(visibility, reference_visibility, atol=1e-5, rtol=1e-4)
 
 
-def test_loss_sums_over_prediction_blocks_and_averages_over_samples_and_frames():
+def test_loss_sums_over_blocks_and_averages_over_samples_and_frames():
     rng = np.random.default_rng(0)
     true = rng.uniform(0.1, 0.9, (2, 3, 5, 3)).astype("float32")
     predicted = rng.uniform(0.1, 0.9, (2, 3, 4, 5, 3)).astype("float32")
@@ -101,7 +101,7 @@ def test_nan_of_a_joint_that_is_not_supervised_does_not_reach_the_loss():
     assert np.isfinite(float(heat_map_cross_entropy(true, maps)[0]))
 
 
-def test_heat_map_of_a_network_that_is_sure_of_another_place_has_a_finite_loss():
+def test_a_confident_heat_map_at_another_place_has_a_finite_loss():
     maps = np.zeros((1, 5, 5, 1), np.float32)
     maps[0, 0, 0] = 1
     loss = float(heat_map_cross_entropy(np.ones((1, 1, 2), np.float32), maps)[0])

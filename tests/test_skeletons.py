@@ -198,7 +198,7 @@ def test_h36m17_are_the_customary_17_of_the_32_points():
     np.testing.assert_array_equal(joint_map("h36m32", "h36m17"), points)
 
 
-def test_convert_keeps_leading_axes_and_float_type_and_does_not_touch_its_input():
+def test_convert_keeps_axes_and_type_and_leaves_its_input_alone():
     pose = np.ones((3, 5, 14, 3), np.float32)
     converted = convert(pose, "lsp14", "pa17j")
     assert converted.shape == (3, 5, 17, 3)

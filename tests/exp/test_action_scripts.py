@@ -172,7 +172,7 @@ def test_default_weights_are_those_listed_for_the_stream(
         (["--stream", "pose"], "go by pose and appearance, not by the stream 'pose'"),
         (["--poses", "labels"], "these weights go with --poses predicted"),
         (["--data", "synthetic", "--drawn"], "--drawn draws the labels of a folder"),
-        (["--data", "synthetic"], "tells 15 actions apart, the data set synthetic has 12"),
+        (["--data", "synthetic"], "has 15 actions, but the data set synthetic has 12"),
     ],
 )
 def test_mistakes_are_one_line(penn, clip_weights, tmp_path, capsys, change, message, run):
