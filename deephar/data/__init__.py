@@ -1,4 +1,4 @@
-"""Data sets of stills and videos, the crop from image to network input, and batches for Keras.
+"""Data sets of stills and videos, crops for the network's input, and batches for Keras.
 
     dataset = MPII("datasets/MPII", split="train")
     sample = dataset[0]
@@ -9,9 +9,13 @@
     clip = clip_of(videos[0], spec)
     crop = crop_clip(clip, spec)
 
+`InputSpec` says what the input of a network looks like; ``InputSpec.of(config)`` is that of a
+network. `Batches` takes stills, `ClipBatches` videos, and `SequenceBatches` the labelled poses of
+videos.
+
 A data set of stills is anything with ``len()``, ``[i] -> Sample``, ``name`` and ``skeleton``. A
-data set of videos gives `Video` objects, and has ``split``, ``source`` and ``actions``, the names
-of its classes, besides; `Frames` makes a data set of stills of it.
+data set of videos gives `Video` objects, and also has ``split``, ``source`` and ``actions``, the
+names of its classes. `Frames` makes a data set of stills of it.
 """
 
 from deephar.data.augment import Augmentation

@@ -1,4 +1,4 @@
-"""Random changes to training images, drawn from a `numpy.random.Generator` that is passed in."""
+"""Random changes to training images, drawn from a given `numpy.random.Generator`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ class Augmentation:
 
     def sample(self, rng: np.random.Generator) -> "ImageChange":
         """Draws one random change within the ranges."""
-        # Always 20 numbers in the same order, more than are in use: crops of a seed stay the same
-        # when a change is switched on or off, or a new one is added.
+        # Always 20 numbers, of which some are unused: the crops of a seed stay the same when a
+        # change is switched off, or another kind of change is added.
         u = rng.random(20)
         return ImageChange(
             angle=between(-self.rotation, self.rotation, u[0]),

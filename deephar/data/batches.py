@@ -15,20 +15,20 @@ from deephar.data.pool import CropPool
 from deephar.data.samples import Dataset, Sample, Video
 from deephar.data.sequences import SequenceAugmentation, pose_clips
 
-# First number of a seed, so that orders and augmentations never share one.
+# First number of a seed: orders and augmentations never have the same one.
 _ORDER, _CROP = 0, 1
 
 
 class MixedBatches(keras.utils.PyDataset):
-    """What batches of stills, of clips and of poses have in common: their items and the order.
+    """Base class: which items are in a batch, in which order, and with which seeds.
 
-    Subclasses give the function that makes arrays of items, and put the arrays together
-    (`_assemble`).
+    Subclasses give the function that makes arrays of items, set `spec`, and assemble the arrays to
+    a batch (`_assemble`).
 
     Args:
         datasets: data sets by name.
         shares: number of items from each data set in a batch.
-        function: what makes arrays of items, ``function(items, seeds=seeds)``.
+        function: makes a tuple of arrays of items, ``function(items, seeds=seeds)``.
         seed: seed of all random choices.
         steps_per_epoch: batches in an epoch; by default as many as it takes for all items of the
             data set listed first in `shares` to come at least once.
@@ -38,9 +38,9 @@ class MixedBatches(keras.utils.PyDataset):
         ValueError: as `Batches`.
     """
 
-    # Keras has workers of its own (`PyDataset(workers=...)`), which prepare whole batches. They are
-    # not used, since they start on an epoch before `on_epoch_begin`. Here, workers share the crops
-    # of one batch and are told all they need with each task; TensorFlow prefetches batches anyway.
+    # The workers of Keras (`PyDataset(workers=...)`) prepare whole batches, and start on an epoch
+    # before `on_epoch_begin`. They are not used. Here, workers share the crops of one batch;
+    # TensorFlow prefetches batches anyway.
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class MixedBatches(keras.utils.PyDataset):
         return self._steps
 
     def __getitem__(self, index):
-        """Batch `index` of the epoch `self.epoch`: see the class.
+        """Batch `index` of the epoch `self.epoch`; see the class.
 
         Raises:
             IndexError: there are no more batches.
@@ -110,7 +110,7 @@ class MixedBatches(keras.utils.PyDataset):
         self._pool.close()
 
     def settings(self) -> dict:
-        """All that decides what the batches are, besides the data sets, for JSON."""
+        """Everything that determines the batches, except the data sets; for JSON."""
         augmentation = getattr(self, "augmentation", None)
         return {
             "steps_per_epoch": len(self),
@@ -129,18 +129,18 @@ class MixedBatches(keras.utils.PyDataset):
         return -(-len(self.datasets[first]) // share)
 
     def _pick(self, index):
-        """Names of data sets and positions there: each data set's share of batch `index`."""
+        """The items of batch `index`: pairs of a data set's name and a position in it."""
         if not 0 <= index < len(self):
             raise IndexError(f"There are {len(self)} batches, from 0; got {index}.")
         chosen = []
         for which, (name, share) in enumerate(self.shares.items()):
             count = len(self.datasets[name])
-            # Places in an endless row of random orders of the data set.
+            # Positions in an endless sequence of random orders of the data set.
             start = (self.epoch * len(self) + index) * share
-            again, places = np.divmod(np.arange(start, start + share), count)
-            for turn in np.unique(again):
+            rounds, places = np.divmod(np.arange(start, start + share), count)
+            for turn in np.unique(rounds):
                 order = np.random.default_rng((_ORDER, self.seed, which, turn)).permutation(count)
-                chosen += [(name, int(i)) for i in order[places[again == turn]]]
+                chosen += [(name, int(i)) for i in order[places[rounds == turn]]]
         return chosen
 
 
@@ -151,14 +151,15 @@ class Batches(MixedBatches):
     float32 (B, joints, dim + 1) as `deephar.data.pose_target` gives them. With ``dim=3``, data sets
     with and without 3D labels mix: z is not supervised where it is unknown.
 
-    Every batch takes the same number of persons from each data set, each data set in an order of
-    its own in which everyone comes once before anyone comes twice. Every random choice follows from
-    the seed, the epoch, the number of the batch and the place in the batch: batches are the same
-    bit for bit on every run, with any number of workers, and when training resumes at `epoch`.
+    Every batch takes the same number of persons from each data set. Each data set has its own
+    random order, in which every person comes once before any person comes twice. Every random
+    choice follows from the seed, the epoch, the number of the batch and the position in the batch:
+    batches are bit-identical on every run, with any number of workers, and when training resumes at
+    `epoch`.
 
-    The epoch is counted by Keras's calls at the start and end of each epoch. Set `epoch` before an
-    epoch starts to train from there. Pass ``shuffle=False`` to ``fit``: the persons are shuffled
-    here, and Keras would put the batches in an order that no seed determines.
+    Keras's calls at the start and end of an epoch count the epochs. Set `epoch` before an epoch
+    starts to train from there. Pass ``shuffle=False`` to ``fit``: persons are shuffled here, and
+    the order in which Keras would put the batches follows from no seed.
 
     Args:
         datasets: data sets by name; each with ``len()``, ``[i] -> Sample``.
@@ -166,19 +167,19 @@ class Batches(MixedBatches):
         spec: size of the crops, skeleton and coordinates of the targets.
         augmentation: random changes; None for none.
         seed: seed of all random choices.
-        steps_per_epoch: batches in an epoch; by default as many as it takes for everyone in the
-            data set listed first in `shares` to come at least once.
+        steps_per_epoch: batches in an epoch; by default as many as it takes for every person in
+            the data set listed first in `shares` to come at least once.
         workers: threads that prepare the crops of a batch; 0 for none.
 
     Attributes:
         epoch: the epoch that the next batches belong to, from 0.
-        error: the exception that the last batch failed with, or None. TensorFlow turns it into
-            one of its own, without its type.
-        batch_size: persons in a (full) batch.
+        error: the exception that the last batch failed with, or None. TensorFlow raises another
+            one in its place.
+        batch_size: persons in a batch.
 
     Raises:
-        ValueError: `shares` names other data sets than `datasets`, a share is no positive integer,
-            a data set is empty, or `steps_per_epoch` or `workers` is out of range.
+        ValueError: `shares` names other data sets than `datasets`, a share is not a positive
+            integer, a data set is empty, or `steps_per_epoch` or `workers` is out of range.
     """
 
     def __init__(
@@ -388,7 +389,7 @@ def _check(datasets, shares, steps, workers):
 def _check_shares(datasets, shares):
     if not shares or set(shares) != set(datasets):
         raise ValueError(
-            f"shares must name the data sets {', '.join(datasets)}, got {', '.join(shares)}."
+            f"The shares must name the data sets {', '.join(datasets)}, got {', '.join(shares)}."
         )
 
 

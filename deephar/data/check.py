@@ -177,7 +177,7 @@ def _report_videos(dataset, problems, notes):
             _report_labels(dataset.label_file(index), video, problems, notes)
             if has_frames:
                 decoded += _report_frames(dataset, index, pool, problems)
-    of_them = f"{decoded} of them decoded" if has_frames else "none at hand"
+    of_them = f"{decoded} of them decoded" if has_frames else "without the frames"
     return f"{len(dataset)} videos of {total} frames, {of_them}"
 
 
@@ -230,7 +230,7 @@ def _report_frames(dataset, index, pool, problems):
 
 
 def _print_ntu(dataset):
-    """What is special about the videos of a split of NTU RGB+D."""
+    """Prints which videos of a split of NTU RGB+D are skipped, and what is unusual in others."""
     reasons = Counter(dataset.skipped.values())
     for reason, count in reasons.items():
         names = [name for name, why in dataset.skipped.items() if why == reason]

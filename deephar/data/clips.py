@@ -1,7 +1,7 @@
-"""Clips: which frames of a video the network sees, and what it is given of them.
+"""Clips: which frames of a video the network sees, and how they are cropped.
 
 A clip is T frames of a video and one box. All frames are cropped by the same window, the square
-around the box, with the same random change, so that what moves in the crops has moved in the video.
+around the box, with the same random change: what moves in the crops has moved in the video.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from deephar.data.targets import pose_target, unit_depth
 from deephar.geometry import apply_affine, crop_affine, has_area, square_window, union_of_boxes
 from deephar.skeletons import convert
 
-# Frames may be of another size than the labels say by this fraction, which is less than annotators
-# are off. Some programs round sizes to even numbers.
+# The size of frames may differ from that of the labels by this fraction, since some programs round
+# sizes to even numbers. Annotators are less accurate than that.
 _SIZE_TOLERANCE = 0.01
 
 
 class Frames:
-    """Single frames of a data set of videos, as a data set of stills.
+    """Single frames of the videos of a data set, as a data set of stills.
 
     The crop window is the square around the person's box in the frame, 1.25 times its longer side.
     The names are ``VIDEO#000000``, ... with the position in the video, from 0. To validate on
@@ -32,8 +32,8 @@ class Frames:
 
     Args:
         videos: data set of videos.
-        per_video: number of frames of each video, spread evenly over it, all of a video that has
-            no more; None for all frames.
+        per_video: number of frames of each video, spread evenly over it; a video with fewer
+            frames gives all of them. None for all frames.
 
     Attributes:
         videos: the data set of videos.
@@ -68,7 +68,7 @@ class Frames:
         return frame_sample(self.videos[video], frame)
 
     def names(self) -> list[str]:
-        """Names of all frames, in order, without a look at them."""
+        """Names of all frames, in order; the frames are not read."""
         videos = names_of(self.videos)
         return [frame_name(videos[video], frame) for video, frame in self._where]
 
@@ -77,20 +77,20 @@ class Frames:
 
 
 def check_frames(video: Video) -> Video:
-    """The video, if there is a frame for each of its poses.
+    """The video, if it has a frame for each of its poses.
 
     Raises:
-        ValueError: it is labels only, or has another number of frames.
+        ValueError: it has labels only, or another number of frames.
     """
     if not len(video.frames):
         raise ValueError(
-            f"Video {video.name!r} has labels only, but its frames are needed. Get them as the "
-            "README of the data set says (datasets/)."
+            f"Video {video.name!r} has labels only, but its frames are needed. Get the frames as "
+            "the README of the data set says (datasets/)."
         )
     if len(video.frames) != len(video.joints):
         raise ValueError(
             f"Video {video.name!r} has {len(video.frames)} frames, but labels for "
-            f"{len(video.joints)}."
+            f"{len(video.joints)}. Both must agree."
         )
     return video
 
@@ -119,7 +119,7 @@ def frame_sample(video: Video, frame: int) -> Sample:
 def frame_labels(video: Video, frame: int) -> Sample:
     """The labels of one frame of a video as a still without a picture; see `Frames`.
 
-    The video may be labels only. `Sample.image` is ``""``; `center` and `side` are NaN where the
+    The video may have labels only. `Sample.image` is ``""``; `center` and `side` are NaN where the
     frame has no box with an area.
     """
     box = video.boxes[frame]
@@ -139,28 +139,28 @@ def frame_labels(video: Video, frame: int) -> Sample:
 
 
 def clip_indices(
-    num_frames: int, length: int, *, subsampling: int | str = 1, start: int | None = None
+    total_frames: int, num_frames: int, *, subsampling: int | str = 1, start: int | None = None
 ) -> np.ndarray:
     """The frames of a clip.
 
-    With ``subsampling=2``, the clip takes every second frame, and so on. Where the video is too
-    short for that, `subsampling` is lowered; and a video with fewer frames than the clip is played
-    slower, 1.5 times or 1.5 ^ 2 times or ..., so that frames are repeated. This is the rule of the
-    authors of the network. With ``"whole"``, the clip is spread evenly over the whole video.
+    With ``subsampling=2``, the clip takes every second frame, and so on. If the video is too short
+    for that, `subsampling` is lowered. A video with fewer frames than the clip is played slower, by
+    a power of 1.5, so that frames are repeated. This is the rule of the authors of the network.
+    With ``"whole"``, the clip is spread evenly over the whole video.
 
     Args:
-        num_frames: N, frames of the video.
-        length: T, frames of the clip.
-        subsampling: distance of two frames of the clip, 1 or more; or ``"whole"``.
-        start: 0 to `num_starts` - 1, where the clip starts; None for the clip in the middle. In a
-            video that is played slower, it counts frames as played.
+        total_frames: N, frames of the video.
+        num_frames: T, frames of the clip.
+        subsampling: distance between two frames of the clip, 1 or more; or ``"whole"``.
+        start: where the clip starts, 0 to `num_starts` - 1; None for the clip in the middle. In a
+            video that is played slower, it counts the frames as played.
 
     Returns:
         Integers (T,), 0 to N - 1, in ascending order.
 
     Raises:
-        ValueError: the video or the clip has no frames, `subsampling` is neither positive nor
-            ``"whole"``, or there is no such start.
+        ValueError: the video or the clip has no frames, `subsampling` is neither a positive integer
+            nor ``"whole"``, or there is no such start.
 
     >>> clip_indices(30, 8, subsampling=2)
     array([ 7,  9, 11, 13, 15, 17, 19, 21])
@@ -169,40 +169,40 @@ def clip_indices(
     >>> clip_indices(30, 4, subsampling="whole")
     array([ 3, 10, 18, 25])
     """
-    step, slower, starts = _rule(num_frames, length, subsampling)
+    step, slower, starts = _rule(total_frames, num_frames, subsampling)
     if start is None:
-        start = _middle(num_frames, length, subsampling)
+        start = _middle(total_frames, num_frames, subsampling)
     if not 0 <= start < starts:
         raise ValueError(
-            f"A clip of {length} frames of a video of {num_frames} (subsampling {subsampling}) can "
-            f"start at 0 to {starts - 1}, not at {start}."
+            f"A clip of {num_frames} frames of a video of {total_frames} (subsampling "
+            f"{subsampling}) can start at 0 to {starts - 1}, not at {start}."
         )
     if subsampling == WHOLE:
-        return np.arange(length) * num_frames // length + start
-    return ((start + step * np.arange(length)) / slower).astype(int)
+        return np.arange(num_frames) * total_frames // num_frames + start
+    return ((start + step * np.arange(num_frames)) / slower).astype(int)
 
 
-def num_starts(num_frames: int, length: int, *, subsampling: int | str = 1) -> int:
-    """At how many places of a video a clip can start; see `clip_indices`.
+def num_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 1) -> int:
+    """Number of places of a video where a clip can start; see `clip_indices`.
 
-    For ``"whole"``, these are the clips that lie between each other's frames.
+    With ``"whole"``, every clip spans the video, and its frames lie between those of the others.
 
     Raises:
         ValueError: as `clip_indices`.
     """
-    return _rule(num_frames, length, subsampling)[2]
+    return _rule(total_frames, num_frames, subsampling)[2]
 
 
-def clip_starts(num_frames: int, length: int, *, subsampling: int | str = 1) -> list[int]:
+def clip_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 1) -> list[int]:
     """The starts of all clips of the multi-clip protocol, for `clip_indices`.
 
     The clips start half a clip apart. A video that is too short for two of them gives the single
-    clip in its middle, so that there is always one. With ``"whole"``, every clip spans the video:
-    these are then the clips that lie between each other's frames.
+    clip in its middle, so that there is always one. With ``"whole"``, every clip spans the video,
+    and its frames lie between those of the others.
 
     Args:
-        num_frames: N, frames of the video.
-        length: T, frames of the clip.
+        total_frames: N, frames of the video.
+        num_frames: T, frames of the clip.
         subsampling: as for `clip_indices`.
 
     Returns:
@@ -216,37 +216,37 @@ def clip_starts(num_frames: int, length: int, *, subsampling: int | str = 1) -> 
     >>> clip_starts(30, 4, subsampling="whole")
     [0, 1, 2, 3, 4, 5, 6]
     """
-    step, _, starts = _rule(num_frames, length, subsampling)
-    apart = 1 if subsampling == WHOLE else max(1, length // 2) * step
+    step, _, starts = _rule(total_frames, num_frames, subsampling)
+    apart = 1 if subsampling == WHOLE else max(1, num_frames // 2) * step
     several = list(range(0, starts, apart))
-    too_short = subsampling != WHOLE and num_frames < length
+    too_short = subsampling != WHOLE and total_frames < num_frames
     if len(several) == 1 or too_short:
-        return [_middle(num_frames, length, subsampling)]
+        return [_middle(total_frames, num_frames, subsampling)]
     return several
 
 
-def _rule(num_frames, length, subsampling):
-    """Distance of two frames of a clip, how much slower it is played, and the number of starts."""
-    if num_frames < 1:
+def _rule(total_frames, num_frames, subsampling):
+    """Distance between two frames of a clip, slow-down of the video, and number of starts."""
+    if total_frames < 1:
         raise ValueError("A video of 0 frames has no clips.")
-    if length < 1:
-        raise ValueError(f"A clip must have at least 1 frame, got {length}.")
+    if num_frames < 1:
+        raise ValueError(f"A clip must have at least 1 frame, got {num_frames}.")
     check_subsampling(subsampling)
     if subsampling == WHOLE:
-        return None, 1.0, max(1, num_frames // length)
+        return None, 1.0, max(1, total_frames // num_frames)
     slower = 1.0
-    while slower * num_frames < length:
+    while slower * total_frames < num_frames:
         slower *= 1.5
-    played = slower * num_frames
-    step = min(int(subsampling), int(played / length))
-    return step, slower, int(played - (step * (length - 1) + 1)) + 1
+    played = slower * total_frames
+    step = min(int(subsampling), int(played / num_frames))
+    return step, slower, int(played - (step * (num_frames - 1) + 1)) + 1
 
 
-def _middle(num_frames, length, subsampling):
-    step, slower, _ = _rule(num_frames, length, subsampling)
+def _middle(total_frames, num_frames, subsampling):
+    step, slower, _ = _rule(total_frames, num_frames, subsampling)
     if subsampling == WHOLE:
-        return int(num_frames / length / 2)
-    return int((slower * num_frames - (step * (length - 1) + 1)) / 2)
+        return int(total_frames / num_frames / 2)
+    return int((slower * total_frames - (step * (num_frames - 1) + 1)) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,16 +278,16 @@ def clip_of(
         video: the video.
         spec: number of frames of the clip, and the subsampling.
         start: as for `clip_indices`.
-        box: (4,), the person's box, pixels; None for that around the labelled boxes in all frames
-            of the clip.
+        box: (4,), the person's box, pixels; None for the box around the labelled boxes in all
+            frames of the clip.
         rng: draws the start; None for the clip at `start`.
 
     Returns:
         The clip.
 
     Raises:
-        ValueError: as `clip_indices`; the box, or all boxes, are unknown or have no area; both
-            `start` and `rng` are given; `spec.num_frames` is None.
+        ValueError: as `clip_indices`; the box is unknown or has no area, or all boxes are or have;
+            both `start` and `rng` are given; `spec.num_frames` is None.
     """
     if start is not None and rng is not None:
         raise ValueError("A clip starts at a given `start` or is drawn by `rng`. Give one of them.")
@@ -307,7 +307,7 @@ def clip_of(
 def labelled_box(video: Video, indices: Sequence[int]) -> np.ndarray:
     """The box (4,) around the labelled boxes in some frames of a video, pixels.
 
-    Boxes that are unknown or have no area do not count.
+    Boxes that are unknown or have no area are ignored.
 
     Args:
         video: the video.
@@ -336,7 +336,7 @@ def _window(box, who):
 
 @dataclass(frozen=True, eq=False)
 class ClipCrop:
-    """A clip as the network takes it.
+    """A clip as the network takes it: input and target.
 
     Attributes:
         images: float32 (T, S, S, 3), RGB in [-1, 1]; -1 (black) outside of the picture.
@@ -359,8 +359,8 @@ def crop_clip(
 ) -> ClipCrop:
     """The network's input and target for one clip.
 
-    The window is the square around the box of the clip, 1.25 times its longer side. A frame that
-    comes several times is decoded once.
+    The window is the square around the box of the clip, with 1.25 times its longer side. A frame
+    that occurs several times is decoded once.
 
     Args:
         clip: the clip; its frames may come in any order.
@@ -373,8 +373,8 @@ def crop_clip(
 
     Raises:
         FileNotFoundError: a frame does not exist; names the file.
-        ValueError: a frame cannot be decoded, or is of another size than the labels are for; the
-            video is labels only; the box has no area or lies outside of the frames; augmentation
+        ValueError: a frame cannot be decoded, or has another size than the labels are for; the
+            video has labels only; the box has no area or lies outside of the frames; augmentation
             without `rng`.
     """
     video = check_frames(clip.video)
@@ -399,9 +399,9 @@ def crop_clip(
         dim=spec.dim,
         depth=depth,
     )
-    # `frames` are sorted; most often the clip's are, too, and need not be copied.
-    as_asked = images if np.array_equal(frames, clip.indices) else images[place]
-    return ClipCrop(as_asked, target, affine)
+    # `frames` are sorted. The clip's frames mostly are, too; then the images need not be copied.
+    in_order = images if np.array_equal(frames, clip.indices) else images[place]
+    return ClipCrop(in_order, target, affine)
 
 
 def crop_clips(
@@ -442,7 +442,7 @@ def crop_clips(
 
 
 def pose_sequence(clip: Clip, spec: InputSpec) -> np.ndarray:
-    """Labelled poses as input of the action part of the network, in place of predicted ones.
+    """Labelled poses as input of the action heads, in place of predicted poses.
 
     Args:
         clip: the clip; the images of its video are not needed.
@@ -476,7 +476,7 @@ def pose_sequence(clip: Clip, spec: InputSpec) -> np.ndarray:
 
 
 def _croppable(video, count):
-    """`_spread`, checked: an error now is better than one in the middle of training."""
+    """Frames from `_spread`, checked now rather than in the middle of training."""
     frames = _spread(check_frames(video), count)
     without = np.array(frames)[~has_area(video.boxes[list(frames)])]
     if len(without):
@@ -496,7 +496,7 @@ def _spread(video, count):
 
 
 def size_differs(size: Sequence[int], labelled: Sequence[int]) -> bool:
-    """Whether labels for frames of one (width, height) are wrong for frames of the other."""
+    """Whether frames of a (width, height) do not fit labels for another (width, height)."""
     return bool(np.abs(np.divide(size, labelled) - 1).max() > _SIZE_TOLERANCE)
 
 
@@ -506,13 +506,13 @@ def _check_size(video, frame, size):
         which = f" ({image})" if isinstance(image, str) else ""
         raise ValueError(
             f"Frame {frame} of video {video.name!r}{which} is {size[0]} x {size[1]} pixels, but "
-            f"its labels are for {labelled_size(video)}. Get the frames anew, in their original "
+            f"its labels are for {labelled_size(video)}. Get the frames again, in their original "
             "size."
         )
 
 
 def labelled_size(video: Video) -> str:
-    """The size of the frames that the labels of a video are for, and what tells it, in words."""
+    """The size of the frames that the labels of a video are for, and its source, in words."""
     size = f"{video.size[0]} x {video.size[1]}"
-    # The odd one out may be the frame that was looked at first.
+    # The frame that differs from all others may be the first one, from which the size was taken.
     return f"{size} (all must have the size of {video.size_from})" if video.size_from else size

@@ -15,7 +15,7 @@ from deephar.skeletons import get_skeleton
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A sample as the network takes it.
+    """A sample as the network takes it: input and target.
 
     Attributes:
         image: float32 (S, S, 3), RGB in [-1, 1]; -1 (black) outside of the picture.
@@ -49,7 +49,7 @@ def crop_sample(
     Raises:
         FileNotFoundError: the image file does not exist.
         ValueError: the image cannot be decoded; the sample's window is empty or does not touch the
-            image; it has the wrong number of joints; augmentation without `rng`.
+            image; the number of joints is wrong; augmentation without `rng`.
     """
     _check_sample(sample)
     change = sample_change(augmentation, rng)
@@ -137,7 +137,7 @@ def _check_sample(sample):
     where = f"Sample {sample.name!r}"
     if np.shape(sample.joints) != (get_skeleton(sample.skeleton).num_joints, 2):
         raise ValueError(
-            f"{where} has joints of shape {np.shape(sample.joints)}; its skeleton "
+            f"{where} has joints of shape {np.shape(sample.joints)}, but its skeleton "
             f"{sample.skeleton!r} needs ({get_skeleton(sample.skeleton).num_joints}, 2)."
         )
     if sample.joints_3d is not None and np.shape(sample.joints_3d) != (len(sample.joints), 3):

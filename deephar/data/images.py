@@ -12,7 +12,7 @@ import numpy as np
 
 from deephar.geometry import warp_matrix
 
-# A window of exactly twice the crop may be shrunk by 2, whatever the last digit says.
+# A window of exactly twice the crop may be shrunk by 2, in spite of rounding errors.
 _ROUNDING = 1 + 1e-9
 
 _REMEDY = (
@@ -28,7 +28,7 @@ def load_image(image: str | np.ndarray, *, upright: bool = False) -> np.ndarray:
     stored pixels (MATLAB, with which they were made, and most loaders ignore EXIF).
 
     Args:
-        image: path of a file (JPEG, PNG and what else OpenCV reads), or an array (H, W),
+        image: path of a file (JPEG, PNG or another format of OpenCV), or an array (H, W),
             (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16, RGB(A).
         upright: whether to turn the image of a file as its EXIF data say.
 
@@ -37,13 +37,13 @@ def load_image(image: str | np.ndarray, *, upright: bool = False) -> np.ndarray:
 
     Raises:
         FileNotFoundError: the file does not exist.
-        ValueError: the file is truncated or no image, or the array is none of the above.
+        ValueError: the file is truncated or no image, or the array has another form.
     """
     return _open(image, upright=upright).pixels
 
 
 def crop_image(image: str | np.ndarray, affine: np.ndarray, image_size: int) -> np.ndarray:
-    """What an affine map shows of an image.
+    """The part of an image that an affine map shows.
 
     Args:
         image: path or array, as for `load_image`.
@@ -103,7 +103,7 @@ class _Picture(NamedTuple):
 
 
 def _shrinkage(affine, image_size):
-    """By how much the image may be shrunk before the warp: image pixels in a crop pixel."""
+    """Factor by which the image may be shrunk before the warp: image pixels per crop pixel."""
     return 1 / (image_size * np.sqrt(abs(np.linalg.det(affine[:2, :2]))))
 
 
@@ -191,7 +191,7 @@ def _jpeg_size(content, path):
     """(width, height) of a JPEG from its header (ITU-T T.81, annex B).
 
     Raises:
-        ValueError: the file is cut off. OpenCV would fill the rest with grey without a word.
+        ValueError: the file is cut off. OpenCV would fill the rest with grey, without an error.
     """
     size = None
     at = 2

@@ -16,8 +16,8 @@ class CropPool:
     """Shares the crops of a batch among threads, which start at the first batch.
 
     Args:
-        function: what crops some persons, ``function(samples, seeds=seeds)``: a tuple of arrays,
-            each with an entry for each of them, such as `deephar.data.crop_batch`.
+        function: crops some persons, ``function(samples, seeds=seeds)``, such as
+            `deephar.data.crop_batch`; gives a tuple of arrays with an entry for each person.
         workers: number of threads; 0 crops in the calling thread.
     """
 
@@ -30,14 +30,14 @@ class CropPool:
         atexit.register(_wait_for_others, weakref.ref(self))
 
     def crop(self, samples: Sequence, seeds: Sequence[Seed]) -> tuple[np.ndarray, ...]:
-        """What `function` makes of all samples, with a seed for each."""
+        """The arrays that `function` makes of all samples, with a seed for each."""
         with self._lock:
             self._ending.check()
             if self.workers == 0:
                 return self.function(samples, seeds=seeds)
             if self._pool is None:
                 self._pool = self._start()
-            # More parts than workers, since persons take different times.
+            # More parts than workers, since some persons take longer than others.
             size = -(-len(samples) // (2 * self.workers))
             parts = [
                 self._pool.submit(self.function, samples[i : i + size], seeds=seeds[i : i + size])
@@ -51,7 +51,7 @@ class CropPool:
         self._ending.others = False
 
     def close(self) -> None:
-        """Ends the workers. They start again when needed."""
+        """Ends the threads. They start again when needed."""
         with self._lock:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
@@ -73,12 +73,12 @@ def _wait_for_others(reference):
 
 
 class _Ending:
-    """Sees to it that no other thread makes batches when the program ends.
+    """Makes sure that no other thread makes batches when the program ends.
 
-    TensorFlow fetches batches ahead in a thread of its own. When Python ends, it kills such a
-    thread wherever it is: in the middle of OpenCV, the program aborts; on the way back to
-    TensorFlow, TensorFlow waits for it for ever. This happens when training is left in mid-epoch,
-    by an error or Ctrl-C. So the thread is led out beforehand, by an error for its next batch.
+    TensorFlow fetches batches in advance in another thread. When Python ends, it kills this thread
+    at any point: inside OpenCV, the program aborts; on the way back to TensorFlow, TensorFlow waits
+    for it forever. This happens when an error or Ctrl-C ends training in the middle of an epoch.
+    Therefore the thread gets an error for its next batch before Python ends.
     """
 
     def __init__(self):
@@ -103,6 +103,6 @@ class _Ending:
         if lock.acquire(timeout=60):
             lock.release()
         if self.others:
-            # The thread may wait for room in its queue instead of asking for a batch: no harm then.
+            # If the thread waits for room in its queue, it asks for no batch, which does no harm.
             self._refused.wait(timeout=1)
-            time.sleep(0.2)  # the error goes its way through TensorFlow
+            time.sleep(0.2)  # for the error to pass through TensorFlow

@@ -1,4 +1,4 @@
-"""What a data set gives for one person or one video, and parts of data sets."""
+"""Samples and videos, of which data sets consist, and parts of data sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ class Sample:
         center: float (2,), centre of the square window to crop, pixels.
         side: side of that window before augmentation, pixels.
         head_size: length that PCKh divides by, pixels; NaN = unknown.
-        name: unique within the data set. Persons of one image share what stands before ``#``.
+        name: unique within the data set. Persons of one image have the same name before ``#``.
         joints_3d: float (joints, 3), mm in camera coordinates (x right, y down, z forward), NaN
             where unknown; None = no 3D labels.
         camera: the camera of `joints_3d`; None = no 3D labels.
-        action: name of what the person is doing, one of the data set's `actions`; None = not told.
+        action: name of the person's action, one of the data set's `actions`; None = unknown.
     """
 
     image: str | np.ndarray
@@ -51,7 +51,7 @@ class Video:
 
     Attributes:
         frames: N images in order, each a path or a uint8 RGB array (H, W, 3); any sequence, which
-            may make them when asked. Empty when only labels are at hand.
+            may make them on demand. Empty if there are labels only.
         joints: float (N, joints, 2), pixels, NaN where unlabelled; as in `Sample`.
         visible: float (N, joints), 1 = visible, 0 = hidden, NaN = not known or unlabelled.
         skeleton: name of the skeleton of `joints`.
@@ -62,7 +62,7 @@ class Video:
         joints_3d: float (N, joints, 3), mm in camera coordinates; None = no 3D labels.
         camera: the camera of `joints_3d`, the same for all frames; None = no 3D labels.
         head_sizes: float (N,), length that PCKh divides by, pixels; None = unknown.
-        size_from: path of the frame that `size` was taken from; None = the labels tell it.
+        size_from: path of the frame that `size` was taken from; None = from the labels.
     """
 
     frames: Sequence
@@ -80,7 +80,7 @@ class Video:
 
 
 class Dataset(Protocol):
-    """What every data set has; for what each kind has besides, see `deephar.data`.
+    """What every data set has. For the attributes of data sets of videos see `deephar.data`.
 
     Attributes:
         name: short name, in lower case.
@@ -106,7 +106,7 @@ def names_of(dataset: Dataset) -> list[str]:
 
 
 class Subset:
-    """Some samples of a data set, as a data set of its own.
+    """Some samples of a data set, which form a data set themselves.
 
     Args:
         dataset: a data set, see `deephar.data`.
@@ -144,7 +144,7 @@ class Subset:
 
     @property
     def source(self) -> str:
-        """What the data set was read from."""
+        """Where the data set was read from."""
         return self.dataset.source
 
     @property
@@ -175,11 +175,11 @@ class Subset:
 def hold_out(dataset: Dataset, fraction: float = 0.1, *, blocks: int = 10) -> tuple[Subset, Subset]:
     """Splits a data set into a part to train on and a part to validate on.
 
-    The split is always the same for the same data set. Neighbours in the order of the names, which
-    are often neighbouring frames of one video or photos of one series, would leak from training
+    The split is always the same for the same data set. Neighbours in the order of the names are
+    often neighbouring frames of one video, or photos of one series. They would leak from training
     into validation if persons were drawn at random. Therefore a few whole blocks of that order are
-    held out, spread evenly over it, and all persons of an image stay together, as do the frames of
-    a video: all that have the same name up to ``#``.
+    held out, spread evenly over it. All samples with the same name up to ``#`` stay together: the
+    persons of an image, and the frames of a video.
 
     Args:
         dataset: a data set, see `deephar.data`. Its attribute `held_out_by`, if it has one, names
@@ -202,7 +202,7 @@ def hold_out(dataset: Dataset, fraction: float = 0.1, *, blocks: int = 10) -> tu
     images = [list(group) for _, group in groupby(order, key=lambda i: names[i].split("#")[0])]
     blocks = max(1, min(blocks, int(fraction * len(images))))
     position = (np.arange(len(images)) + 0.5) * blocks / max(len(images), 1) % 1
-    # The middle of each of the equal parts of the order, so that its ends lie far from the others.
+    # From the middle of each of the equal parts of the order.
     held = np.abs(position - 0.5) < fraction / 2
     parts = [
         Subset(
@@ -221,9 +221,9 @@ def hold_out(dataset: Dataset, fraction: float = 0.1, *, blocks: int = 10) -> tu
 
 
 class InMemory(Subset):
-    """A data set of stills whose images are decoded (or drawn) once and kept.
+    """A data set of stills whose images are decoded (or drawn) once and kept in memory.
 
-    For data sets that fit: 1000 images of 256 x 256 pixels take 200 MB.
+    1000 images of 256 x 256 pixels take 200 MB.
 
     Args:
         dataset: a data set of stills.

@@ -1,7 +1,7 @@
-"""Sequences of labelled poses, with augmentation, to train the action part of the network alone.
+"""Sequences of labelled poses, with augmentation, to train the action heads alone.
 
-No image is needed: what `deephar.data.pose_sequence` gives is changed in time and in the plane.
-Everything random is drawn from a `numpy.random.Generator` that is passed in.
+No images are needed: the poses that `deephar.data.pose_sequence` gives are changed in time and in
+the image plane. All random numbers are drawn from a given `numpy.random.Generator`.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from deephar.skeletons import Skeleton, get_skeleton
 class SequenceAugmentation:
     """Ranges of the random changes to a sequence of poses.
 
-    The defaults are those with which the pose stream was trained on Penn Action, found on held-out
+    The pose stream was trained on Penn Action with the defaults, which were found on held-out
     training videos. None of them comes from the papers.
 
     Attributes:
-        part: smallest and largest share of the clip's time that is seen, spread over all of its
-            frames. It starts anywhere; less than 1 makes the motion faster.
-        warp: how far the speed changes within the clip, 0 to 0.5: it starts up to that fraction
-            faster and ends as much slower, or the other way round; and likewise both ends are
-            faster or slower than the middle.
+        part: smallest and largest fraction of the clip's time that is shown, spread over all of
+            its frames. It starts anywhere in the clip. Less than 1 makes the motion faster.
+        warp: how much the speed changes within the clip, 0 to 0.5. The clip starts up to this
+            fraction faster and ends slower by the same fraction, or the reverse. In the same way,
+            both ends are faster or slower than the middle.
         rotation: largest angle to either side, degrees.
         scale: smallest and largest factor on the side of the crop window; the person appears
             smaller in a larger window. Depth is metric and stays, as in `deephar.data.pose_target`.
@@ -38,8 +38,8 @@ class SequenceAugmentation:
         noise: largest standard deviation of a random shift of each joint in each frame, as a
             fraction of the window's side (in depth, of its range of 2 m, where it is not 0.5: of
             the pelvis, or unknown); each clip draws one between 0 and this.
-        missing: mean share of the joints that are missing in all of a clip; each clip draws a share
-            between 0 and twice this.
+        missing: mean fraction of the joints that are missing in all of a clip; each clip draws a
+            fraction between 0 and twice this.
         hidden: probability that a joint is missing for a while, 0.1 to 0.5 of the clip.
 
     Raises:
@@ -73,8 +73,8 @@ class SequenceAugmentation:
         self, rng: np.random.Generator, num_frames: int, num_joints: int
     ) -> "SequenceChange":
         """Draws one random change within the ranges, for a clip of `num_frames` frames."""
-        # Always as many numbers in the same order: switching one change on or off leaves the rest
-        # of an experiment's random choices as they were.
+        # Always as many random numbers: the other changes of a seed stay the same when one is
+        # switched off.
         u = rng.random(12)
         gone, ever, begin, span = rng.random((4, num_joints))
         noise = rng.standard_normal((num_frames, num_joints, 3))
@@ -99,7 +99,7 @@ class SequenceChange(NamedTuple):
     """One random change, as `SequenceAugmentation.sample` draws it.
 
     Attributes:
-        times: (T,), ascending, what to see of a clip that lasts from 0 to 1.
+        times: (T,), ascending, the moments to show of a clip that lasts from 0 to 1.
         linear: (2, 2), rotation, scale and flip of x and y about the middle of the crop.
         flip: whether left and right joints change places.
         shift: (2,), shift in x and y.
@@ -115,19 +115,19 @@ class SequenceChange(NamedTuple):
     missing: np.ndarray
 
     def indices(self, first: int, stop: int) -> np.ndarray:
-        """Integers (T,): the frames seen of a clip from frame `first` to before `stop`."""
+        """Frames to show of a clip, integers (T,) from `first` to `stop` - 1."""
         return first + np.minimum(self.times * (stop - first), stop - first - 1).astype(int)
 
     def apply(self, poses: np.ndarray, skeleton: str | Skeleton) -> np.ndarray:
-        """Changes poses in the plane.
+        """Changes poses in the image plane.
 
         Args:
             poses: (T, joints, dim + 1), as `deephar.data.pose_sequence` gives them.
             skeleton: their skeleton.
 
         Returns:
-            A new array of the same form. Joints that are unknown or taken away are 0 throughout.
-            Nothing but the noise changes z.
+            A new array of the same shape. Joints that are unknown or missing are 0. Only the noise
+            changes z.
         """
         if self.flip:
             poses = poses[:, get_skeleton(skeleton).flip]
@@ -148,14 +148,14 @@ def pose_clip(
     augmentation: SequenceAugmentation | None = None,
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
-    """The labelled poses of one clip of a video, as input of the action part of the network.
+    """The labelled poses of one clip of a video, as input of the action heads.
 
     Args:
         video: the video; its frames are not needed.
         spec: frames and subsampling of the clip, skeleton and coordinates of the result.
         augmentation: random changes; None for none.
-        rng: source of all random choices, where the clip starts included; None for the clip in the
-            middle, as it is.
+        rng: source of all random choices, including the start of the clip; None for the clip in
+            the middle, unchanged.
 
     Returns:
         float32 (T, joints, dim + 1), see `deephar.data.pose_sequence`. The crop window is that of
@@ -205,7 +205,7 @@ def pose_clips(
 
 
 def _span(clip, subsampling):
-    """The frames that a clip stands for: the first, and the one after the last."""
+    """The part of the video that a clip stands for: its first frame and the one after its last."""
     count = len(clip.video.joints)
     if subsampling == WHOLE:
         return 0, count

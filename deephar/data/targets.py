@@ -29,17 +29,17 @@ def pose_target(
         affine: (3, 3), image pixels to the unit crop.
         source: skeleton of `joints`.
         skeleton: skeleton of the target.
-        flip: whether `affine` mirrors the image, so that left and right change names.
+        flip: whether `affine` mirrors the image, so that left and right are exchanged.
         dim: coordinates of a joint, 2 or 3.
         depth: (..., source joints), distance of each joint along the camera's axis in mm, NaN
             where unknown; None = unknown. Not used if `dim` is 2.
 
     Returns:
         float32 (..., joints, dim + 1): x and y in the unit crop, -1e9 where the joint is
-        unlabelled or out of the crop; z if `dim` is 3; and visibility: 1 in the crop; 0 out of it,
-        or unlabelled (annotators leave out what is not in the picture); -1e9 where `source` does
-        not have the joint at all. For z see `unit_depth`; it is -1e9 where x and y are, where it
-        is unknown, and where it is not in 0 to 1.
+        unlabelled or outside of the crop; z if `dim` is 3; and the visibility. That is 1 inside of
+        the crop; 0 outside of it, or where the joint is unlabelled (annotators leave out what is
+        not in the picture); -1e9 where `source` does not have the joint. For z see `unit_depth`; it
+        is -1e9 where x and y are, where it is unknown, and where it is not in 0 to 1.
 
     Raises:
         ValueError: wrong shapes, or `dim` is neither 2 nor 3.
@@ -65,8 +65,8 @@ def pose_target(
 def unit_depth(depth: np.ndarray, source: str | Skeleton, skeleton: str | Skeleton) -> np.ndarray:
     """Depth as the network takes it: ``(Z - Z of the pelvis) / 2000 mm + 0.5``.
 
-    So 0.5 is the depth of the pelvis, and 0 to 1 is 1 m before it to 1 m behind it. Where `source`
-    has no pelvis, the middle of the hips takes its place.
+    So 0.5 is the depth of the pelvis, and 0 to 1 is 1 m in front of it to 1 m behind it. If
+    `source` has no pelvis, the middle of the hips takes its place.
 
     Args:
         depth: (..., source joints), distance along the camera's axis in mm, NaN where unknown.

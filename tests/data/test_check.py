@@ -170,7 +170,7 @@ def test_labels_only_are_said_to_be(build, tmp_path, capsys):
     problems, output = run(capsys, "penn", tmp_path)
     assert not problems
     assert "LABELS ONLY" in output
-    assert "train: 1 videos of 5 frames, none at hand" in output
+    assert "train: 1 videos of 5 frames, without the frames" in output
     assert "test: none" in output
 
 

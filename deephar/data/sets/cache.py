@@ -1,7 +1,7 @@
 """Parsed labels of a data set, kept in a file in the user's cache folder.
 
 The folder is ``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``. A file there is only a
-copy: it is made anew if a label file was added, removed or changed, or if it is damaged; if it
+copy. It is written again if a label file was added, removed or changed, or if it is damaged. If it
 cannot be written, the labels are read each time.
 """
 
@@ -18,7 +18,7 @@ from deephar.files import replacing
 
 
 def cache_file(kind: str, folder: Path) -> Path | None:
-    """Where the labels of a folder are cached; None if there is no place for it.
+    """Path of the file that caches the labels of a folder; None if there is no cache folder.
 
     Args:
         kind: short name of the data set.
@@ -32,7 +32,7 @@ def cache_file(kind: str, folder: Path) -> Path | None:
 
 
 def contents_key(paths: Sequence[Path], version: int) -> str:
-    """Changes whenever one of the files is added, removed or changed, or with the version."""
+    """A key that changes when a file is added, removed or changed, or with the version."""
     digest = hashlib.sha256(str(version).encode())
     for path in paths:
         status = path.stat()

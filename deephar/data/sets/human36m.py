@@ -1,4 +1,4 @@
-"""Human3.6M: actors filmed in a studio by four cameras, with the positions of 32 joints in space.
+"""Human3.6M: actors in a studio, seen by four cameras, with the 3D positions of 32 joints.
 
 C. Ionescu, D. Papava, V. Olaru, C. Sminchisescu, "Human3.6M: Large Scale Datasets and Predictive
 Methods for 3D Human Sensing in Natural Environments", TPAMI 2014.
@@ -23,9 +23,9 @@ from deephar.data.sets.matfile import load_mat, structures
 from deephar.skeletons import convert, get_skeleton
 
 SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
-"""Numbers of the subjects of each split; those of the others are not public."""
+"""Numbers of the subjects of each split. The poses of the other subjects are not public."""
 EVERY = {"train": 5, "test": 64}
-"""Which frames of a video are taken: 10 of the 50 a second to train on; one in 64 to test."""
+"""Step between the frames taken from a video: 10 of 50 per second to train, one in 64 to test."""
 PROTOCOLS = (1, 2)
 ACTIONS = (
     "Directions",
@@ -48,13 +48,13 @@ ANNOTATIONS = "annotations.mat"
 POSITIONS = "data_3d_h36m.npz"
 CAMERAS = ("camera-parameters.json", "cameras.h5")
 
-# What the window shows in the plane of the pelvis, mm across and down. The authors of the network
-# take 2.25 times the size of the picture in pixels (1000 x 1002) for this.
+# Width and height of what the window shows in the plane of the pelvis, mm. The authors of the
+# network use 2.25 times the size of the picture in pixels (1000 x 1002).
 WINDOW = 2.25 * np.array([1000.0, 1002.0])
 
-# No field tells the size of a camera's picture, but the principal point is near its middle.
+# No field gives the size of a camera's picture, but the principal point is near its middle.
 _SIZE_TOLERANCE = 0.1
-_LEAST_EXTENT = 1.0  # mm; the joints of a smaller person all lie in one place
+_LEAST_EXTENT = 1.0  # mm; a pose smaller than this has all joints in one place
 
 # In some releases, and for S1, the videos of two actions have other names.
 _OTHER_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
@@ -64,10 +64,10 @@ _REMEDY = "See datasets/Human3.6M/README.md for how to get the data and how to l
 
 
 class Human36M:
-    """Frames of one split of Human3.6M as `Sample` objects with 17 joints in space (``"pa17j"``).
+    """Frames of one split of Human3.6M as `Sample` objects with 17 joints in 3D (``"pa17j"``).
 
-    Trained on are S1, S5, S6, S7 and S8, tested on S9 and S11, all actions and all four cameras.
-    The annotation is the first of these that exists:
+    The training split is S1, S5, S6, S7 and S8, the test split S9 and S11, with all actions and all
+    four cameras. The annotation is the first of these that exists:
 
     1. ``annotations.mat``: the form of the authors of the network, with the cameras inside. The
        frames are ``images/a02_s01_e01_c01/00001.jpg`` (or in ``images.new``).
@@ -75,13 +75,13 @@ class Human36M:
        ``camera-parameters.json`` or ``cameras.h5``. The frames are
        ``images/S1/Directions 1.54138969/000001.jpg``, the folders named like the videos.
 
-    Frames are numbered from 1, in the order of the video, and have its size. Joints in pixels are
-    those in space seen through the lens with its distortion. Nothing is known about which joints
+    Frames are numbered from 1, in the order of the video, and have its size. The joints in pixels
+    are the 3D joints as seen through the lens, with its distortion. It is not known which joints
     are hidden. The window to crop is centred at the pelvis and shows about 2.25 m there (the
     authors' rule).
 
-    Both usual protocols have these frames; the score of protocol 1 is the MPJPE (pelvises laid
-    together), that of protocol 2 the P-MPJPE (after a Procrustes alignment). Evaluations report
+    Both usual protocols use these frames. The score of protocol 1 is the MPJPE (with pelvises
+    aligned), that of protocol 2 the P-MPJPE (after a Procrustes alignment). Evaluations report
     both; `protocol` says which is *the* score.
 
     Args:
@@ -90,20 +90,19 @@ class Human36M:
         protocol: 1 or 2.
         every: takes frames 1, 1 + every, 1 + 2 every, ... of each video; by default every 5th to
             train and every 64th to test, as the authors do.
-        frames: False does not look whether the frames exist.
+        frames: whether to check that the frames exist.
 
     Attributes:
         root, split, protocol, every: as given.
         actions: names of the 15 actions; each `Sample.action` is one of them.
-        source: annotation that was read, its form, and the subjects and the number of cameras in
-            it.
+        source: annotation that was read, its form, its subjects and number of cameras.
 
     Raises:
         FileNotFoundError: the folder, the annotation, the cameras, or frames are missing; names
             the first frame, and says how many.
         ValueError: unknown split or protocol; an annotation or cameras that are damaged, of
-            another form, or do not go together; a subject lacks a camera that others have; or the
-            first frame of a camera has another size than its picture.
+            another form, or do not fit each other; a subject lacks a camera that others have; or
+            the first frame of a camera has another size than its picture.
     """
 
     name = "h36m"
@@ -131,7 +130,7 @@ class Human36M:
         self.protocol = protocol
         self.every = EVERY[split] if every is None else every
         if self.every < 1:
-            raise ValueError(f"every must be at least 1, and is {every}.")
+            raise ValueError(f"every must be at least 1, got {every}.")
         path, read, form = _find_annotation(self.root)
         found = list(read(path, split))
         sequences = [taken for sequence in found if (taken := sequence.every(self.every))]
@@ -141,7 +140,7 @@ class Human36M:
             sequence.check(path)
         if foreign := {sequence.subject for sequence in sequences} - set(SPLITS[split]):
             raise ValueError(
-                f"{path} has S{min(foreign)} among the videos of the split {split!r}, which is of "
+                f"{path} has S{min(foreign)} among the videos of the split {split!r}, which has "
                 f"S{', S'.join(map(str, SPLITS[split]))}. {_REMEDY}"
             )
         self._sequences = sequences
@@ -203,9 +202,9 @@ class Human36M:
         return {folder: missing for folder, missing in found.items() if missing}
 
     def uneven_videos(self) -> list[tuple[str, str]]:
-        """Pairs of videos of one performance, by two cameras, that are labelled for other frames.
+        """Pairs of videos of one performance, by two cameras, with labels for different frames.
 
-        That is possible in the form of the authors only, and no mistake as such.
+        This occurs only in the form of the authors, and is not an error in itself.
         """
         first, pairs = {}, []
         for sequence in self._sequences:
@@ -220,7 +219,7 @@ class Human36M:
         return {name: problem for name, problem in found.items() if problem}
 
     def _check_frames(self):
-        """A file that is missing is better found now than after hours of training."""
+        """Raises if a frame is missing: now, rather than after hours of training."""
         missing = self.missing_frames()
         if missing:
             folder, names = next(iter(missing.items()))
@@ -230,7 +229,7 @@ class Human36M:
                 f"{len(self)} frames are missing, in {len(missing)} of {len(self._sequences)} "
                 f"folders. `{check_command(self.name, self.root)}` lists them. {_REMEDY}"
             )
-        first = {}  # of each camera, which may have been set up anew for each subject
+        first = {}  # of each camera, which may have been moved between subjects
         for sequence in self._sequences:
             first.setdefault((sequence.subject, sequence.camera_name), sequence)
         for sequence in first.values():
@@ -245,7 +244,7 @@ _PELVIS = get_skeleton(Human36M.skeleton).index("pelvis")
 def person_window(camera: Camera, pelvis: np.ndarray) -> tuple[np.ndarray, float]:
     """The square window to crop: its centre (2,) and its side, pixels.
 
-    The authors' own centre lies one pixel lower, by what is probably an oversight.
+    The authors' own centre lies one pixel lower, probably by mistake.
 
     Args:
         camera: the camera.
@@ -255,9 +254,9 @@ def person_window(camera: Camera, pelvis: np.ndarray) -> tuple[np.ndarray, float
 
 
 def size_problem(camera: Camera, size: tuple[int, int]) -> str | None:
-    """In words, that a frame has another size than the camera's picture; None if it has not.
+    """How the size of a frame differs from that of the camera's picture, in words; None if not.
 
-    That is taken to be twice the principal point, within 10 %.
+    The size of the camera's picture is taken to be twice the principal point, within 10 %.
 
     Args:
         camera: the camera.
@@ -277,12 +276,12 @@ class _Sequence:
     """Frames of one video.
 
     Attributes:
-        name: unique; what stands before ``#`` is common to the cameras of one performance.
+        name: unique; the part before ``#`` is the same for all cameras of a performance.
         subject: its number.
         action: one of `ACTIONS`.
         camera: that of the video.
         folder: where the frames are.
-        digits: of the numbers in their file names.
+        digits: number of digits in their file names.
         numbers: int (F,), of the frames, from 1.
         points: float32 (F, 17, 3), mm in the world.
     """
@@ -317,9 +316,9 @@ class _Sequence:
         seen = depth > 0  # NaN is not
         if not seen.all():
             raise ValueError(
-                f"{path}: in {self.name}, frame {self.numbers[np.argmin(seen)]}, the pelvis has no "
-                f"position, or is behind the camera: are the cameras those of this data set? "
-                f"{_REMEDY}"
+                f"{path}: In {self.name}, frame {self.numbers[np.argmin(seen)]}, the pelvis has no "
+                f"position, or is behind the camera. Check that the cameras are those of this data "
+                f"set. {_REMEDY}"
             )
 
     def pose_problem(self):
@@ -394,14 +393,14 @@ def _read_npz(path, split):
 
 
 def _check_cameras(path, cameras, positions, subject):
-    """Each subject was filmed by all cameras: videos of one that is missing must not drop out."""
+    """Raises if a camera of a subject is missing, since its videos would be left out silently."""
     owners = {name: who for who, name in cameras if who in positions}
     lacking = [name for name in sorted(owners) if (subject, name) not in cameras]
     if len(lacking) == len(owners):
         raise ValueError(f"{path} has no camera of S{subject}. {_REMEDY}")
     if lacking:
         raise ValueError(
-            f"{path} lacks the camera {lacking[0]} of S{subject}, which it has of "
+            f"{path} lacks the camera {lacking[0]} of S{subject}, which it has for "
             f"S{owners[lacking[0]]}. {_REMEDY}"
         )
 
@@ -418,7 +417,7 @@ def _action_of(path, name):
 
 
 def _video_folder(folder, action, camera):
-    """Folder of the frames of a video, under the name it has or, if there is none, should have."""
+    """Folder of the frames of a video, under its usual or its other name, whichever exists."""
     names = [action]
     for other, usual in _OTHER_NAMES.items():
         usually = action.replace(other, usual)
@@ -439,8 +438,8 @@ def _read_positions(path):
         }
     except Exception as error:  # a damaged file makes zipfile and pickle raise all kinds of them
         raise ValueError(
-            f"{path} is not VideoPose3D's file of positions: expected `positions_3d`, a dict from "
-            f"subject (S1) to action (Directions 1) to an array ({error}). {_REMEDY}"
+            f"{path} is not VideoPose3D's file of positions ({error}). Expected `positions_3d`, a "
+            f"dict from subject (S1) to action (Directions 1) to an array. {_REMEDY}"
         ) from error
     for subject, actions in positions.items():
         for action, points in actions.items():
@@ -461,7 +460,7 @@ def _check_points(what, points):
 
 
 def _unpickled(path, name):
-    """An object in an .npz file. It is pickled; nothing but arrays and plain types is unpacked."""
+    """A pickled object in an .npz file; only arrays and plain types are unpickled."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -474,13 +473,13 @@ def _unpickled(path, name):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Refuses whatever could run code of the file's author."""
+    """Refuses everything that could run code from the file."""
 
     def find_class(self, module, name):
         harmless = ("_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar")
         numpy = module.split(".")[0] == "numpy" and name in harmless
         if not numpy and (module, name) != ("_codecs", "encode"):
-            raise pickle.UnpicklingError(f"{module}.{name} does not belong into it")
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong in it")
         return super().find_class(module, name)
 
 
@@ -493,8 +492,8 @@ def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]
     2. ``cameras.h5``: groups ``subject1/camera1`` with ``R`` (transposed), ``T``, ``f``, ``c``,
        ``k``, ``p``, ``Name``, with ``x = R (X - T)`` (J. Martinez et al., ICCV 2017).
 
-    Without the distortion, the lens is taken to have none. ``p`` is for y first, then for x, as in
-    Human3.6M's own code.
+    If there is no distortion in the file, the lens is taken to have none. ``p`` is for y first,
+    then for x, as in Human3.6M's own code.
 
     Args:
         root: the folder.
@@ -512,14 +511,14 @@ def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]
             continue
         try:
             cameras = read(path)
-        except Exception as error:  # of JSON, HDF5, or of what is in it
+        except Exception as error:  # of JSON, of HDF5, or of the content
             raise ValueError(
                 f"{path} does not have the form of a camera file ({type(error).__name__}: {error})."
                 f" {_REMEDY}"
             ) from error
         return cameras, path
     raise FileNotFoundError(
-        f"{root} holds no camera file ({' or '.join(CAMERAS)}), and {POSITIONS} does not tell "
+        f"{root} holds no camera file ({' or '.join(CAMERAS)}), and {POSITIONS} does not say "
         f"where the cameras were. {_REMEDY}"
     )
 
@@ -578,19 +577,19 @@ def _read_authors(path, split):
             camera = _authors_camera(sequence.camera_parameters)
         except (AttributeError, TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"{path}: an element of {variable} does not have the form expected: name, frames "
-                f"(f, pose3d), camera_parameters (R, T, f, c, p, k) ({error}). {_REMEDY}"
+                f"{path}: An element of {variable} has another form ({error}). Expected name, "
+                f"frames (f, pose3d), camera_parameters (R, T, f, c, p, k). {_REMEDY}"
             ) from error
         parts = re.fullmatch(r"a(\d\d)_s(\d\d)_e\d\d_(c\d\d)", name)
         if parts is None or not 0 <= int(parts[1]) - 2 < len(ACTIONS):
             raise ValueError(
-                f"{path}: a sequence is called {name!r}; expected action (a02 to a16), subject, "
+                f"{path}: A sequence is called {name!r}; expected action (a02 to a16), subject, "
                 f"repetition and camera, as in a02_s01_e01_c01. {_REMEDY}"
             )
         if points.shape[1:] != (_POINTS, 3):
             raise ValueError(
-                f"{path}: {name} has poses of the shape {points.shape[:0:-1]}; expected "
-                f"(3, {_POINTS}). {_REMEDY}"
+                f"{path}: The sequence {name} has poses of the shape {points.shape[:0:-1]}; "
+                f"expected (3, {_POINTS}). {_REMEDY}"
             )
         yield _Sequence(
             name=f"{name.removesuffix('_' + parts[3])}#{parts[3]}",

@@ -1,4 +1,4 @@
-"""Frames of a video as JPEG files in a folder of their own: ``000001.jpg``, ``000002.jpg``, ...."""
+"""Frames of a video as JPEG files in a folder: ``000001.jpg``, ``000002.jpg``, ...."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from deephar.geometry import has_area
 
 
 def frame_paths(folder: str | os.PathLike, count: int) -> list[str]:
-    """Paths of the frames of a video as they should be, whether they exist or not."""
+    """Paths that the frames of a video should have, whether they exist or not."""
     return [f"{folder}{os.sep}{number:06d}.jpg" for number in range(1, count + 1)]
 
 
@@ -44,9 +44,9 @@ def check_command(dataset: str, root: str | os.PathLike) -> str:
 
 
 def fill_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) where those without an area give way to that of the nearest frame with one.
+    """Boxes (N, 4), those without an area replaced by that of the nearest frame with one.
 
-    NaN throughout if none has an area.
+    All are NaN if none has an area.
     """
     good = has_area(boxes)
     if not good.any():
@@ -57,7 +57,7 @@ def fill_boxes(boxes: np.ndarray) -> np.ndarray:
 
 
 def _frames_in(folder):
-    """Names of the frames in a folder, whatever else is in there."""
+    """Names of the frames in a folder; other files are ignored."""
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):

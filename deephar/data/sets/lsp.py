@@ -29,7 +29,8 @@ class LSP:
     joint is occluded (it is labelled nevertheless), in LSP-extended that it is labelled.
 
     The crop window is the square around the labelled joints, 1.25 times their longer extent.
-    Coordinates are taken to count from 0, as published. There is no head box: `head_size` is NaN.
+    Coordinates are taken to count from 0, as published. There are no head boxes: `head_size` is
+    NaN.
 
     Args:
         root: folder with ``images`` and ``joints.mat``.
@@ -113,14 +114,14 @@ def _read_joints(path, split):
     forms = {(3, NUM_JOINTS): "LSP", (NUM_JOINTS, 3): "LSP-extended"}
     if values.ndim != 3 or values.shape[:2] not in forms or values.dtype.kind not in "fiu":
         raise ValueError(
-            f"{path}: joints must be numbers, 3 x 14 x images (LSP) or 14 x 3 x images "
+            f"{path}: The joints must be numbers, 3 x 14 x images (LSP) or 14 x 3 x images "
             f"(LSP-extended), got {values.dtype} {values.shape}. {_REMEDY}"
         )
     form = forms[values.shape[:2]]
     if (form == "LSP-extended") != (split == "extended"):
         wanted = "split='extended'" if form == "LSP-extended" else "split='train' or 'test'"
         raise ValueError(
-            f"{path} is that of {form} (shape {values.shape}), which has no split {split!r}: use "
+            f"{path} is that of {form} (shape {values.shape}), which has no split {split!r}. Use "
             f"{wanted}, or the folder of the other data set."
         )
     values = values.astype(float).transpose((2, 1, 0) if form == "LSP" else (2, 0, 1))
@@ -132,7 +133,7 @@ def _read_joints(path, split):
 
 
 def _check_labelled(path, joints, first):
-    """There must be a square around the labelled joints of every image."""
+    """Raises unless every image has two labelled joints at different places."""
     known = np.isfinite(joints)
     low = np.where(known, joints, np.inf).min(axis=1)
     high = np.where(known, joints, -np.inf).max(axis=1)
@@ -140,6 +141,6 @@ def _check_labelled(path, joints, first):
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(
-            f"{path}: image {first + i + 1} has {known[i].all(axis=-1).sum()} labelled joints, or "
-            f"all in one place; it takes 2 to find the person. {_REMEDY}"
+            f"{path}: Image {first + i + 1} has {known[i].all(axis=-1).sum()} labelled joints, or "
+            f"all in one place. At least 2 are needed to find the person. {_REMEDY}"
         )

@@ -12,7 +12,7 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
     Args:
         path: the file.
         names: variables that must be in it; only these are read.
-        remedy: a sentence for the error messages, how to come by the right file.
+        remedy: a sentence for the error messages, how to get the right file.
 
     Returns:
         Variable by name. Dimensions of length 1 are dropped; structures are objects with an
@@ -31,7 +31,7 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
         content = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=names)
     except NotImplementedError as error:
         raise ValueError(
-            f"{path} is in the format of MATLAB 7.3; save it again with -v7. {remedy}"
+            f"{path} is in the format of MATLAB 7.3. Save it again with -v7. {remedy}"
         ) from error
     except Exception as error:  # a damaged file makes scipy and zlib raise all kinds of them
         raise ValueError(f"{path} is no readable MATLAB file ({error}). {remedy}") from error
@@ -42,10 +42,10 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
 
 
 def structures(value: Any) -> list:
-    """The elements of an array of structures or of a cell array, whatever its size.
+    """The elements of an array of structures or of a cell array of any size.
 
-    `load_mat` turns an array with a single element into that element and leaves an empty array for
-    "no structure"; this gives a list in all cases.
+    `load_mat` turns an array with a single element into that element, and leaves an empty array for
+    "no structure". This function gives a list in all cases.
 
     >>> structures(np.empty((0, 0))), structures("one")
     ([], ['one'])

@@ -106,7 +106,7 @@ class MPII:
 
 @dataclass(frozen=True, eq=False)
 class _Persons:
-    """Persons as arrays, one entry each: far quicker to build than as many samples.
+    """Persons as arrays, one entry each, which is much faster than building a sample for each.
 
     Raises:
         ValueError: there is none, or one has no positive scale or no position.

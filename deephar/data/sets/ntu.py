@@ -1,4 +1,4 @@
-"""NTU RGB+D: 56 880 videos of 60 actions by 40 persons, with 25 joints of the Kinect v2 in space.
+"""NTU RGB+D: 56 880 videos of 60 actions by 40 persons, with 25 3D joints of the Kinect v2.
 
 A. Shahroudy, J. Liu, T.-T. Ng, G. Wang, "NTU RGB+D: A Large Scale Dataset for 3D Human Activity
 Analysis", CVPR 2016.
@@ -86,7 +86,7 @@ ACTIONS = (
     "walking apart from each other",
 )
 SIZE = (1920, 1080)
-"""(width, height) of the colour videos, pixels: what the skeleton files refer to."""
+"""(width, height) in pixels of the colour videos, to which the skeleton files refer."""
 
 SKELETONS_FOLDER = "nturgb+d_skeletons"
 MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
@@ -125,39 +125,38 @@ class NTU:
 
     What is done to the labels:
 
-    - Joints in the picture are the colour coordinates of the files. Joints in space are in mm, x
-      right, y down (the Kinect's y points up) and z forward. Joints that were not tracked (state 0)
-      are unlabelled; those inferred (state 1) have ``visible`` 0.
-    - One body a video: of those tracked in at least half as many frames as the one tracked longest,
-      the one that moves most, which is the rule of the data set's authors: the sum of the variances
-      of all coordinates of all joints. So false bodies are left out, and one of the two persons in
-      A050 to A060 is kept. Where that body is not tracked, all joints are unlabelled; where only
-      one or two joints are, their place in space is unlabelled.
-    - Boxes are those around the labelled joints, in frames without any that of the nearest frame.
-    - The camera is fitted to the joints of each file (`fit_camera`): a pinhole, in whose
-      coordinates `joints_3d` are. None where they do not determine one; see `camera_problem`.
-    - Files without a body, without a joint that was tracked, and those named in the official list
-      of samples with missing skeletons, if it is in ``root``, are left out: see `skipped`.
+    - The 2D joints are the colour coordinates of the files. The 3D joints are in mm, x right, y
+      down (the Kinect's y points up) and z forward. Joints that were not tracked (state 0) are
+      unlabelled; those that were inferred (state 1) have ``visible`` 0.
+    - Each video has one body (`main_body`): false bodies are left out, and one of the two persons
+      in A050 to A060 is kept. In frames where it is not tracked, all joints are unlabelled. Where
+      only one or two joints are tracked, their 3D positions are unlabelled.
+    - Boxes are those around the labelled joints. Frames without labelled joints have the box of the
+      nearest frame with one.
+    - A pinhole camera is fitted to the joints of each file (`fit_camera`); `joints_3d` are in its
+      coordinates. It is None if the joints do not determine it; see `camera_problem`.
+    - Files without a body, files without a tracked joint, and those in the official list of samples
+      with missing skeletons, if it is in ``root``, are left out; see `skipped`.
 
     The Kinect's pictures are mirrored; left and right are those of the picture
     (`deephar.skeletons`).
 
     The skeleton files are read when the first data set of a folder is made, which takes some
-    minutes for all of NTU RGB+D, and the labels kept in the user's cache folder
+    minutes for all of NTU RGB+D. The labels are kept in the user's cache folder
     (``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``; 2.5 GB for all of NTU RGB+D, of
-    which only what is used is read into memory). They are read anew if a skeleton file was added,
-    removed or changed; if the cache cannot be written, each time.
+    which only the used part is read into memory). They are read again if a skeleton file was added,
+    removed or changed. If the cache cannot be written, they are read each time.
 
     Args:
         root: folder with ``nturgb+d_skeletons`` and ``frames``.
         split: ``"train"`` or ``"test"``.
         protocol: ``"cross-subject"``: 20 of the 40 persons to train on; or ``"cross-view"``:
             cameras 2 and 3 to train on, camera 1 to test.
-        frames: False serves the labels only: `Video.frames` is empty.
-        skeleton: layout of the joints served, one all of whose joints the Kinect tracks, such as
-            ``"pa17j"``. A network is scored on data in its own layout.
-        size: (width, height) of the frames, pixels, or path of a frame that has it; None for that
-            of the first frame, and for 1920 x 1080 without frames.
+        frames: False gives the labels only: `Video.frames` is empty.
+        skeleton: layout of the joints; the Kinect must track all joints of it, such as ``"pa17j"``.
+            A network is scored on data in its own layout.
+        size: (width, height) of the frames, pixels, or the path of a frame with this size; None for
+            the size of the first frame, or 1920 x 1080 without frames.
 
     Attributes:
         root, split, protocol, skeleton: as given.
@@ -198,7 +197,7 @@ class NTU:
         lacking = joint_map("ntu25", skeleton) < 0
         if lacking.any():
             joint = get_skeleton(skeleton).joints[np.argmax(lacking)]
-            raise ValueError(f"NTU RGB+D has no {joint}, which {skeleton!r} has: use another one.")
+            raise ValueError(f"NTU RGB+D has no {joint}, which {skeleton!r} has. Use another one.")
         self.root = Path(root)
         self.split = split
         self.protocol = protocol
@@ -234,7 +233,7 @@ class NTU:
         if frames and size is None:
             size = self.frame_paths(0)[0]
         self.size_from = str(size) if isinstance(size, str | Path) else None
-        if self.size_from:  # that the other frames are alike shows when they are used
+        if self.size_from:  # the other frames are compared with it when they are used
             size = load_image(self.size_from).shape[1::-1]
         self.size = _checked(size or SIZE, self.size_from)
         self.source = (
@@ -259,7 +258,7 @@ class NTU:
             camera = Camera(focal=focal * scale, center=(center + 0.5) * scale - 0.5)
             joints_3d[..., :2] += shift
         joints_3d = convert(joints_3d, _SKELETON, self.skeleton)
-        # One or two joints are no pose in space: any other can be laid upon them.
+        # One or two joints are no 3D pose: any other pose can be aligned with them.
         joints_3d[np.isfinite(joints_3d).all(axis=-1).sum(axis=-1) < 3] = np.nan
         return Video(
             frames=self.frame_paths(index) if self._with_frames else [],
@@ -280,7 +279,7 @@ class NTU:
         return self._labels.names[self._videos].tolist()
 
     def frame_paths(self, index: int) -> list[str]:
-        """Paths of the frames of a video as they should be, whether they exist or not."""
+        """Paths that the frames of a video should have, whether they exist or not."""
         video = self._videos[index]
         folder = self.root / "frames" / str(self._labels.names[video])
         return jpegs.frame_paths(folder, len(self._labels.of(video)))
@@ -298,7 +297,7 @@ class NTU:
         return f"{SKELETONS_FOLDER}/{self._labels.names[self._videos[index]]}.skeleton"
 
     def bodies(self, index: int) -> int:
-        """How many bodies were tracked in a video; one of them is served."""
+        """Number of bodies that were tracked in a video; one of them is used."""
         return int(self._labels.bodies[self._videos[index]])
 
     def camera_problem(self, index: int) -> str | None:
@@ -334,7 +333,7 @@ class NTU:
         return reasons
 
     def _check_frames(self):
-        """A file that is missing is better found now than after hours of training."""
+        """Raises if a frame is missing: now, rather than after hours of training."""
         if not (self.root / "frames").is_dir():
             raise FileNotFoundError(
                 f"{self.root} holds labels only: there is no folder {self.root / 'frames'}. "
@@ -345,8 +344,8 @@ class NTU:
             missing = self.missing_frames(index)
             if missing:
                 remedy = (
-                    "If the video itself is shorter than its labels, name it in "
-                    f"{self.root / MISSING_LIST}: it is then skipped. {_REMEDY}"
+                    "If the video itself is shorter than its labels, add its name to "
+                    f"{self.root / MISSING_LIST} to skip it. {_REMEDY}"
                 )
                 raise FileNotFoundError(
                     jpegs.missing_message(missing, self.name, self.root, remedy)
@@ -356,13 +355,13 @@ class NTU:
 def hold_out_subjects(dataset: NTU, fraction: float = 0.1) -> tuple[Subset, Subset]:
     """Splits a data set into videos to train on and videos of other persons to validate on.
 
-    No person is in both parts, by either protocol: each performance of a person was filmed by all
-    three cameras at once, so that held-out videos of persons trained on would be known already.
+    No person is in both parts, in either protocol. Three cameras filmed each performance at once:
+    a held-out video of a person in the training part would show a known performance.
 
     Args:
         dataset: the data set.
-        fraction: share of the persons to hold out, between 0 and 1; at least one. They are spread
-            evenly over the persons' numbers, and always the same.
+        fraction: fraction of the persons to hold out, between 0 and 1; at least one person. They
+            are spread evenly over the persons' numbers, and always the same.
 
     Returns:
         The part to train on and the part held out.
@@ -374,8 +373,8 @@ def hold_out_subjects(dataset: NTU, fraction: float = 0.1) -> tuple[Subset, Subs
     count = max(1, round(fraction * len(subjects)))
     if not 0 < fraction < 1 or count >= len(subjects):
         raise ValueError(
-            f"Holding out {fraction} of the {len(subjects)} persons of {dataset!r} is not possible:"
-            " it takes a fraction between 0 and 1, and somebody left to train on."
+            f"Holding out {fraction} of the {len(subjects)} persons of {dataset!r} is impossible. "
+            "Use a fraction between 0 and 1 that leaves a person to train on."
         )
     held = subjects[(2 * np.arange(count) + 1) * len(subjects) // (2 * count)]
     out = np.isin(dataset.subjects, held)
@@ -385,9 +384,9 @@ def hold_out_subjects(dataset: NTU, fraction: float = 0.1) -> tuple[Subset, Subs
 def fit_camera(points: np.ndarray, pixels: np.ndarray) -> tuple[Camera, np.ndarray]:
     """The pinhole camera that shows points at given pixels, by linear least squares.
 
-    The Kinect's colour camera looks in the direction of its depth camera, but sits beside it. So
-    a pixel is ``focal (X + shift) / Z + center``. How far beside it sits (about 50 mm) shows only
-    if the person comes closer or goes away; where that leaves it open, the smaller shift is taken.
+    The Kinect's colour camera looks in the same direction as its depth camera, but sits beside it.
+    So a pixel is ``focal (X + shift) / Z + center``. The shift (about 50 mm) can be determined only
+    if the person's distance changes; otherwise the smallest shift that fits is taken.
 
     Args:
         points: (N, 3), mm in coordinates of the depth camera: x right, y down, z forward.
@@ -404,29 +403,28 @@ def fit_camera(points: np.ndarray, pixels: np.ndarray) -> tuple[Camera, np.ndarr
     points, pixels = points[known].astype(float), pixels[known].astype(float)
     if len(points) < _FEWEST_POINTS:
         raise ValueError(
-            f"a camera takes at least {_FEWEST_POINTS} joints that were tracked, there are only "
-            f"{len(points)}"
+            f"A camera needs at least {_FEWEST_POINTS} joints that were tracked, got {len(points)}."
         )
     depth = points[:, 2]
     focal, center, shift = np.empty((3, 2))
     for axis in (0, 1):
         across = points[:, axis] / depth
         if np.ptp(across) < _LEAST_SPREAD:
-            raise ValueError("the joints lie too close together to tell the camera's focal length")
-        # In the last row, what half a pixel is for the others, 50 mm are for the shift.
+            raise ValueError("The joints lie too close together to determine the focal length.")
+        # The last row weighs a shift of 50 mm like an error of half a pixel.
         matrix = np.stack([across, 1000 / depth, np.ones(len(depth))], axis=1)
         matrix = np.concatenate([matrix, [[0, 0.5 / 50, 0]]])
         wanted = np.append(pixels[:, axis], 0)
         focal[axis], moved, center[axis] = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
         if focal[axis] <= 0:
-            raise ValueError("the joints in the picture are a mirror image of those in space")
+            raise ValueError("The 2D joints are a mirror image of the 3D joints.")
         shift[axis] = 1000 * moved / focal[axis]
     camera = Camera(focal=focal, center=center)
     found = camera.project(points + [*shift, 0])
     error = float(np.sqrt(np.mean((found - pixels) ** 2)))
     if not error <= _LARGEST_ERROR:
         raise ValueError(
-            f"the joints in the picture and in space do not fit a camera, by {error:.0f} pixels"
+            f"The 2D joints and 3D joints do not fit a camera; they differ by {error:.0f} pixels."
         )
     return camera, shift
 
@@ -462,7 +460,7 @@ def parse_name(name: str) -> tuple[int, int, int, int, int]:
     """Set-up, camera, person, replication and action, all from 1, of a name SsssCcccPpppRrrrAaaa.
 
     Raises:
-        ValueError: the name has another form, or the action is none of the 60.
+        ValueError: the name has another form, or the action is not one of the 60.
     """
     match = _NAME.fullmatch(name)
     if match is None:
@@ -470,20 +468,20 @@ def parse_name(name: str) -> tuple[int, int, int, int, int]:
     numbers = tuple(map(int, match.groups()))
     if not 1 <= numbers[4] <= len(ACTIONS):
         raise ValueError(
-            f"{name!r} is of action {numbers[4]}; NTU RGB+D has the actions 1 to {len(ACTIONS)}. "
-            "Those of NTU RGB+D 120 are not read: put the files elsewhere."
+            f"{name!r} has action {numbers[4]}; NTU RGB+D has the actions 1 to {len(ACTIONS)}. "
+            "Those of NTU RGB+D 120 are not supported. Put the files elsewhere."
         )
     return numbers
 
 
 def _checked(size, path=None):
-    """The (width, height) of frames, if it can be that of NTU's videos made smaller."""
+    """The (width, height) of frames; raises if NTU's videos cannot be scaled to it."""
     width, height = size
     if abs(width * SIZE[1] / (height * SIZE[0]) - 1) > _SHAPE_TOLERANCE:
         raise ValueError(
-            f"{f'{path}: ' if path else ''}frames of {width} x {height} pixels; those of NTU RGB+D "
-            f"may be smaller than {SIZE[0]} x {SIZE[1]}, but must show all of the picture in its "
-            f"proportions. {_REMEDY}"
+            f"{f'{path}: ' if path else ''}Frames of {width} x {height} pixels cannot be those of "
+            f"NTU RGB+D. They may be smaller than {SIZE[0]} x {SIZE[1]}, but must show the whole "
+            f"picture in its proportions. {_REMEDY}"
         )
     return width, height
 
@@ -498,7 +496,7 @@ def _listed(root):
 
 
 def _boxes(joints, size):
-    """Boxes (N, 4) around joints (N, J, 2), as far as they are in the picture; NaN without any."""
+    """Boxes (N, 4) around joints (N, J, 2), cut at the edges of the picture; NaN without joints."""
     known = np.isfinite(joints)
     low = np.where(known, joints, np.inf).min(axis=1)
     high = np.where(known, joints, -np.inf).max(axis=1)
@@ -541,8 +539,8 @@ def read_labels(root: str | Path) -> Labels:
     return labels
 
 
-# The cache is two files: the rows, which are too many to be read into memory at once, as they are,
-# and all else. The name of the first has the key, so that the two are always of one making.
+# The cache is two files: the rows, which are mapped into memory since there are too many of them,
+# and everything else. The key in the name of the first makes sure that the two belong together.
 
 
 def _rows_file(file, key):
@@ -558,7 +556,7 @@ def _load(file, key):
 
 
 def _mapped(path, count):
-    """The rows in a file; None if it does not hold so many."""
+    """The rows in a file; None if it does not hold as many."""
     try:
         if path.stat().st_size != count * _ROW.itemsize:
             return None
@@ -586,7 +584,7 @@ def _read_files(paths, file, key):
 
 
 def _collect(paths, keep):
-    """All of `Labels` but the rows, each file's of which are given to `keep`."""
+    """All of `Labels` except the rows, which are passed to `keep` file by file."""
     lengths, bodies, usable, cameras = [], [], [], []
     for path in paths:
         rows, count = read_skeleton_file(path)
@@ -597,7 +595,7 @@ def _collect(paths, keep):
         try:
             camera, shift = fit_camera(*_pairs(rows))
             cameras.append([*camera.focal, *camera.center, *shift])
-        except ValueError:  # told by NTU.camera_problem
+        except ValueError:  # see NTU.camera_problem
             cameras.append([np.nan] * 6)
     return {
         "names": np.array([path.stem for path in paths]),
@@ -609,7 +607,7 @@ def _collect(paths, keep):
 
 
 def _pairs(rows):
-    """Joints in space and in the picture that were seen, not inferred, for `fit_camera`."""
+    """3D and 2D joints that were tracked, not inferred, for `fit_camera`."""
     seen = rows["state"] == _TRACKED
     return rows["joints_3d"][seen], rows["joints"][seen]
 
@@ -645,18 +643,18 @@ def read_skeleton_file(path: Path) -> tuple[np.ndarray, int]:
 
 
 def main_body(bodies: dict) -> object:
-    """The body of which a video is, if several were tracked.
+    """The main body of a video, if several were tracked.
 
-    Of those tracked in at least half as many frames as the one tracked longest (false bodies come
-    and go), the one that moves most: with the largest sum of the variances of x, y and z of all
-    joints. The second part is the rule of the data set's authors.
+    It is the body that moves most: with the largest sum of the variances of x, y and z of all
+    joints, which is the rule of the data set's authors. Only bodies that were tracked in at least
+    half as many frames as the one tracked longest are considered, since false bodies come and go.
 
     Args:
         bodies: by identity, in the order of their appearance, (frames, 25, 3 or more): x, y, z
             first; NaN in frames where the body was not tracked.
 
     Returns:
-        Its identity, the first one of equals.
+        Its identity; the first one if several are equal.
     """
     present = {
         body: numbers[np.isfinite(numbers[..., :3]).all(axis=(1, 2))][..., :3]
@@ -682,7 +680,7 @@ def _read_bodies(path):
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}). {_REMEDY}") from error
     except ValueError as error:
-        raise ValueError(f"{path} holds something else than numbers ({error}). {_REMEDY}") from None
+        raise ValueError(f"{path} holds something other than numbers: {error}. {_REMEDY}") from None
     per_body = _HEADER + 1 + _JOINTS * _PER_JOINT
     bodies, at = {}, 1
     frames = _count(path, numbers, 0, "frames")
@@ -693,34 +691,34 @@ def _read_bodies(path):
             body = numbers[at : at + per_body]
             if len(body) > _HEADER and body[_HEADER] != _JOINTS:
                 raise ValueError(
-                    f"{path}: a body in frame {frame + 1} has {body[_HEADER]:g} joints, not "
+                    f"{path}: A body in frame {frame + 1} has {body[_HEADER]:g} joints, not "
                     f"{_JOINTS}. {_REMEDY}"
                 )
             if len(body) < per_body:
                 raise ValueError(_cut_off(path, f"in frame {frame + 1} of {frames}"))
-            # The identity has more digits than a float.
+            # The words, since the identity has more digits than a float.
             known = bodies.setdefault(words[at], np.full((frames, _JOINTS, _PER_JOINT), np.nan))
             known[frame] = body[_HEADER + 1 :].reshape(_JOINTS, _PER_JOINT)
             at += per_body
     if at != len(numbers):
         raise ValueError(
-            f"{path} goes on after the last of its {frames} frames, by {len(numbers) - at} numbers."
-            f" {_REMEDY}"
+            f"{path} has {len(numbers) - at} numbers after the last of its {frames} frames. "
+            f"{_REMEDY}"
         )
     return bodies
 
 
 def _count(path, numbers, at, what):
-    """A whole number in a skeleton file; no larger than that all of them could be in it."""
+    """A whole number in a skeleton file, at most as large as the file has numbers."""
     if at >= len(numbers):
         raise ValueError(_cut_off(path, f"before the number of {what}"))
     value = numbers[at]
     if not (value >= 0 and value == np.floor(value)):
-        raise ValueError(f"{path}: the number of {what} cannot be {value:g}. {_REMEDY}")
+        raise ValueError(f"{path}: The number of {what} cannot be {value:g}. {_REMEDY}")
     if value > len(numbers):  # or infinite
-        raise ValueError(_cut_off(path, f"it tells of {value:g} {what}"))
+        raise ValueError(_cut_off(path, f"it should have {value:g} {what}"))
     return int(value)
 
 
 def _cut_off(path, where):
-    return f"{path} is cut off ({where}). Extract it anew from the archive. {_REMEDY}"
+    return f"{path} is cut off ({where}). Extract it again from the archive. {_REMEDY}"

@@ -53,26 +53,26 @@ class PennAction:
     What is done to the labels: pixels, which the files count from 1, count from 0 here. Hidden
     joints at the placeholder position (the corner of the picture) are unlabelled, other hidden
     joints keep their position, which is a guess. Two files (1154, 1865) have one row of boxes too
-    few: the last one is repeated. A box without an area (in ten files) gives way to that of the
+    few: the last one is repeated. A box without an area (in ten files) is replaced by that of the
     nearest frame that has one. Names of videos are those of the label files (``"0001"``).
 
     Frames beyond the last row of the labels (`surplus_frames`) are not used.
 
     All labels are read when the first data set of a folder is made, and kept in a file in the
-    user's cache folder (``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``; 28 MB
-    for the whole of Penn Action). It is made anew if a label file was added, removed or changed,
-    or if it is damaged; if it cannot be written, the labels are read each time.
+    user's cache folder (``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``; 28 MB for all
+    of Penn Action). The file is written again if a label file was added, removed or changed, or if
+    the cache is damaged. If it cannot be written, the labels are read each time.
 
-    Neighbours in the order of the names are of the same action and may come from one recording. To
+    Neighbours in the order of the names have the same action and may come from one recording. To
     hold out videos of all actions for validation, use more blocks than there are actions:
     ``hold_out(PennAction(root), fraction=0.1, blocks=30)``.
 
     Args:
         root: folder with ``labels`` and ``frames``.
         split: ``"train"`` or ``"test"``.
-        frames: False serves the labels only: `Video.frames` is empty.
-        actions: names of the actions, for a data set of the same layout with actions of its own;
-            None for the 15 of Penn Action. A video's action is an index into this.
+        frames: False gives the labels only: `Video.frames` is empty.
+        actions: names of the actions, for a data set of the same layout with other actions; None
+            for the 15 of Penn Action. A video's action is an index into this.
         hidden: False makes all joints marked as hidden unlabelled. The authors of the network do
             so to train on Penn Action: about one in ten of the guesses is far off.
 
@@ -167,7 +167,7 @@ class PennAction:
         )
 
     def _check_frames(self):
-        """A file that is missing is better found now than after hours of training."""
+        """Raises if a frame is missing: now, rather than after hours of training."""
         if not (self.root / "frames").is_dir():
             raise FileNotFoundError(
                 f"{self.root} holds labels only: there is no folder {self.root / 'frames'}. Get "
@@ -259,8 +259,8 @@ def _class_indices(labels, root, actions):
     for name, action in zip(labels.names, labels.actions, strict=True):
         if action not in position:
             raise ValueError(
-                f"{root / 'labels' / name}.mat is of the action {str(action)!r}; known are "
-                f"{', '.join(actions)}. If the data set has actions of its own, name them: "
+                f"{root / 'labels' / name}.mat has the action {str(action)!r}; known are "
+                f"{', '.join(actions)}. If the data set has other actions, name them: "
                 "PennAction(..., actions=(...)), or "
                 "actions=deephar.data.sets.penn.action_names(root)."
             )
@@ -302,25 +302,25 @@ def read_label_file(path: Path) -> tuple:
     x, y, visible = (_rows(path, content, name, NUM_JOINTS) for name in ("x", "y", "visibility"))
     if not len(x) == len(y) == len(visible):
         raise ValueError(
-            f"{path}: x, y and visibility have {len(x)}, {len(y)} and {len(visible)} rows, but "
-            f"must have one for each frame. {_REMEDY}"
+            f"{path}: The variables x, y and visibility have {len(x)}, {len(y)} and {len(visible)} "
+            f"rows, but must have one for each frame. {_REMEDY}"
         )
     if not len(x):
         raise ValueError(f"{path} describes a video of 0 frames. Remove it. {_REMEDY}")
     dimensions = np.asarray(content["dimensions"], float).ravel()
     if len(dimensions) < 2 or not (dimensions[:2] >= 1).all():
         raise ValueError(
-            f"{path}: dimensions must be height, width and number of frames, got {dimensions}. "
+            f"{path}: The dimensions must be height, width and number of frames, got {dimensions}. "
             f"{_REMEDY}"
         )
     if len(dimensions) > 2 and dimensions[2] != len(x):
         raise ValueError(
-            f"{path}: dimensions tell of {dimensions[2]:g} frames, but x, y and visibility have "
-            f"{len(x)} rows; there must be one for each frame. {_REMEDY}"
+            f"{path}: The dimensions say {dimensions[2]:g} frames, but x, y and visibility have "
+            f"{len(x)} rows. There must be one for each frame. {_REMEDY}"
         )
     if not isinstance(content["action"], str) or abs(number(content["train"])) != 1:
         raise ValueError(
-            f"{path}: action must be a name and train 1 or -1, got {content['action']!r} and "
+            f"{path}: The action must be a name and train 1 or -1, got {content['action']!r} and "
             f"{content['train']!r}. {_REMEDY}"
         )
     joints = np.stack([x, y], axis=-1)
@@ -345,20 +345,20 @@ def _rows(path, content, name, columns):
         values = values[None]
     if values.dtype.kind not in "fiu" or values.shape[1:] != (columns,):
         raise ValueError(
-            f"{path}: {name} must be numbers, frames x {columns}, got {values.dtype} "
+            f"{path}: The variable {name} must be numbers, frames x {columns}, got {values.dtype} "
             f"{values.shape}. {_REMEDY}"
         )
     return values.astype(float)
 
 
 def _read_boxes(path, content, count):
-    """Boxes (count, 4), pixels from 0, NaN throughout if none has an area."""
+    """Boxes (count, 4), pixels from 0; all are NaN if none has an area."""
     boxes = _rows(path, content, "bbox", 4)
     if len(boxes) == count - 1 and len(boxes):  # 1154 and 1865
         boxes = np.concatenate([boxes, boxes[-1:]])
     if len(boxes) != count:
         raise ValueError(
-            f"{path}: bbox has {len(boxes)} rows, but must have one for each of the {count} "
-            f"frames. {_REMEDY}"
+            f"{path}: The variable bbox has {len(boxes)} rows, but must have one for each of the "
+            f"{count} frames. {_REMEDY}"
         )
     return jpegs.fill_boxes(boxes) - 1

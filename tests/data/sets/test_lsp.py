@@ -76,7 +76,7 @@ def test_folder_of_the_other_data_set(build, tmp_path, extended, split):
 def test_joints_of_another_format(build, tmp_path, joints):
     build.lsp(tmp_path, 1)
     scipy.io.savemat(tmp_path / "joints.mat", {"joints": joints})
-    with pytest.raises(ValueError, match=r"joints\.mat: joints must be numbers, 3 x 14"):
+    with pytest.raises(ValueError, match=r"joints\.mat: The joints must be numbers, 3 x 14"):
         LSP(tmp_path)
 
 
@@ -116,7 +116,7 @@ def test_person_without_enough_labels_is_named(build, tmp_path):
         return joints
 
     rewrite(tmp_path, forget)
-    with pytest.raises(ValueError, match="image 2 has 1 labelled joints"):
+    with pytest.raises(ValueError, match="Image 2 has 1 labelled joints"):
         LSP(tmp_path, "extended")
 
 

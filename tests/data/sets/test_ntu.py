@@ -256,7 +256,7 @@ def test_unknown_joints_do_not_disturb_the_camera():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda points, pixels: (points[:19], pixels[:19]), "at least 20 joints .* only 19"),
+        (lambda points, pixels: (points[:19], pixels[:19]), "at least 20 joints .* got 19"),
         (lambda points, pixels: (points * (0.001, 1, 1), pixels), "too close together"),
         (lambda points, pixels: (points, pixels * (-1, 1)), "mirror image"),
         (lambda points, pixels: (points, pixels[::-1]), "do not fit a camera|mirror image"),
@@ -274,7 +274,7 @@ def test_video_without_a_camera_keeps_its_joints(tmp_path):
     dataset = NTU(tmp_path, frames=False)
     assert dataset[0].camera is None
     assert np.isfinite(dataset[0].joints_3d).all()
-    assert "joints that were tracked, there are only 0" in dataset.camera_problem(0)
+    assert "joints that were tracked, got 0" in dataset.camera_problem(0)
 
 
 # --- what may be wrong with a folder
@@ -293,14 +293,14 @@ def test_cut_off_file_is_named(tmp_path, cut):
     ("change", "message"),
     [
         (lambda text: "", "is cut off"),
-        (lambda text: text.replace("3", "x", 1), "something else than numbers"),
-        (lambda text: "\x00\xff" + text, "something else than numbers"),
-        (lambda text: text + "1\n", "goes on after the last of its 5 frames, by 1 numbers"),
+        (lambda text: text.replace("3", "x", 1), "something other than numbers"),
+        (lambda text: "\x00\xff" + text, "something other than numbers"),
+        (lambda text: text + "1\n", "has 1 numbers after the last of its 5 frames"),
         (lambda text: text.replace("\n25\n", "\n20\n", 1), "has 20 joints, not 25"),
         (lambda text: "-3" + text[1:], "number of frames cannot be -3"),
         (lambda text: "nan" + text[1:], "number of frames cannot be nan"),
         (lambda text: "inf" + text[1:], "is cut off"),
-        (lambda text: "1000000000" + text[1:], "is cut off .*tells of 1e"),
+        (lambda text: "1000000000" + text[1:], "is cut off .*should have 1e"),
         (
             lambda text: text.replace("5\n1\n", "5\n1.5\n", 1),
             "bodies in frame 1 of 5 cannot be 1.5",
@@ -319,8 +319,8 @@ def test_file_of_another_form_is_named(tmp_path, change, message):
     [
         ("walking", "no name of NTU"),
         (NAME + "_old", "no name of NTU"),
-        ("S001C002P001R001A061", "of action 61.*NTU RGB\\+D 120"),
-        ("S001C002P001R001A000", "of action 0"),
+        ("S001C002P001R001A061", "has action 61.*NTU RGB\\+D 120"),
+        ("S001C002P001R001A000", "has action 0"),
     ],
 )
 def test_file_names_of_another_form_are_refused(tmp_path, name, message):
@@ -403,11 +403,11 @@ def test_the_frame_that_the_size_was_taken_from_is_named(build, tmp_path, capsys
 
 def test_frames_of_another_shape_are_refused(build, tmp_path, capsys):
     write_skeleton(tmp_path, build=build, size=(64, 48))
-    with pytest.raises(ValueError, match=r"000001\.jpg: frames of 64 x 48 pixels.*proportions"):
+    with pytest.raises(ValueError, match=r"000001\.jpg: Frames of 64 x 48 pixels.*proportions"):
         NTU(tmp_path)
     assert check("ntu", tmp_path)
     first = tmp_path / "frames" / NAME / "000001.jpg"
-    assert f"PROBLEM: train: {first}: frames of 64 x 48 pixels" in capsys.readouterr().out
+    assert f"PROBLEM: train: {first}: Frames of 64 x 48 pixels" in capsys.readouterr().out
 
 
 def test_data_set_and_videos_can_be_pickled(tmp_path):
@@ -579,7 +579,7 @@ def test_check_lists_problems(build, tmp_path, capsys):
     output = capsys.readouterr().out
     assert "1 skipped (no body was tracked): S001C002P001R001A002" in output
     assert "1 with several bodies" in output
-    assert "A003.skeleton gives no camera: a camera takes at least 20 joints" in output
+    assert "A003.skeleton gives no camera: A camera needs at least 20 joints" in output
     problems = [line for line in output.splitlines() if "PROBLEM" in line]
     assert len(problems) == 3
     assert "000002.jpg does not exist" in problems[0]

@@ -94,7 +94,7 @@ def test_bbox_with_a_row_too_few_repeats_the_last(build, tmp_path):
     build.penn(tmp_path, 1, frames=4, bbox=boxes)
     np.testing.assert_array_equal(PennAction(tmp_path)[0].boxes, boxes[[0, 1, 2, 2]] - 1)
     build.penn(tmp_path, 2, frames=5, bbox=boxes)
-    with pytest.raises(ValueError, match=r"0002\.mat: bbox has 3 rows.* 5 frames"):
+    with pytest.raises(ValueError, match=r"0002\.mat: The variable bbox has 3 rows.* 5 frames"):
         PennAction(tmp_path)
 
 
@@ -122,7 +122,7 @@ def test_video_of_one_frame(build, tmp_path):
 def test_other_actions_are_loaded_by_name(build, tmp_path):
     build.penn(tmp_path, 1, action="wave")
     build.penn(tmp_path, 2, action="kick")
-    message = r"0001\.mat is of the action 'wave'; known are baseball_pitch, .*actions="
+    message = r"0001\.mat has the action 'wave'; known are baseball_pitch, .*actions="
     with pytest.raises(ValueError, match=message):
         PennAction(tmp_path)
     dataset = PennAction(tmp_path, actions=["wave", "kick"])
@@ -209,7 +209,7 @@ def test_unknown_and_empty_split(build, tmp_path):
         ({"visibility": np.ones((4, 13))}, "have 5, 5 and 4 rows"),
         ({"bbox": np.ones((5, 3))}, "bbox must be numbers, frames x 4"),
         ({"dimensions": np.array([0, 64, 5])}, "dimensions must be height, width"),
-        ({"dimensions": np.array([48, 64, 6])}, "tell of 6 frames, but x, y .* have 5 rows"),
+        ({"dimensions": np.array([48, 64, 6])}, "say 6 frames, but x, y .* have 5 rows"),
         ({"action": 3}, "action must be a name"),
         ({"train": 0}, "train 1 or -1"),
         ({"train": None}, "holds no variable 'train'"),
