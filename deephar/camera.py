@@ -30,8 +30,8 @@ class Camera:
         tangential: (2,), coefficients p: of x, then of y.
 
     Raises:
-        ValueError: a parameter of another shape or not finite, a focal length of 0, or a rotation
-            that is none.
+        ValueError: a parameter has another shape or is not finite, a focal length is 0, or the
+            rotation is not an orthogonal matrix.
     """
 
     focal: np.ndarray
@@ -67,41 +67,41 @@ class Camera:
             )
 
     def project(self, points: ArrayLike) -> np.ndarray:
-        """Pixels at which points appear.
+        """Computes the pixels at which points appear.
 
         Args:
             points: (..., 3), mm in camera coordinates.
 
         Returns:
-            (..., 2), pixels. NaN for points with NaN, and for points that are not before the
-            camera (Z <= 0), which it does not see.
+            (..., 2), pixels. NaN for points with NaN, and for points that are not in front of
+            the camera (Z <= 0).
 
         Raises:
-            ValueError: `points` is of another shape.
+            ValueError: `points` has another shape.
         """
         points = _checked(points, 3, "points")
         depth = np.where(points[..., 2:] > 0, points[..., 2:], np.nan)
         return self._distorted(points[..., :2] / depth) * self.focal + self.center
 
     def unproject(self, pixels: ArrayLike, depth: ArrayLike, *, iterations: int = 20) -> np.ndarray:
-        """Points that appear at pixels, given how far away they are: the inverse of `project`.
+        """Computes the points that appear at pixels, given their depth: the inverse of `project`.
 
-        The distortion has no closed inverse; it is found by fixed-point iteration.
+        The distortion has no closed inverse. It is inverted by fixed-point iteration.
 
         Args:
             pixels: (..., 2).
             depth: (...,), Z in camera coordinates, mm.
-            iterations: 20 give the last digit for ordinary lenses. 1 is the approximation of
-                the published evaluation on Human3.6M, good to about 1 mm.
+            iterations: steps towards the fixed point. 20 are exact for ordinary lenses. 1 is the
+                approximation of the published evaluation on Human3.6M, good to about 1 mm.
 
         Returns:
             (..., 3), mm in camera coordinates.
 
         Raises:
-            ValueError: `pixels` is of another shape or `iterations` less than 1.
+            ValueError: `pixels` has another shape, or `iterations` is less than 1.
         """
         if iterations < 1:
-            raise ValueError(f"unproject needs at least one iteration, got {iterations}.")
+            raise ValueError(f"The number of iterations must be at least 1, got {iterations}.")
         distorted = (_checked(pixels, 2, "pixels") - self.center) / self.focal
         flat = distorted
         if self.radial.any() or self.tangential.any():
@@ -112,23 +112,23 @@ class Camera:
         return np.concatenate([flat * depth, np.broadcast_to(depth, flat[..., :1].shape)], axis=-1)
 
     def to_camera(self, world: ArrayLike) -> np.ndarray:
-        """World coordinates (..., 3), mm, to camera coordinates (..., 3), mm.
+        """Converts world coordinates (..., 3) to camera coordinates (..., 3), both in mm.
 
         Raises:
-            ValueError: `world` is of another shape.
+            ValueError: `world` has another shape.
         """
         return (_checked(world, 3, "points") - self.translation) @ self.rotation.T
 
     def to_world(self, points: ArrayLike) -> np.ndarray:
-        """Camera coordinates (..., 3), mm, to world coordinates (..., 3), mm.
+        """Converts camera coordinates (..., 3) to world coordinates (..., 3), both in mm.
 
         Raises:
-            ValueError: `points` is of another shape.
+            ValueError: `points` has another shape.
         """
         return _checked(points, 3, "points") @ self.rotation + self.translation
 
     def _distortion(self, flat):
-        """Factor (..., 1) and shift (..., 2) that distort the points of the plane Z = 1."""
+        """Factor (..., 1) and shift (..., 2) that distort points of the plane Z = 1."""
         r2 = (flat**2).sum(axis=-1, keepdims=True)
         k0, k1, k2 = self.radial
         radial = 1 + r2 * (k0 + r2 * (k1 + r2 * k2))

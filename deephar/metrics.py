@@ -6,8 +6,8 @@ upper neck and head top). Percentages go from 0 to 100.
 
 Every score carries a 95 % interval: the percentile bootstrap over persons (B. Efron and
 R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13), with a fixed seed, so that
-the same input gives the same interval. Persons are taken as independent; those that are not, such
-as the frames of one video, have to be named as `groups`, which are then drawn as a whole.
+the same input gives the same interval. Persons count as independent. Where they are not, as in the
+frames of one video, `groups` tells which belong together, and the bootstrap draws whole groups.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ _NOT_IN_MPII_TOTAL = ("pelvis", "thorax")
 _RESAMPLES = 1000
 _CONFIDENCE = 0.95
 
-# Coordinates beyond this are not pixels or millimetres but marks such as -1e9.
+# Larger coordinates are not pixels or millimetres but marks such as -1e9.
 _LARGEST_COORDINATE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A score and what it is made of. The unit is that of the metric.
+    """A score, in the unit of its metric, and the parts it is made of.
 
     Attributes:
         total: the score over all counted joints (or, for accuracy, samples).
@@ -78,7 +78,7 @@ def pckh(
     skeleton: str | Skeleton = "mpii16",
     groups: Sequence | None = None,
 ) -> Score:
-    """PCKh: share of joints closer to the truth than a fraction of the head size.
+    """PCKh: percentage of joints closer to the truth than a fraction of the head size.
 
     Protocol of the MPII benchmark (M. Andriluka et al., "2D Human Pose Estimation: New Benchmark
     and State of the Art Analysis", CVPR 2014). A distance exactly on the threshold counts as
@@ -90,7 +90,8 @@ def pckh(
         head_size: (N,) or (N, 1), pixels: 0.6 times the diagonal of the head box.
         threshold: fraction of the head size.
         skeleton: layout of both poses.
-        groups: (N,) which persons belong together, for the interval; None = each is independent.
+        groups: (N,) labels, equal for persons that belong together, such as the frames of one
+            video; used for the interval only. None if all persons are independent.
 
     Returns:
         `Score` in percent.
@@ -125,12 +126,12 @@ def pck(
     skeleton: str | Skeleton = "lsp14",
     groups: Sequence | None = None,
 ) -> Score:
-    """PCK: share of joints closer to the truth than a fraction of a person's size.
+    """PCK: percentage of joints closer to the truth than a fraction of a person's size.
 
-    The size is that of the torso (`torso_size`, the rule of LSP) or of the person's box
-    (`box_size`, the rule of Y. Yang and D. Ramanan, "Articulated Human Detection with Flexible
-    Mixtures of Parts", TPAMI 2013). For an absolute threshold, such as 3D PCK at 150 mm, pass ones.
-    A distance exactly on the threshold counts as correct. All joints are in the total.
+    The size is that of the torso (`torso_size`, the rule of LSP) or the longer side of the person's
+    box (the rule of Y. Yang and D. Ramanan, "Articulated Human Detection with Flexible Mixtures of
+    Parts", TPAMI 2013). For an absolute threshold, such as 3D PCK at 150 mm, pass ones. A distance
+    exactly on the threshold counts as correct. All joints are in the total.
 
     Args:
         predicted: (N, joints, 2 or 3). NaN is a miss.
@@ -248,28 +249,6 @@ def torso_size(true: ArrayLike, skeleton: str | Skeleton = "lsp14") -> np.ndarra
     return np.linalg.norm(ends[:, 0] - ends[:, 1], axis=-1)
 
 
-def box_size(true: ArrayLike) -> np.ndarray:
-    """Longer side of the box around the labelled joints.
-
-    Args:
-        true: (N, joints, 2 or 3), NaN where unlabelled.
-
-    Returns:
-        (N,), unit of the input; NaN where no joint is labelled.
-
-    Raises:
-        ValueError: wrong shape.
-
-    >>> box_size([[[0, 0], [30, 0], [0, 50], [np.nan, 99]]])
-    array([50.])
-    """
-    true = _as_poses("true", true)
-    labelled = _is_labelled(true)[..., None]
-    low = np.where(labelled, true, np.inf).min(axis=1)
-    high = np.where(labelled, true, -np.inf).max(axis=1)
-    return np.where(labelled.any(axis=(1, 2)), (high - low).max(axis=-1), np.nan)
-
-
 def mpjpe(
     predicted: ArrayLike,
     true: ArrayLike,
@@ -344,7 +323,7 @@ def p_mpjpe(
     if ((number > 0) & (number < 3)).any():
         row = np.flatnonzero((number > 0) & (number < 3))[0]
         raise ValueError(
-            f"Person {row} has {number[row]} labelled joints; an alignment takes at least 3. "
+            f"Person {row} has {number[row]} labelled joints. An alignment needs at least 3. "
             "Leave such persons out."
         )
     distance = _distance(_aligned(predicted, true, labelled), true)
@@ -354,7 +333,7 @@ def p_mpjpe(
 def accuracy(
     predicted: ArrayLike, labels: ArrayLike, class_names: Sequence[str] | None = None
 ) -> Score:
-    """Share of samples whose class is right.
+    """Percentage of samples whose class is right.
 
     Args:
         predicted: (N, classes) scores, of which the largest is the answer, or (N,) class numbers.
@@ -363,11 +342,11 @@ def accuracy(
         class_names: names of the classes in order, for `per_group`.
 
     Returns:
-        `Score` in percent; `per_group` holds the accuracy of each class (the share of its samples
-        that is recognised; NaN for a class without samples), `per_joint` and `counts` are empty.
+        `Score` in percent; `per_group` holds the accuracy of each class (NaN for a class without
+        samples); `per_joint` and `counts` are empty.
 
     Raises:
-        ValueError: wrong shapes, no sample, or labels that are no class numbers.
+        ValueError: wrong shapes, no sample, or labels that are not class numbers.
 
     Example:
         >>> scores = [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]]
@@ -378,8 +357,8 @@ def accuracy(
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"Labels must be integers of shape (N,), got {labels.dtype} of {labels.shape}; "
-            "of one-hot vectors take the argmax."
+            f"Labels must be integers of shape (N,), got {labels.dtype} of {labels.shape}. "
+            "Take the argmax of one-hot vectors."
         )
     if predicted.ndim not in (1, 2) or len(predicted) != len(labels) or len(labels) == 0:
         raise ValueError(
@@ -392,12 +371,16 @@ def accuracy(
         num_classes = np.inf if class_names is None else len(class_names)
     if class_names is not None and len(class_names) != num_classes:
         raise ValueError(
-            f"There are {len(class_names)} class names for scores of {num_classes} classes."
+            f"There are {len(class_names)} class names for scores of {num_classes} classes. Give "
+            "one name per class."
         )
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
         row = np.flatnonzero(wrong)[0]
-        raise ValueError(f"Label {labels[row]} of sample {row} is not one of the classes from 0.")
+        raise ValueError(
+            f"Label {labels[row]} of sample {row} is not the number of a class. Number the classes "
+            "from 0."
+        )
     correct = labels == _answers(predicted)
     score = _score(100.0 * correct[:, None], np.ones((len(labels), 1), bool))
     per_class = {
@@ -413,17 +396,17 @@ def _answers(predicted: np.ndarray) -> np.ndarray:
         if predicted.dtype.kind not in "iu":
             raise ValueError(f"Predicted class numbers must be integers, got {predicted.dtype}.")
         return predicted
-    # Of a row with NaN, argmax would return the place of the NaN.
+    # In a row with NaN, argmax would return the place of the NaN.
     return np.where(np.isnan(predicted).any(axis=1), -1, predicted.argmax(axis=1))
 
 
 def _curve(distance, labelled, thresholds, skeleton, left_out=()) -> Curve:
-    """Curve of the share of joints within each threshold; arguments as for `_score`."""
+    """Percentage of joints within each threshold as a curve; arguments as for `_score`."""
     thresholds = np.asarray(thresholds, float)
     if thresholds.ndim != 1 or len(thresholds) < 2 or not (np.diff(thresholds) > 0).all():
         raise ValueError(f"Thresholds must be two or more increasing numbers, got {thresholds}.")
-    # What each joint adds to the area by the trapezoidal rule: the weights of the thresholds that
-    # it is within. NaN, a missing prediction, is within none.
+    # By the trapezoidal rule, a joint adds to the area the weights of all thresholds that it is
+    # within. A missing prediction (NaN) is within none.
     weights = np.zeros(len(thresholds))
     weights[1:] += np.diff(thresholds) / 2
     weights[:-1] += np.diff(thresholds) / 2
@@ -483,7 +466,7 @@ def _pooled(sums: np.ndarray, numbers: np.ndarray, groups: Sequence | None):
     if groups is None:
         return sums, numbers
     if len(groups) != len(sums):
-        raise ValueError(f"groups must name {len(sums)} persons, one each, got {len(groups)}.")
+        raise ValueError(f"Expected one group for each of {len(sums)} persons, got {len(groups)}.")
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     return np.bincount(group, sums), np.bincount(group, numbers)
 
@@ -496,7 +479,7 @@ def _bootstrap_interval(sums: np.ndarray, numbers: np.ndarray) -> tuple[float, f
         return None
     rng = np.random.default_rng(0)
     totals = np.empty(_RESAMPLES)
-    for i in range(_RESAMPLES):  # all at once would take 8 kB a person
+    for i in range(_RESAMPLES):  # all at once would take 8 kB per person
         drawn = rng.integers(persons, size=persons)
         totals[i] = sums[drawn].sum() / numbers[drawn].sum()
     tail = (1 - _CONFIDENCE) / 2
@@ -571,7 +554,7 @@ def _pair_of_poses(
             f"and {true.shape}."
         )
     if true.size == 0:
-        raise ValueError(f"There is no pose to score: the shape is {true.shape}.")
+        raise ValueError(f"There is no pose to score. The shape is {true.shape}.")
     if (np.abs(true) > _LARGEST_COORDINATE).any():
         row = np.flatnonzero((np.abs(true) > _LARGEST_COORDINATE).any(axis=(1, 2)))[0]
         raise ValueError(
@@ -589,15 +572,16 @@ def _relative_distance(
     size = np.asarray(size, float)
     if size.shape not in ((len(true),), (len(true), 1)):
         raise ValueError(
-            f"{size_name} must have one number a person, shape ({len(true)},), got {size.shape}."
+            f"The {size_name} must have one number per person, shape ({len(true)},), got "
+            f"{size.shape}."
         )
     size = size.reshape(-1, 1)
     bad = ~(np.isfinite(size) & (size > 0)).ravel()
     if bad.any():
         row = np.flatnonzero(bad)[0]
         raise ValueError(
-            f"{size_name} must be finite and greater than 0 for every person, but that of person "
-            f"{row} is {size[row, 0]:g} ({bad.sum()} of {len(bad)} are bad). "
+            f"The {size_name} must be finite and greater than 0 for every person, but that of "
+            f"person {row} is {size[row, 0]:g} ({bad.sum()} of {len(bad)} are bad). "
             "Leave such persons out."
         )
     return _distance(predicted, true) / size, labelled
@@ -612,8 +596,8 @@ def _check_predicted_everywhere(
     if missing.any():
         row, joint = np.argwhere(missing)[0]
         raise ValueError(
-            f"Joint {joint} of person {row} is labelled but its prediction is not finite: "
-            "an error cannot be given."
+            f"Joint {joint} of person {row} is labelled but its prediction is not finite. "
+            "Its error is unknown. Leave such persons out."
         )
     return predicted, true, labelled
 
@@ -621,5 +605,5 @@ def _check_predicted_everywhere(
 def _check_any_labelled(labelled: np.ndarray) -> None:
     if not labelled.any():
         raise ValueError(
-            "None of the joints in the total is labelled (NaN in true): there is nothing to score."
+            "None of the joints in the total is labelled (NaN in true). There is nothing to score."
         )

@@ -101,5 +101,5 @@ def test_bad_points_are_named():
     camera = Camera(focal=(1, 1), center=(0, 0))
     with pytest.raises(ValueError, match=r"points of the shape \(..., 3\)"):
         camera.project(np.zeros((5, 2)))
-    with pytest.raises(ValueError, match="at least one iteration"):
+    with pytest.raises(ValueError, match="iterations must be at least 1"):
         camera.unproject(np.zeros((5, 2)), np.ones(5), iterations=0)
