@@ -3,10 +3,44 @@
 import os
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from deephar.geometry import has_area
+
+
+class JpegVideos:
+    """Base class of data sets of videos with a folder of frames for each video.
+
+    Subclasses have ``name``, ``root``, ``len()`` and ``frame_paths(index)``.
+    """
+
+    name: str
+    root: Path
+
+    def missing_frames(self, index: int) -> list[str]:
+        """Paths of those frames of a video that do not exist."""
+        return missing_frames(self.frame_paths(index))
+
+    def surplus_frames(self, index: int) -> list[str]:
+        """Paths of the frames of a video for which there are no labels, in order."""
+        return surplus_frames(self.frame_paths(index))
+
+    def _check_frames(self, advice, remedy):
+        """Raises if a frame is missing: now, rather than after hours of training.
+
+        `advice` is for a folder without any frames, `remedy` for one without some of them.
+        """
+        if not (self.root / "frames").is_dir():
+            raise FileNotFoundError(
+                f"{self.root} holds labels only: there is no folder {self.root / 'frames'}. "
+                f"{advice}"
+            )
+        for index in range(len(self)):
+            missing = self.missing_frames(index)
+            if missing:
+                raise FileNotFoundError(missing_message(missing, self.name, self.root, remedy))
 
 
 def frame_paths(folder: str | os.PathLike, count: int) -> list[str]:

@@ -116,7 +116,7 @@ _CACHE_VERSION = 1
 _REMEDY = "See datasets/NTU/README.md for where to get the data and how to lay it out."
 
 
-class NTU:
+class NTU(jpegs.JpegVideos):
     """The videos of one split of NTU RGB+D as `Video` objects, with 2D and 3D joints.
 
     Labels are in ``root/nturgb+d_skeletons/S001C001P001R001A001.skeleton``, ..., frames in
@@ -229,7 +229,12 @@ class NTU:
         self.subjects = parts[self._videos, 2]
         self._classes = parts[self._videos, 4] - 1
         if frames:
-            self._check_frames()
+            self._check_frames(
+                "Extract the frames of the videos, or use NTU(..., frames=False) for the labels "
+                f"alone (in scripts --stream pose --poses labels). {_REMEDY}",
+                "If the video itself is shorter than its labels, add its name to "
+                f"{self.root / MISSING_LIST} to skip it. {_REMEDY}",
+            )
         if frames and size is None:
             size = self.frame_paths(0)[0]
         self.size_from = str(size) if isinstance(size, str | Path) else None
@@ -284,14 +289,6 @@ class NTU:
         folder = self.root / "frames" / str(self._labels.names[video])
         return jpegs.frame_paths(folder, len(self._labels.of(video)))
 
-    def missing_frames(self, index: int) -> list[str]:
-        """Paths of those frames of a video that do not exist."""
-        return jpegs.missing_frames(self.frame_paths(index))
-
-    def surplus_frames(self, index: int) -> list[str]:
-        """Paths of the frames of a video for which there are no labels, in order."""
-        return jpegs.surplus_frames(self.frame_paths(index))
-
     def label_file(self, index: int) -> str:
         """The skeleton file of a video, relative to `root`."""
         return f"{SKELETONS_FOLDER}/{self._labels.names[self._videos[index]]}.skeleton"
@@ -331,25 +328,6 @@ class NTU:
             elif not labels.usable[video]:
                 reasons[name] = "no joints were tracked that a box could be put around"
         return reasons
-
-    def _check_frames(self):
-        """Raises if a frame is missing: now, rather than after hours of training."""
-        if not (self.root / "frames").is_dir():
-            raise FileNotFoundError(
-                f"{self.root} holds labels only: there is no folder {self.root / 'frames'}. "
-                "Extract the frames of the videos, or use NTU(..., frames=False) for the labels "
-                f"alone (in scripts --stream pose --poses labels). {_REMEDY}"
-            )
-        for index in range(len(self)):
-            missing = self.missing_frames(index)
-            if missing:
-                remedy = (
-                    "If the video itself is shorter than its labels, add its name to "
-                    f"{self.root / MISSING_LIST} to skip it. {_REMEDY}"
-                )
-                raise FileNotFoundError(
-                    jpegs.missing_message(missing, self.name, self.root, remedy)
-                )
 
 
 def hold_out_subjects(dataset: NTU, fraction: float = 0.1) -> tuple[Subset, Subset]:

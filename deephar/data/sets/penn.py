@@ -44,7 +44,7 @@ _CACHE_VERSION = 2
 _REMEDY = "See datasets/PennAction/README.md for where to get the data and how to lay it out."
 
 
-class PennAction:
+class PennAction(jpegs.JpegVideos):
     """The videos of one split of Penn Action as `Video` objects with 13 joints (``"penn13"``).
 
     Labels are in ``root/labels/0001.mat``, ..., frames in ``root/frames/0001/000001.jpg``, .... The
@@ -117,7 +117,11 @@ class PennAction:
             )
         self._with_frames = frames
         if frames:
-            self._check_frames()
+            self._check_frames(
+                "Get the frames, or use PennAction(..., frames=False) for the labels alone (in "
+                f"scripts --stream pose --poses labels, or --drawn). {_REMEDY}",
+                _REMEDY,
+            )
         self.source = f"labels/*.mat ({len(self._labels.names)} files)"
 
     def __len__(self):
@@ -165,29 +169,6 @@ class PennAction:
             f"PennAction({str(self.root)!r}, split={self.split!r}): {len(self)} videos from "
             f"{self.source}{frames}"
         )
-
-    def _check_frames(self):
-        """Raises if a frame is missing: now, rather than after hours of training."""
-        if not (self.root / "frames").is_dir():
-            raise FileNotFoundError(
-                f"{self.root} holds labels only: there is no folder {self.root / 'frames'}. Get "
-                "the frames, or use PennAction(..., frames=False) for the labels alone (in scripts "
-                f"--stream pose --poses labels, or --drawn). {_REMEDY}"
-            )
-        for index in range(len(self)):
-            missing = self.missing_frames(index)
-            if missing:
-                raise FileNotFoundError(
-                    jpegs.missing_message(missing, self.name, self.root, _REMEDY)
-                )
-
-    def missing_frames(self, index: int) -> list[str]:
-        """Paths of those frames of a video that do not exist."""
-        return jpegs.missing_frames(self.frame_paths(index))
-
-    def surplus_frames(self, index: int) -> list[str]:
-        """Paths of the frames of a video for which there are no labels, in order."""
-        return jpegs.surplus_frames(self.frame_paths(index))
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,7 +130,7 @@ class Leg:
 
 @dataclass
 class Posture:
-    """What a body does in N frames. The fields are numbers, (N,), or (N, 3).
+    """The posture of a body in N frames. The fields are numbers, (N,), or (N, 3).
 
     Attributes:
         count: N.
@@ -167,7 +167,7 @@ class Posture:
 
 @dataclass(frozen=True)
 class Figure:
-    """Where the parts of a body are in N frames.
+    """Positions of the parts of a body in N frames.
 
     Attributes:
         points: (N, 3) by name, mm: the joints of pa16j and ``<side>_hand``, ``<side>_toe``,
@@ -183,7 +183,7 @@ class Figure:
         """The same motion with left and right swapped (x to -x)."""
         flip = np.array([-1.0, 1, 1])
         points = {_other(name): point * flip for name, point in self.points.items()}
-        # Mirrored, the axis to the right points to the left: turned round, it is right again.
+        # The mirror image of the axis to the right points to the left; it is turned round again.
         axes = {name: flip[:, None] * axes * flip for name, axes in self.axes.items()}
         return Figure(points, axes)
 
@@ -225,7 +225,7 @@ def pose(body: Body, posture: Posture) -> Figure:
     if posture.planted:
         shift[:, :2] = (place - ankles.mean(axis=0))[:, :2]
     if any(limb.reach is not None for limb in (*posture.arms.values(), *posture.legs.values())):
-        return _pose_at(body, posture, place + shift)  # what is reached for does not move along
+        return _pose_at(body, posture, place + shift)  # the points reached for do not move
     return figure.moved(shift)
 
 
@@ -332,8 +332,8 @@ def reach(
 
     Args:
         start: (N, 3), where the limb begins.
-        target: (N, 3) or (3,), where its end should be. What is too far away is approached on the
-            straight line.
+        target: (N, 3) or (3,), where its end should be. If that is too far away, the limb is
+            stretched towards it.
         first: length of the bone at `start`.
         second: length of the other bone.
         pole: (N, 3) or (3,), the side to which the middle joint bends.

@@ -1,6 +1,6 @@
-"""Writing a data set of videos to disk, in the layouts of the data sets that are read here.
+"""Writing a data set of videos to disk, in the layouts of the data sets in `deephar.data.sets`.
 
-For trying the loaders and scripts of those data sets where they are not at hand:
+To try the loaders and scripts of these data sets without having them:
 
     train, test = Synthetic("train", videos=120), Synthetic("test", videos=60)
     write_mpii("drawn/MPII", train=train, valid=test)
@@ -45,7 +45,7 @@ def write_mpii(
     position are such that the window to crop is that of `Frames`.
 
     Args:
-        folder: where to; made if need be.
+        folder: the folder to write to; made if it does not exist.
         train: data set of videos for ``train.json``, or None.
         valid: data set of videos for ``valid.json``, or None.
         per_video: number of frames of each video, spread evenly over it; None for all.
@@ -101,7 +101,7 @@ def write_penn(
     count from 1. Joints without a position are at (1, 1) with visibility 0.
 
     Args:
-        folder: where to; made if need be.
+        folder: the folder to write to; made if it does not exist.
         train: data set of videos to train on, or None.
         test: data set of videos to test on, or None.
         actions: what an action is called in the files, by its name in the data set; actions that
@@ -161,8 +161,8 @@ def _penn_labels(video):
 def view_of(video: Video) -> str:
     """From where a person is seen for most of a video: front, back, left or right.
 
-    Left and right are the side of the picture that the person faces. With 3D joints exact; without,
-    front and back are told by which shoulder is on the left of the picture.
+    Left and right are the side of the picture that the person faces. The result is exact with 3D
+    joints. Without, it is front or back, by which shoulder is on the left of the picture.
     """
     shoulders = [
         get_skeleton(video.skeleton).index(f"{side}_shoulder") for side in ("right", "left")
@@ -183,23 +183,23 @@ def write_h36m(
 ) -> None:
     """Writes videos with 3D labels in one of the two layouts that `Human36M` reads.
 
-    Each video is one performance of one subject seen by one camera. Subjects and actions are those
-    of Human3.6M in turn, whatever the persons do. Of the 32 joints recorded there, those that the
-    data set lacks lie on a neighbour.
+    Each video is one performance of one subject, seen by one camera. Subjects and actions are those
+    of Human3.6M one after the other, and do not depend on the video's action. Of the 32 joints of
+    Human3.6M, those that the data set lacks are put on a neighbour.
 
-    In the form ``"npz"``, all videos have to share one lens without distortion: their frames are
-    scaled down to that with the widest view, so that there may be a black border.
+    In the form ``"npz"``, all videos must have the same lens, without distortion: their frames are
+    scaled down to the one with the widest view, so that there may be a black border.
 
     Args:
-        folder: where to; made if need be.
+        folder: the folder to write to; made if it does not exist.
         train: data set of videos to train on, up to 150, or None.
         test: data set of videos to test on, up to 60, or None.
         form: ``"npz"`` (``data_3d_h36m.npz``, ``camera-parameters.json``) or ``"authors"``
             (``annotations.mat``).
 
     Raises:
-        ValueError: there is no data set, or too large a one, the folder holds an annotation
-            already, a video has no frames or no 3D labels, or, in the form ``"npz"``, a lens with
+        ValueError: there is no data set, or it is too large; the folder holds an annotation
+            already; a video has no frames or no 3D labels, or, in the form ``"npz"``, a lens with
             distortion; or `form` is unknown.
         OSError: a file could not be written.
     """
@@ -221,9 +221,9 @@ def write_h36m(
         for index in range(len(videos)):
             video = check_frames(videos[index])
             if video.joints_3d is None:
-                raise ValueError(f"{video.name} has no 3D labels, which Human3.6M is made of.")
+                raise ValueError(f"{video.name} has no 3D labels, which Human3.6M needs.")
             if form == "npz" and (video.camera.radial.any() or video.camera.tangential.any()):
-                raise ValueError(f"The lens of {video.name} has distortion: use form='authors'.")
+                raise ValueError(f"The lens of {video.name} has distortion. Use form='authors'.")
             number, subject = divmod(index, len(subjects))
             repeat, action = divmod(number, len(human36m.ACTIONS))
             performances.append((split, subjects[subject], action, repeat, video))
@@ -352,14 +352,14 @@ def write_ntu(
     """Writes videos with 3D labels in the layout of NTU RGB+D, which `NTU` reads.
 
     ``nturgb+d_skeletons/S001C002P001R001A001.skeleton`` and ``frames/S001C002P001R001A001/
-    000001.jpg``, .... Frames are as high as they were, with grey at both sides to make them as wide
-    as NTU's. The data set's first action is written as A001, and so on. The n-th video of each
-    action is of the n-th person: training videos are of training persons, filmed by training
-    cameras, and test videos of test persons, filmed by camera 1, so that both protocols have the
-    same splits. Hidden joints are written as inferred, joints without a position as not tracked.
+    000001.jpg``, .... Frames keep their height, and get grey borders on both sides to have the
+    proportions of NTU's. The data set's first action is written as A001, and so on. The n-th video
+    of each action is of the n-th person. Training videos are of training persons and cameras, test
+    videos of test persons and camera 1, so that both protocols have the same splits. Hidden joints
+    are written as inferred, joints without a position as not tracked.
 
     Args:
-        folder: where to; made if need be.
+        folder: the folder to write to; made if it does not exist.
         train: data set of videos to train on, or None.
         test: data set of videos to test on, or None.
 
@@ -385,7 +385,7 @@ def write_ntu(
         for index in range(len(videos)):
             video = check_frames(videos[index])
             if video.joints_3d is None:
-                raise ValueError(f"{video.name} has no 3D labels, which NTU RGB+D has.")
+                raise ValueError(f"{video.name} has no 3D labels, which NTU RGB+D needs.")
             round_, turn = divmod(seen[video.action], len(takes[split]))
             seen[video.action] += 1
             camera, person = takes[split][turn]
@@ -396,7 +396,7 @@ def write_ntu(
             _write_ntu_video(folder, name, video)
 
 
-# A depth camera beside the colour camera, as the Kinect's: what a pixel of it is, nothing reads.
+# A depth camera like that of the Kinect. Its pixels are written, but not read.
 _NTU_DEPTH = Camera(focal=[365.0, 365.0], center=[255.5, 211.5])
 
 

@@ -1,8 +1,7 @@
 """Twelve actions of an articulated person, as joint angles over time. Pure NumPy.
 
-A motion is written for a right-handed person that faces y; hands that hold something, or feet that
-stay in place, are put there by inverse kinematics. What varies from one performance to the next is
-in `Style`.
+A motion is written for a right-handed person that faces y. Hands that hold something, and feet that
+stay in place, are placed by inverse kinematics. `Style` holds what varies between performances.
 """
 
 from collections.abc import Callable
@@ -39,8 +38,8 @@ class Style:
     Attributes:
         amplitude: of the movements, 1 = average.
         tempo: speed, 1 = average.
-        phase: where in its cycle a repeated movement begins, and how early a single one is, 0 to 1.
-        variants: (8,) in [0, 1), choices between ways of doing it.
+        phase: 0 to 1, where in its cycle a repeated movement starts, or when a single one starts.
+        variants: (8,) in [0, 1), choices between ways of performing it.
         left_handed: whether left and right are swapped.
     """
 
@@ -66,10 +65,10 @@ class Style:
 
 @dataclass(frozen=True)
 class Prop:
-    """A thing beside the body: a rod, or a ball if both ends are one.
+    """A thing beside the body: a rod, or a ball if both ends are at the same point.
 
     Attributes:
-        start, end: (N, 3), mm; NaN where it is not there.
+        start, end: (N, 3), mm; NaN where it is absent.
         radius: mm.
         colour: (red, green, blue), 0 to 255.
     """
@@ -88,7 +87,7 @@ def perform(
     Args:
         action: one of `ACTIONS`.
         body: the person's measures.
-        style: how it is done.
+        style: how the action is performed.
         seconds: (N,) increasing times of the frames, from 0.
 
     Returns:
@@ -123,9 +122,9 @@ class _Clock:
         return self.style.tempo * self.seconds / period + self.style.phase
 
     def once(self, duration):
-        """Progress 0 to 1 of what takes `duration` seconds, (N,); it ends before the video does.
+        """Progress, (N,), 0 to 1, of a movement of `duration` seconds that ends before the video.
 
-        Below 0 before it begins, above 1 when it is over.
+        It is below 0 before the movement starts, and above 1 after it has ended.
         """
         total = max(self.seconds[-1], 1e-6) if self.count > 1 else 1.0
         duration = min(duration / self.style.tempo, 0.95 * total)

@@ -1,7 +1,7 @@
-"""Penn Action with drawn frames: real motion and the official split where there are no videos.
+"""Penn Action with drawn frames: real motion and the official split, without the videos.
 
-A figure is drawn for the 13 labelled joints of each frame, by the renderer of `Synthetic`. Scores
-on these pictures are no scores on Penn Action; everything is named ``penn-drawn``.
+A figure is drawn at the 13 labelled joints of each frame, by the renderer of `Synthetic`. Scores on
+these pictures are not scores on Penn Action; the data set is named ``penn-drawn``.
 """
 
 from collections import OrderedDict
@@ -31,8 +31,8 @@ _BONES = (
     ("elbow", "wrist", 0.146),
 )
 
-# Limbs: from, to, radii as fractions of the stature, name; and what sits at their ends: name, by
-# how much it reaches beyond, radius.
+# Limbs: from, to, radii as fractions of the stature, name. Tips at the ends of limbs: name, length,
+# radius.
 _LIMBS = (
     ("hip", "knee", 0.052, 0.036, "thigh"),
     ("knee", "ankle", 0.036, 0.024, "shank"),
@@ -41,7 +41,7 @@ _LIMBS = (
 )
 _TIPS = {"forearm": ("hand", 0.07, 0.018), "shank": ("foot", 0.03, 0.028)}
 
-_KEPT = 16  # videos of which the surroundings stay in memory, about 1 MB each
+_KEPT = 16  # videos whose surroundings stay in memory, about 1 MB each
 
 _FAINT = 0.3  # opacity of limbs that end in a hidden joint
 
@@ -57,12 +57,12 @@ class DrawnPenn:
         split: ``"train"`` or ``"test"``.
         image_size: longer side of the frames in pixels; the labels are scaled along. None for the
             size of the real frames.
-        seed: of clothes and surroundings.
+        seed: seed of clothes and surroundings.
         actions: names of the actions, as for `PennAction`.
 
     Attributes:
         split, actions: as in `PennAction`.
-        head: name of the action head that tells these actions apart: that of the real videos.
+        head: name of the action head for these actions, which is that of the real videos.
         source: what was read, and that it was drawn.
 
     Raises:
@@ -108,7 +108,7 @@ class DrawnPenn:
         return self.labels.names()
 
     def _frames(self, video):
-        """The frames of a video, those of the last few videos with what was prepared for them."""
+        """The frames of a video; those of the last few videos are kept with their surroundings."""
         frames = self._kept.pop(video.name, None)
         if frames is None:
             number = int.from_bytes(video.name.encode()[-8:])
@@ -131,7 +131,7 @@ def _resized(video: Video, longer: int | None) -> Video:
         return video
     factor = longer / max(video.size)
     size = tuple(max(1, round(side * factor)) for side in video.size)
-    # Each side by its own factor, since sizes are whole; the centre of pixel 0 is at 0.
+    # Each side has its own factor, since sizes are integers. The centre of pixel 0 is at 0.
     scale = np.array(size) / video.size
     return replace(
         video,
@@ -151,7 +151,7 @@ class DrawnPennFrames(LazyFrames):
 
     def __init__(self, video: Video, key: Sequence[int]):
         super().__init__(len(video.joints))
-        # Copies, so that what a caller does to the labels is not drawn.
+        # Copies, so that a caller's changes to the labels are not drawn.
         self._joints, self._visible = video.joints.copy(), video.visible.copy()
         self._size = video.size
         self._key = list(key)
@@ -266,7 +266,7 @@ def _stature(at):
 
 
 def _without_strays(joints, size):
-    """Joints (N, 13, 2), NaN where far from all others: some guesses of annotators are."""
+    """Joints (N, 13, 2), NaN where far from all others, as some guesses of annotators are."""
     known = np.isfinite(joints).all(axis=-1).any(axis=-1)
     middle = np.zeros((len(joints), 1, 2))
     middle[known] = np.nanmedian(joints[known], axis=1, keepdims=True)

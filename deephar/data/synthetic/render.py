@@ -1,9 +1,10 @@
-"""Drawing of persons from shaded rods and ellipsoids, before textured backgrounds.
+"""Drawing of persons from shaded rods and ellipsoids, in front of textured backgrounds.
 
 A person is a set of *solids*: rods (cones with round ends) and ellipsoids, given in pixels with
 a depth. Each covers a patch of the picture, where its surface is computed pixel by pixel, shaded,
-and compared with the depth of what is already there; edges are antialiased. The same formulas tell
-which joints are hidden. NumPy and OpenCV only, about 5 ms for a person of 200 pixels.
+and compared with the depth of what is already there. Edges are antialiased. The same formulas find
+the joints that are hidden. It uses only NumPy and OpenCV, and takes about 5 ms for a person of 200
+pixels.
 """
 
 from abc import abstractmethod
@@ -35,8 +36,8 @@ class Look:
         skin, hair, shirt, trousers, shoes: colours.
         stripe: second colour of the shirt.
         stripes: number of stripes from the hips to the neck; 0 = plain.
-        sleeves: share of the arm that is covered, 0 to 1.
-        legs: share of the leg that is covered, 0 to 1.
+        sleeves: fraction of the arm that is covered, 0 to 1.
+        legs: fraction of the leg that is covered, 0 to 1.
         long_hair, bald: hair style.
     """
 
@@ -100,7 +101,7 @@ class Solids:
         up: (N, E, 3), axis across which an ellipsoid is striped.
         stripe_colour: (E, 3), second colour.
         stripe_width: (E,), mm; 0 = plain.
-        body_rods: how many of the rods, the first, are of the body and not things.
+        body_rods: number of rods of the body, which come first; the others are things.
         opacity: (N, R), of the rods; None = 1.
     """
 
@@ -157,7 +158,7 @@ def figure_solids(
         figure: where the body is, in the world.
         body: the person's measures, for the thickness of the limbs.
         look: colours and clothes.
-        camera: who looks.
+        camera: the camera.
         props: things to draw with it.
 
     Returns:
@@ -200,7 +201,7 @@ _LIMB_POINTS = (
 
 
 def _covered(limb, covered, skin, cloth, size):
-    """The two rods of a limb, dressed from its beginning as far as `covered` says."""
+    """The two rods of a limb; a fraction `covered` from its start is dressed."""
     rods = []
     for number, (start, end, name) in enumerate(limb):
         first, last = (radius * size for radius in _RODS[name])
@@ -361,8 +362,8 @@ def hidden_behind(solids: Solids, points: np.ndarray, slack: np.ndarray) -> np.n
     Args:
         solids: what may hide them, in N frames.
         points: (N, J, 3): x, y in pixels, depth in mm.
-        slack: (J,), mm by which a surface must be before a point to hide it: more than the point's
-            own depth within its limb.
+        slack: (J,), mm by which a surface must be in front of a point to hide it, more than the
+            point's depth in its own limb.
 
     Returns:
         Booleans (N, J).
@@ -393,7 +394,7 @@ def hidden_behind(solids: Solids, points: np.ndarray, slack: np.ndarray) -> np.n
 
 
 class LazyFrames(Sequence):
-    """Frames that are drawn when asked for; subclasses have ``draw(index)``.
+    """Frames that are drawn on demand; subclasses have ``draw(index)``.
 
     Args:
         count: number of frames.
@@ -409,7 +410,7 @@ class LazyFrames(Sequence):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
-            raise IndexError(f"The video has {len(self)} frames, there is no frame {index}.")
+            raise IndexError(f"The video has {len(self)} frames and no frame {index}.")
         return self.draw(int(index) % len(self))
 
     @abstractmethod
@@ -423,7 +424,7 @@ class Light:
 
     Attributes:
         direction: (3,), unit vector to the light in camera directions.
-        ambient: share of the light that comes from everywhere, 0 to 1.
+        ambient: fraction of the light that comes from everywhere, 0 to 1.
     """
 
     direction: np.ndarray

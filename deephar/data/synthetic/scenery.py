@@ -1,4 +1,4 @@
-"""Textured surroundings of a drawn person: floor, wall, things behind it and before it."""
+"""Textured surroundings of a drawn person: floor, wall, things behind it and in front of it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from deephar.camera import Camera
 
 @dataclass(frozen=True)
 class Scenery:
-    """What is behind a person in a video.
+    """Everything behind a person in a video.
 
     Attributes:
         background: uint8 (H, W, 3), RGB.
@@ -24,8 +24,9 @@ class Scenery:
     grain: np.ndarray
 
     def developed(self, picture: np.ndarray, frame: int) -> np.ndarray:
-        """A finished float32 picture (H, W, 3) as the sensor gives it, uint8; it is changed."""
-        # The same grain, moved, for each frame: random numbers take longer than the person.
+        """A complete float32 picture (H, W, 3) as the sensor gives it, uint8; it is changed."""
+        # The same grain, shifted for each frame: drawing random numbers takes longer than drawing
+        # the person.
         picture += np.roll(self.grain, (37 * frame, 61 * frame), axis=(0, 1))
         return np.clip(picture, 0, 255, out=picture).astype(np.uint8)
 
@@ -36,7 +37,7 @@ def surroundings(rng: np.random.Generator, size: int, camera: Camera, end: float
     Args:
         rng: source of all choices.
         size: width and height of the picture in pixels.
-        camera: who looks; the floor is z = 0 of its world.
+        camera: the camera; the floor is z = 0 of its world.
         end: distance of the wall from the camera, mm.
 
     Returns:
@@ -45,7 +46,8 @@ def surroundings(rng: np.random.Generator, size: int, camera: Camera, end: float
     picture = _wall(rng, size)
     mask = _lay_floor(rng, picture, camera, end)
     picture *= rng.uniform(0.75, 1.1) * (1 + rng.normal(0, 0.04, 3)).astype(np.float32)
-    noise = np.random.default_rng(rng.integers(2**32))  # its own: as many draws at all sizes
+    # Another generator, so that `rng` gives as many numbers at all sizes.
+    noise = np.random.default_rng(rng.integers(2**32))
     grain = noise.normal(0, noise.uniform(1, 6), (size, size, 1)).astype(np.int16)
     return Scenery(np.clip(picture, 0, 255).astype(np.uint8), mask, grain)
 
@@ -185,7 +187,7 @@ def _floor_texture(rng, size):
 
 @dataclass(frozen=True)
 class Cover:
-    """Something that stands before a person: a pole, a bench, a box or a bush.
+    """Something in front of a person: a pole, a bench, a box or a bush.
 
     Attributes:
         mask: uint8 (H, W), its opacity.
@@ -197,13 +199,13 @@ class Cover:
 
     @classmethod
     def random(cls, rng: np.random.Generator, size: int, box: np.ndarray) -> "Cover":
-        """Something before part of a box (4,), in a picture of `size` x `size` pixels."""
+        """Something in front of part of a box (4,), in a picture of `size` x `size` pixels."""
         mask = np.zeros((size, size), np.uint8)
         (_pole, _bench, _crate, _bush)[rng.integers(4)](rng, mask, size, box)
         return cls(mask, int(rng.integers(2**32)))
 
     def hides(self, points: np.ndarray) -> np.ndarray:
-        """Whether it stands before points (..., 2), pixels; booleans (...)."""
+        """Whether it hides points (..., 2), pixels; booleans (...)."""
         last = np.array(self.mask.shape[::-1]) - 1
         x, y = np.moveaxis(np.clip(np.rint(points), 0, last).astype(int), -1, 0)
         return self.mask[y, x] > 127
@@ -258,9 +260,9 @@ def cast_shadow(
 
     Args:
         picture: float32 (H, W, 3); it is changed.
-        shadow: uint8 of any size, 255 where no light comes.
+        shadow: uint8 of any size, 255 in the shadow.
         floor: (H, 1), 1 on the floor.
-        strength: share of the light that is missing there.
+        strength: fraction of the light that is missing in the shadow.
     """
     size = picture.shape[1::-1]
     soft = cv2.GaussianBlur(shadow, (0, 0), 0.012 * shadow.shape[0] + 0.4)

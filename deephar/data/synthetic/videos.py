@@ -1,7 +1,7 @@
 """The built-in data set: videos of drawn persons doing twelve actions, with exact labels.
 
 Nothing is downloaded or stored: bodies, motions, views, clothes and surroundings follow from a
-seed, and frames are drawn when asked for.
+seed, and frames are drawn on demand.
 """
 
 from collections import OrderedDict
@@ -31,17 +31,17 @@ from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "validation", "test")
 VIEWS = {"all": range(8), "front": (-1, 0)}
-"""Eighths of the circle around a person that it is filmed from; 0 begins in front of it."""
+"""Eighths of the circle around a person from which it is filmed; 0 starts in front of it."""
 
 _SKELETON = get_skeleton("pa16j")
-_KEPT = 64  # videos of which labels and surroundings stay in memory, less than 1 MB each
-_FRAME_RATE = 12.5  # a second; between 24 and 48 frames are 2 to 4 seconds
+_KEPT = 64  # videos whose labels and surroundings stay in memory, less than 1 MB each
+_FRAME_RATE = 12.5  # per second; 24 to 48 frames last 2 to 4 seconds
 
-# The azimuths of the three splits, degrees modulo 45: all around, but never the same.
+# The azimuths of the three splits, degrees modulo 45: all around the person, without overlap.
 _AZIMUTHS = {"train": (0.0, 27.0), "validation": (30.0, 35.0), "test": (38.0, 43.0)}
 
-# By how much another surface must be nearer than a joint to hide it, as a fraction of the stature:
-# somewhat more than the depth of the joint in its own limb.
+# A surface hides a joint if it is nearer by this fraction of the stature, which is slightly more
+# than the depth of the joint in its own limb.
 _DEPTH_OF_JOINT = {
     "pelvis": 0.115,
     "thorax": 0.100,
@@ -75,24 +75,24 @@ _SHADOW_PAIRS = (
 class Synthetic:
     """Videos of drawn persons, with exact 2D and 3D joints, visibility, action and camera.
 
-    Person k of a split does each of the twelve actions once, in videos 12 k to 12 k + 11 (in an
-    order of its own), so the classes are balanced, and the first videos are the same whatever
-    `videos` is. Splits differ in their persons, motions, clothes and surroundings, and in the
-    azimuths from which the persons are seen.
+    Person k of a split does each of the twelve actions once, in videos 12 k to 12 k + 11, in random
+    order. So the classes are balanced, and the first videos do not depend on `videos`. Splits
+    differ in their persons, motions, clothes and surroundings, and in the azimuths from which the
+    persons are seen.
 
     Args:
         split: ``"train"``, ``"validation"`` or ``"test"``.
         videos: number of videos.
-        image_size: width and height of the frames in pixels. The same videos at all sizes,
-            but for details of the surroundings.
+        image_size: width and height of the frames in pixels. The videos are the same at all sizes,
+            except for details of the surroundings.
         seed: another seed gives other videos.
-        frames: number of frames of each video, or (least, most); 12.5 of them are a second.
+        frames: number of frames of each video, or (least, most), at 12.5 per second.
         views: ``"all"`` for persons seen from all around, ``"front"`` from the front half.
 
     Attributes:
         split, videos, image_size, seed, frames, views: as given.
         actions: names of the classes.
-        source: where the data come from, in words.
+        source: how the data were made, in words.
 
     Raises:
         ValueError: unknown split, or a number out of range.
@@ -151,7 +151,7 @@ class Synthetic:
             video = self._kept[index] = self._video(index)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        # Copies, so that what a caller does to them is not there the next time.
+        # Copies, so that a caller's changes do not stay.
         copies = ("joints", "visible", "boxes", "joints_3d", "head_sizes")
         return replace(video, **{name: getattr(video, name).copy() for name in copies})
 
@@ -237,14 +237,14 @@ def _part(joint):
 
 
 def _random_camera(rng, figure, split, views, size):
-    """A camera that has the whole motion in view, from an azimuth of the split."""
+    """A camera that sees the whole motion, from an azimuth of the split."""
     points = np.stack(list(figure.points.values()), axis=1).reshape(-1, 3)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     low, high = _AZIMUTHS[split]
     eighths = VIEWS[views]
     eighth = eighths[rng.integers(len(eighths))]
     azimuth = np.radians(45 * eighth + rng.uniform(low, high))
-    # Who lies is filmed from above, or little would be seen.
+    # A lying person is filmed from above; otherwise little would be seen.
     elevation = np.radians(rng.uniform(8, 32) if middle[2] < 600 else rng.uniform(-4, 20))
     away = np.array(
         [
@@ -254,8 +254,8 @@ def _random_camera(rng, figure, split, views, size):
         ]
     )
     focal = size * rng.uniform(1.2, 2.4)
-    fill = rng.uniform(0.64, 0.86)  # of the picture, by all the space that is moved through
-    room = 0.5 * (0.97 - fill) + (0.1 if rng.random() < 0.15 else 0)  # sometimes cut off
+    fill = rng.uniform(0.64, 0.86)  # fraction of the picture that the whole motion fills
+    room = 0.5 * (0.97 - fill) + (0.1 if rng.random() < 0.15 else 0)  # sometimes it is cut off
     goal = (0.5 + rng.uniform(-room, room, 2)) * size - 0.5
     distance = 3000.0
     for _ in range(8):
@@ -280,7 +280,7 @@ def _looking(place, direction, focal, size):
 
 
 class DrawnFrames(LazyFrames):
-    """The frames of a video, drawn when asked for: uint8 (size, size, 3), RGB.
+    """The frames of a video, drawn on demand: uint8 (size, size, 3), RGB.
 
     Args:
         solids: the person and its things, as seen by the camera.
@@ -310,7 +310,7 @@ class DrawnFrames(LazyFrames):
         self._key = key
         rng = np.random.default_rng(key)
         azimuth, height = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 75))
-        # Not from behind, or the person would be a silhouette.
+        # Not from behind: the person would be a silhouette.
         side = np.array([np.cos(azimuth), -abs(np.sin(azimuth)) * 0.8 - 0.2])
         side *= np.cos(height) / np.linalg.norm(side)
         flat = camera.rotation[2] * (1, 1, 0)
@@ -321,7 +321,7 @@ class DrawnFrames(LazyFrames):
         self.cover = self._random_cover(rng) if rng.random() < 0.35 else None
 
     def _random_cover(self, rng):
-        """Something before the person; None if it would hide most of it."""
+        """Something in front of the person; None if it would hide most of the person."""
         boxes = self.solids.boxes()
         cover = Cover.random(rng, self.size, boxes[rng.integers(len(boxes))])
         points = np.stack(list(self._figure.points.values()))
@@ -348,7 +348,7 @@ class DrawnFrames(LazyFrames):
         return scenery
 
     def _add_passer_by(self, rng, scenery, depth):
-        """Draws somebody else into the background, further away and to one side."""
+        """Draws another person into the background, further away and to one side."""
         body, look = Body.random(rng), Look.random(rng, rng)
         action = ("walk", "wave")[rng.integers(2)]
         figure, _ = perform(action, body, Style.random(rng), np.arange(2) / _FRAME_RATE)
@@ -360,7 +360,7 @@ class DrawnFrames(LazyFrames):
         np.copyto(scenery.background, np.clip(picture, 0, 255).astype(np.uint8))
 
     def _shadow(self, index):
-        """Picture of half the size, 255 where the body keeps the light from the floor."""
+        """Picture of half the size, 255 where the body casts a shadow on the floor."""
         size = self.size // 2
         shadow = np.zeros((size, size), np.uint8)
         for start, end, width in _SHADOW_PAIRS:
