@@ -113,7 +113,7 @@ def evaluate_actions(
         head: see `predict_actions`.
         protocol: see `predict_actions`; by default a single clip with the subsampling that the
             weights were trained with (`trained_subsampling`).
-        batch_size: clips a call of the model.
+        batch_size: clips per call of the model.
         command: the command line, kept in results.json.
 
     Returns:
@@ -156,14 +156,14 @@ class _Evaluation:
 
     @classmethod
     def prepared(cls, weights_name, out, command):
-        """Makes the folder and reads the config: what can fail early comes before the long part."""
+        """Makes the folder, finds the weights and reads their config, before any long work."""
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         file = weights.find(weights_name)
         return cls(file, weights.read_config(file), folder, command)
 
     def load_model(self, dataset):
-        """The network of the weights; prints what it is going to see."""
+        """Builds the network, then prints the data set before the long part begins."""
         model, _ = weights.load_model(self.file)
         print(dataset)
         return model

@@ -14,8 +14,7 @@ import numpy as np
 
 from deephar.evaluation.action import TOP, ActionScores
 from deephar.evaluation.pose import DepthScores
-from deephar.evaluation.scores import Scores
-from deephar.evaluation.tables import num_persons
+from deephar.evaluation.scores import Scores, num_persons
 from deephar.files import file_hash, replacing
 from deephar.skeletons import get_skeleton
 from deephar.version import __version__

@@ -49,6 +49,11 @@ class Scores:
         )
 
 
+def num_persons(score: metrics.Score) -> int:
+    """The number of persons that a score is computed from."""
+    return int(score.counts.max())
+
+
 def split_facts(dataset: Sequence) -> dict[str, Any]:
     """The fields of `Scores` that describe a data set: all but `blocks`."""
     whole = whole_of(dataset)

@@ -8,8 +8,7 @@ import numpy as np
 
 from deephar.evaluation.action import TOP, ActionScores
 from deephar.evaluation.pose import DepthScores
-from deephar.evaluation.scores import Scores
-from deephar.metrics import Score
+from deephar.evaluation.scores import Scores, num_persons
 
 
 def print_table(scores: Scores) -> None:
@@ -184,11 +183,6 @@ def _protocol_in_words(predictions):
         spread = f"subsampling {protocol.subsampling}"
     source = "labelled poses" if predictions.poses is None else f"boxes: {protocol.boxes}"
     return f"{clips}, {protocol.num_frames} frames, {spread}, {source}"
-
-
-def num_persons(score: Score) -> int:
-    """Number of persons that a score is computed from."""
-    return int(score.counts.max())
 
 
 def _totals(scores):

@@ -1,22 +1,70 @@
 """Whole evaluations of a weights file."""
 
+import json
+
 import pytest
 
 from deephar import weights
-from deephar.data import Subset
-from deephar.evaluation import evaluate_poses, score_mpjpe
+from deephar.data import Frames, Subset, Synthetic
+from deephar.evaluation import evaluate_actions, evaluate_poses, score_mpjpe, score_pckh
 from deephar.evaluation.evaluate import check_action_names
-from deephar.models import ModelConfig, pose_model
+from deephar.models import ModelConfig, multitask_model, pose_model
+
+TINY = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
 
 
-def test_weights_that_cannot_be_scored_are_named(dots, tmp_path, capsys):
+@pytest.fixture
+def pose_weights(tmp_path):
+    """Builder of weights files of untrained pose networks: ``pose_weights(**config)``."""
+
+    def build(**changes):
+        config = ModelConfig(**TINY, **changes)
+        path = tmp_path / "pose.h5"
+        weights.save(pose_model(config), config, path)
+        return path
+
+    return build
+
+
+def test_stills_with_3d_labels_are_scored_in_space_too(pose_weights, tmp_path, capsys):
+    path = pose_weights(dim=3, depth="volumetric")
+    dataset = Frames(Synthetic("test", videos=2), per_video=2)
+    scores = evaluate_poses(path, dataset, score=score_pckh, out=tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "synthetic test, single crop, PCKh@0.5" in printed
+    assert f"MPJPE {scores.depth.answer.total:.1f} mm" in printed
+    assert "4 persons, 64 joints" in printed
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["data"]["name"] == "synthetic test"
+    assert results["depth"]["persons"] == 4
+    assert (tmp_path / "out" / "poses_3d.png").exists()
+
+
+def test_actions_are_scored_with_the_subsampling_of_training(dot_videos, tmp_path, capsys):
+    config = ModelConfig(**TINY, num_frames=4, actions={"dots": 3})
+    weights.save(multitask_model(config), config, tmp_path / "w.h5", subsampling=2)
+    out = tmp_path / "out"
+    scores = evaluate_actions(tmp_path / "w.h5", dot_videos(), out=out, command="evaluate")
+    assert scores.predictions.protocol.subsampling == 2
+    results = json.loads((out / "results.json").read_text())
+    assert results["protocol"]["subsampling"] == 2
+    assert results["command"] == "evaluate"
+    names = ["actions.png", "confusion.png", "results.json", "videos.csv", "videos.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    printed = capsys.readouterr().out
+    assert all(str(out / name) in printed for name in names)
+
+
+def test_weights_that_cannot_be_scored_are_refused_early(dots, pose_weights, tmp_path, capsys):
+    def evaluate(name):
+        evaluate_poses(name, dots(1), score=score_mpjpe, out=tmp_path)
+
     with pytest.raises(ValueError, match="penn-pose-stream takes labelled poses"):
-        evaluate_poses("penn-pose-stream", dots(1), score=score_mpjpe, out=tmp_path)
-    sizes = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
-    config = ModelConfig(**sizes, skeleton="lsp14")
-    weights.save(pose_model(config), config, tmp_path / "lsp.h5")
-    with pytest.raises(ValueError, match=r"lsp\.h5: The network predicts .* lacks pelvis"):
-        evaluate_poses(tmp_path / "lsp.h5", dots(1), score=score_mpjpe, out=tmp_path)
+        evaluate("penn-pose-stream")
+    with pytest.raises(ValueError, match=r"pose\.h5: The network predicts .* lacks pelvis"):
+        evaluate(pose_weights(skeleton="lsp14"))
+    with pytest.raises(ValueError, match=r"pose\.h5: The network predicts 2D poses"):
+        evaluate(pose_weights())
     assert capsys.readouterr().out == ""
 
 

@@ -1,4 +1,4 @@
-"""From crops to image pixels and on to scores, with a network that reads coloured dots."""
+"""Scores of poses in images and in space."""
 
 import dataclasses
 from functools import partialmethod
@@ -56,7 +56,7 @@ def test_wrong_everywhere_gives_zero(config, dots, reader):
     np.testing.assert_array_equal(scores.person_scores, 0)
 
 
-def test_the_last_block_is_the_answer_even_if_an_earlier_one_is_better(config, dots, reader):
+def test_the_last_block_is_the_answer_although_another_is_better(config, dots, reader):
     dataset = dots()
     scores = score_mpii(predict_poses(reader([3.0, 0.0, 1.0]), config, dataset), dataset)
     assert [block.total for block in scores.blocks] == [0, 100, 0]
@@ -160,7 +160,7 @@ def test_real_images_go_through(real_data, kind, score):
     assert 0 < score(predictions, dataset).answer.total < 60
 
 
-# --- depth, and data sets of any skeleton ---
+# --- poses in space, and data sets of any skeleton ---
 
 
 def h36m(golden):
@@ -222,7 +222,7 @@ def test_mpjpe_agrees_with_reference(golden):
     assert scores.aligned[-1].total < scores.answer.total
 
 
-def test_mpjpe_of_the_truth_is_zero_and_of_a_shift_in_depth_that_shift(golden):
+def test_mpjpe_of_a_shift_in_depth_is_that_shift(golden):
     dataset, predictions, _ = h36m(golden)
     true = np.stack([sample.joints_3d for sample in dataset])
     z = (true[..., 2] - true[:, :1, 2]) / 2000 + 0.5
@@ -236,7 +236,7 @@ def test_mpjpe_of_the_truth_is_zero_and_of_a_shift_in_depth_that_shift(golden):
     assert 100 * 16 / 17 < error < 120
 
 
-def test_mpjpe_takes_depth_and_labels_in_space(golden):
+def test_mpjpe_needs_depth_and_3d_labels(golden):
     dataset, predictions, _ = h36m(golden)
     flat = dataclasses.replace(predictions, depth=None)
     with pytest.raises(ValueError, match="no depth"):
@@ -248,7 +248,7 @@ def test_mpjpe_takes_depth_and_labels_in_space(golden):
         score_mpjpe(predictions, without)
 
 
-def test_persons_in_space_are_those_with_a_known_joint(golden):
+def test_persons_without_a_3d_label_are_left_out(golden):
     dataset, predictions, _ = h36m(golden)
     unknown, part = np.full((17, 3), np.nan), dataset[2].joints_3d.copy()
     part[5:] = np.nan
@@ -261,7 +261,7 @@ def test_persons_in_space_are_those_with_a_known_joint(golden):
     assert poses_relative_to_root(predictions, dataset)[2].tolist() == [0, 2, 4, 5, 6, 7, 8, 9]
 
 
-def test_mpjpe_is_that_of_the_published_code_with_its_single_step_back(golden, monkeypatch):
+def test_mpjpe_agrees_exactly_with_one_step_of_undistortion(golden, monkeypatch):
     dataset, predictions, reference = h36m(golden)
     monkeypatch.setattr(Camera, "unproject", partialmethod(Camera.unproject, iterations=1))
     totals = [block.total for block in score_mpjpe(predictions, dataset).blocks]
@@ -316,7 +316,7 @@ def test_pckh_of_any_skeleton_is_that_of_mpii(config, dots, reader):
     assert (scores.data, scores.skeleton) == ("own valid", "pa16j")
 
 
-def test_penn_is_scored_by_the_longer_side_of_the_box_on_visible_joints(dots):
+def test_penn_is_scored_by_the_box_on_visible_joints(dots):
     dataset = dots(4, skeleton="penn13", name="penn", split="test")
     predictions = perfect(dataset, "penn13")
     side = np.array([sample.side for sample in dataset])

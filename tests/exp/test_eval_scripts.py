@@ -171,21 +171,3 @@ def test_persons_without_labels_are_predicted_but_not_scored(
     with h5py.File(tmp_path / "p.h5") as file:
         assert np.isfinite(file["preds"][()]).all()
     assert not (tmp_path / "out" / "results.json").exists()
-
-
-def test_stills_with_3d_labels_are_scored_in_space(tmp_path, capsys):
-    from deephar.data import Frames, Synthetic
-    from deephar.evaluation import evaluate_poses, score_pckh
-
-    config = ModelConfig(**{**vars(TINY), "dim": 3, "depth": "volumetric"})
-    weights.save(pose_model(config), config, tmp_path / "deep.h5")
-    dataset = Frames(Synthetic("test", videos=2), per_video=2)
-    evaluate_poses(tmp_path / "deep.h5", dataset, score=score_pckh, out=tmp_path / "out")
-    printed = capsys.readouterr().out
-    assert "synthetic test, single crop, PCKh@0.5" in printed
-    assert "MPJPE" in printed
-    assert "4 persons, 64 joints" in printed
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert results["data"]["name"] == "synthetic test"
-    assert results["depth"]["persons"] == 4
-    assert (tmp_path / "out" / "poses_3d.png").exists()
