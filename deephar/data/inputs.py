@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from deephar.skeletons import get_skeleton
@@ -80,7 +81,6 @@ def check_dim(dim: int) -> None:
 
 def check_subsampling(subsampling: int | str) -> None:
     """Raises ValueError unless `subsampling` is a positive integer or ``"whole"``."""
-    if subsampling == WHOLE:
-        return
-    if isinstance(subsampling, str) or subsampling < 1 or subsampling != int(subsampling):
+    number = isinstance(subsampling, Real) and subsampling >= 1 and subsampling == int(subsampling)
+    if subsampling != WHOLE and not number:
         raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {subsampling!r}.')

@@ -572,7 +572,7 @@ def test_writer_refuses_what_it_cannot_write(written, videos, tmp_path):
         write_h36m(tmp_path, test=Synthetic("test", videos=61))
     for changes, message in (
         ({"joints_3d": None}, "has no 3D labels"),
-        ({"camera": Camera(FOCAL, CENTER, radial=K)}, "has distortion\. Use form='authors'"),
+        ({"camera": Camera(FOCAL, CENTER, radial=K)}, r"has distortion\. Use form='authors'"),
     ):
         with pytest.raises(ValueError, match=message):
             write_h36m(tmp_path, test=[dataclasses.replace(videos[1][0], **changes)])
