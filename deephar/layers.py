@@ -5,8 +5,17 @@ channels last, ``(..., height, width, joints)``. The heat-map layers compute in 
 the global dtype policy is, since a softmax over thousands of positions loses too much in 16 bits.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+Shape = tuple[int | None, ...]
+Shapes = Any  # a shape, or a list or dict of shapes
+Tensors = Any  # a tensor, or a list or dict of tensors
 
 _register = keras.saving.register_keras_serializable(package="deephar")
 
@@ -29,23 +38,23 @@ class TimeDistributed(keras.layers.Wrapper):
     frames may be unknown when the graph is built.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shapes) -> None:
         super().build(_map_shapes(lambda shape: (None, *shape[2:]), input_shape))
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensors) -> Tensors:
         batch_and_time = ops.shape(keras.tree.flatten(inputs)[0])[:2]
         outputs = self.layer(keras.tree.map_structure(_fold, inputs))
         return keras.tree.map_structure(
             lambda y: ops.reshape(y, (*batch_and_time, *_known_shape(y)[1:])), outputs
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         inputs = _map_shapes(keras.KerasTensor, input_shape)
         outputs = self.compute_output_spec(inputs)
         return keras.tree.map_structure(lambda y: tuple(y.shape), outputs)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Tensors) -> Tensors:
         first = keras.tree.flatten(inputs)[0]
         frame = keras.tree.map_structure(
             lambda x: keras.KerasTensor((None, *x.shape[2:]), dtype=x.dtype), inputs
@@ -94,11 +103,11 @@ class CaffePreprocessing(keras.layers.Layer):
 
     MEAN_BGR = (103.939, 116.779, 123.68)
 
-    def call(self, images):
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         bgr = ops.flip(images, axis=-1)
         return bgr * 127.5 + (127.5 - ops.convert_to_tensor(self.MEAN_BGR, dtype=bgr.dtype))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
 
@@ -110,12 +119,12 @@ class SpatialSoftmax(_Float32Layer):
     the maximum removed first, so that saturated logits stay finite.
     """
 
-    def call(self, heat_maps):
+    def call(self, heat_maps: keras.KerasTensor) -> keras.KerasTensor:
         largest = ops.stop_gradient(ops.max(heat_maps, axis=(-3, -2), keepdims=True))
         mass = ops.exp(heat_maps - largest)
         return mass / ops.sum(mass, axis=(-3, -2), keepdims=True)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
 
@@ -131,13 +140,13 @@ class SoftArgmax(_Float32Layer):
     Source: Luvizon et al., CVPR 2018, eq. 1 and 2.
     """
 
-    def call(self, probabilities):
+    def call(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
         height, width = probabilities.shape[-3:-1]
         x = ops.einsum("...hwj,w->...j", probabilities, _unit_grid(width))
         y = ops.einsum("...hwj,h->...j", probabilities, _unit_grid(height))
         return ops.stack([x, y], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-3], input_shape[-1], 2)
 
 
@@ -159,11 +168,11 @@ class PeakWindow(_Float32Layer):
         radius: rows and columns that are kept on either side of the maximum; at least 1.
     """
 
-    def __init__(self, radius, **kwargs):
+    def __init__(self, radius: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.radius = radius
 
-    def call(self, probabilities, training=False):
+    def call(self, probabilities: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if training and self.trainable:
             return probabilities
         height, width, joints = probabilities.shape[-3:]
@@ -179,10 +188,10 @@ class PeakWindow(_Float32Layer):
         kept = ops.where(near, probabilities, 0.0)
         return kept / ops.sum(kept, axis=(-3, -2), keepdims=True)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "radius": self.radius}
 
 
@@ -193,10 +202,10 @@ class MaximumVisibility(_Float32Layer):
     Input: raw heat maps ``(..., height, width, joints)``. Output: ``(..., joints, 1)`` in [0, 1].
     """
 
-    def call(self, heat_maps):
+    def call(self, heat_maps: keras.KerasTensor) -> keras.KerasTensor:
         return ops.expand_dims(ops.sigmoid(ops.max(heat_maps, axis=(-3, -2))), -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-3], input_shape[-1], 1)
 
 
@@ -208,7 +217,7 @@ class WindowVisibility(_Float32Layer):
     [0, 1]. A map of 2x2 positions or fewer is one window, so its visibility is always 1.
     """
 
-    def call(self, probabilities):
+    def call(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
         # Sums of neighbours along each axis; an axis of a single position has none.
         mass = probabilities
         if mass.shape[-3] > 1:
@@ -217,7 +226,7 @@ class WindowVisibility(_Float32Layer):
             mass = mass[..., 1:, :] + mass[..., :-1, :]
         return ops.expand_dims(ops.max(mass, axis=(-3, -2)), -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-3], input_shape[-1], 1)
 
 
@@ -233,20 +242,20 @@ class VolumetricMaps(_Float32Layer):
         depth_maps: depth maps of each joint.
     """
 
-    def __init__(self, depth_maps, **kwargs):
+    def __init__(self, depth_maps: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.depth_maps = depth_maps
 
-    def call(self, maps):
+    def call(self, maps: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         shape = _known_shape(maps)
         maps = ops.reshape(maps, (*shape[:-1], self.depth_maps, maps.shape[-1] // self.depth_maps))
         return ops.mean(maps, axis=-2), ops.mean(maps, axis=(-4, -3))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         joints = input_shape[-1] // self.depth_maps
         return (*input_shape[:-1], joints), (*input_shape[:-3], self.depth_maps, joints)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "depth_maps": self.depth_maps}
 
 
@@ -265,13 +274,13 @@ class DepthSoftArgmax(_Float32Layer):
         ValueError: another grid.
     """
 
-    def __init__(self, grid="inclusive", **kwargs):
+    def __init__(self, grid: str = "inclusive", **kwargs) -> None:
         super().__init__(**kwargs)
         if grid not in ("inclusive", "centres"):
             raise ValueError(f"grid must be 'inclusive' or 'centres', and is {grid!r}")
         self.grid = grid
 
-    def call(self, maps):
+    def call(self, maps: keras.KerasTensor) -> keras.KerasTensor:
         probabilities = ops.softmax(maps, axis=-2)
         count = maps.shape[-2]
         grid = _unit_grid(count)
@@ -279,10 +288,10 @@ class DepthSoftArgmax(_Float32Layer):
             grid = (ops.arange(count, dtype="float32") + 0.5) / count
         return ops.expand_dims(ops.einsum("...dj,d->...j", probabilities, grid), -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-2], input_shape[-1], 1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "grid": self.grid}
 
 
@@ -294,12 +303,12 @@ class VolumetricVisibility(_Float32Layer):
     Source: the authors' code of the CVPR 2018 paper.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         image_maps, depth_maps = inputs
         largest = ops.max(image_maps, axis=(-3, -2)) + ops.max(depth_maps, axis=-2)
         return ops.expand_dims(ops.sigmoid(largest), -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return (*input_shape[1][:-2], input_shape[1][-1], 1)
 
 
@@ -315,18 +324,18 @@ class ContextMaps(_Float32Layer):
         joints: number of joints.
     """
 
-    def __init__(self, joints, **kwargs):
+    def __init__(self, joints: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.joints = joints
 
-    def call(self, maps):
+    def call(self, maps: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         return maps[..., : self.joints], maps[..., self.joints :]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         *leading, maps = input_shape
         return (*leading, self.joints), (*leading, maps - self.joints)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "joints": self.joints}
 
 
@@ -347,11 +356,11 @@ class ContextAggregation(_Float32Layer):
         weight: share of the specialised map.
     """
 
-    def __init__(self, weight=0.8, **kwargs):
+    def __init__(self, weight: float = 0.8, **kwargs) -> None:
         super().__init__(**kwargs)
         self.weight = weight
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         specialised, contextual, confidence = inputs
         confidence = self._by_joint(confidence, specialised) + keras.config.epsilon()
         contextual = self._by_joint(contextual, specialised)
@@ -363,10 +372,10 @@ class ContextAggregation(_Float32Layer):
         shape = _known_shape(x)
         return ops.reshape(x, (*shape[:-2], joints, x.shape[-2] // joints, x.shape[-1]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "weight": self.weight}
 
 
@@ -378,12 +387,12 @@ class DepthRegression(_Float32Layer):
     Output: ``(..., joints, 1)`` in [0, 1].
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         depth_maps, probabilities = inputs
         depth = ops.sum(ops.sigmoid(depth_maps) * probabilities, axis=(-3, -2))
         return ops.expand_dims(depth, -1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return (*input_shape[0][:-3], input_shape[0][-1], 1)
 
 
@@ -396,12 +405,12 @@ class HeatMapPooling(keras.layers.Layer):
     Source: Luvizon et al., CVPR 2018, section 4.2 (appearance features).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
         probabilities, features = inputs
         probabilities = ops.cast(probabilities, self.compute_dtype)
         return ops.einsum("...hwj,...hwc->...jc", probabilities, features)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         maps, features = input_shape
         return (*maps[:-3], maps[-1], features[-1])
 
@@ -418,20 +427,20 @@ class VisibleCoordinates(_Float32Layer):
             of the crop. The authors leave them from 0 to 1, which puts hidden joints into a corner.
     """
 
-    def __init__(self, centred=True, **kwargs):
+    def __init__(self, centred: bool = True, **kwargs) -> None:
         super().__init__(**kwargs)
         self.centred = centred
 
-    def call(self, poses):
+    def call(self, poses: keras.KerasTensor) -> keras.KerasTensor:
         coordinates = poses[..., :-1]
         if self.centred:
             coordinates = 2.0 * coordinates - 1.0
         return coordinates * poses[..., -1:]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], input_shape[-1] - 1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "centred": self.centred}
 
 
@@ -451,22 +460,22 @@ class ClipPooling(keras.layers.Layer):
         time_stride: 1 or 2.
     """
 
-    def __init__(self, time_stride, **kwargs):
+    def __init__(self, time_stride: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.time_stride = time_stride
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         x = _filled(x, 1, 2 * self.time_stride)
         x = _filled(x, 2, 4)
         return ops.max_pool(x, (2, 2), (self.time_stride, 2), "same")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, frames, joints, channels = input_shape
         if frames is not None:
             frames = -(-frames // (2 * self.time_stride)) * 2
         return batch, frames, -(-joints // 4) * 2, channels
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "time_stride": self.time_stride}
 
 
@@ -478,10 +487,10 @@ class ClipFilling(keras.layers.Layer):
     graph is built. Output: the same, frames and joints filled up to multiples of 4.
     """
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return _filled(_filled(x, 1, 4), 2, 4)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         filled = [None if size is None else -(-size // 4) * 4 for size in input_shape[1:3]]
         return (input_shape[0], *filled, input_shape[3])
 
@@ -504,10 +513,10 @@ class MaxMinPooling(keras.layers.Layer):
     Source: Luvizon et al., CVPR 2018, section 4 (action heat maps).
     """
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return ops.max_pool(x, 2, 2, "same") - ops.max_pool(-x, 2, 2, "same")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         halved = [None if size is None else -(-size // 2) for size in input_shape[1:3]]
         return (input_shape[0], *halved, input_shape[3])
 
@@ -520,8 +529,8 @@ class GlobalMaxMinPooling(_Float32Layer):
     Source: Luvizon et al., CVPR 2018, section 4.
     """
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return ops.max(x, axis=(1, 2)) + ops.min(x, axis=(1, 2))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])

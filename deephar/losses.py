@@ -1,5 +1,7 @@
 """Training losses: elastic net on joint positions, cross-entropy on joint visibility."""
 
+from __future__ import annotations
+
 import keras
 from keras import ops
 
@@ -29,21 +31,21 @@ class PoseLoss(keras.losses.Loss):
     Source: Luvizon et al., CVPR 2018, eq. 3; the visibility term as in the authors' code.
     """
 
-    def __init__(self, visibility_weight=0.01, name="pose_loss", **kwargs):
+    def __init__(self, visibility_weight: float = 0.01, name: str = "pose_loss", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
         self.visibility_weight = visibility_weight
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         y_true = ops.expand_dims(y_true, -3)
         position = elastic_net(y_true[..., :-1], y_pred[..., :-1])
         visibility = visibility_cross_entropy(y_true[..., -1], y_pred[..., -1])
         return ops.sum(position + self.visibility_weight * visibility, axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "visibility_weight": self.visibility_weight}
 
 
-def elastic_net(true, predicted):
+def elastic_net(true: keras.KerasTensor, predicted: keras.KerasTensor) -> keras.KerasTensor:
     """``|d|_1 + |d|_2^2`` of each joint, averaged over the supervised joints.
 
     Args:
@@ -61,7 +63,9 @@ def elastic_net(true, predicted):
     return loss / ops.maximum(joints, 1.0)
 
 
-def heat_map_cross_entropy(true, probabilities, spread=1.0):
+def heat_map_cross_entropy(
+    true: keras.KerasTensor, probabilities: keras.KerasTensor, spread: float = 1.0
+) -> keras.KerasTensor:
     """Cross-entropy of heat maps to Gaussians around the true positions, averaged over joints.
 
     Soft-argmax has the right expectation under many maps, also under one with two maxima, on the
@@ -99,7 +103,9 @@ def _log_gaussian(center, size, spread):
     return -ops.square(distance / spread) / 2
 
 
-def visibility_cross_entropy(true, predicted):
+def visibility_cross_entropy(
+    true: keras.KerasTensor, predicted: keras.KerasTensor
+) -> keras.KerasTensor:
     """Binary cross-entropy of visibility, averaged over the supervised joints.
 
     Args:
@@ -130,16 +136,16 @@ class ActionLoss(keras.losses.Loss):
     Source: Luvizon et al., CVPR 2018, section 4 (every block is supervised).
     """
 
-    def __init__(self, label_smoothing=0.0, name="action_loss", **kwargs):
+    def __init__(self, label_smoothing: float = 0.0, name: str = "action_loss", **kwargs) -> None:
         super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         classes = y_pred.shape[-1]
         y_true = ops.cast(ops.expand_dims(y_true, -2), y_pred.dtype)
         y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / classes
         log = ops.log(ops.clip(y_pred, _EPSILON, 1.0))
         return -ops.sum(y_true * log, axis=(-2, -1))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}

@@ -155,7 +155,7 @@ class _Evaluation:
     command: str
 
     @classmethod
-    def prepared(cls, weights_name, out, command):
+    def prepared(cls, weights_name: str | Path, out: str | Path, command: str) -> _Evaluation:
         """Makes the folder, finds the weights and reads their config, before any long work."""
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,11 @@
 """Networks: builders that take a frozen config and return a ``keras.Model``."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
 from deephar.models.action import action_model
 from deephar.models.config import VARIANTS, ModelConfig, ReceptionConfig, config_from_json
 from deephar.models.multitask import (
@@ -32,7 +38,9 @@ __all__ = [
 ]
 
 
-def build_model(config, stem_weights=None):
+def build_model(
+    config: ModelConfig | ReceptionConfig, stem_weights: str | Path | None = None
+) -> keras.Model:
     """The network that a config describes.
 
     ``reception_net`` of a ``ReceptionConfig``. Of a ``ModelConfig``, ``pose_model`` if it has no
@@ -48,7 +56,7 @@ def build_model(config, stem_weights=None):
     return multitask_model(config, stem_weights)
 
 
-def spnet(config=VARIANTS["spnet-mpii"]):
+def spnet(config: ModelConfig = VARIANTS["spnet-mpii"]) -> keras.Model:
     """The authors' SPNet, of the residual stem; takes their Keras 2 weight files.
 
     Their network gives a list: the poses of all blocks, then the actions of all blocks (or the two

@@ -6,10 +6,15 @@ the pose blocks do, lateral connections included. Structure and layer names foll
 SPNet.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from deephar.layers import ClipPooling, GlobalMaxMinPooling, MaxMinPooling, VisibleCoordinates
+from deephar.models.config import ModelConfig
 from deephar.models.pose import level_names, pyramid_levels
 from deephar.models.units import batch_norm_relu, bottleneck_unit, conv, residual_unit
 
@@ -17,7 +22,7 @@ _LONG_CLIP = 16
 """From so many frames on, time is halved where the streams join."""
 
 
-def action_model(config, appearance_channels=()):
+def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -> keras.Model:
     """The action heads as a network of their own, for any number of frames from 4 up.
 
     Input: if ``config.stem`` is ``"none"``, poses ``(batch, frames, joints, dim + 1)``, which all
@@ -75,12 +80,16 @@ def _inputs(config, appearance_channels):
     return inputs, poses, appearances
 
 
-def first_action_block(config):
+def first_action_block(config: ModelConfig) -> int:
     """Index of the first prediction block of the pose that has an action block."""
     return (config.pyramids_with_actions[0] - 1) * (config.num_levels - 1)
 
 
-def action_blocks(poses, appearances, config):
+def action_blocks(
+    poses: Sequence[keras.KerasTensor | None],
+    appearances: Sequence[keras.KerasTensor | None],
+    config: ModelConfig,
+) -> dict[str, list[keras.KerasTensor]]:
     """All action blocks in order.
 
     Args:
@@ -109,7 +118,13 @@ def action_blocks(poses, appearances, config):
     return heads
 
 
-def fuse_streams(pose, appearance, previous, config, name):
+def fuse_streams(
+    pose: keras.KerasTensor | None,
+    appearance: keras.KerasTensor | None,
+    previous: keras.KerasTensor | None,
+    config: ModelConfig,
+    name: str,
+) -> keras.KerasTensor:
     """Joins the streams of one block with the features of the block before.
 
     Args:
@@ -139,7 +154,7 @@ def _joined(tensors, name):
     return tensors[0] if len(tensors) == 1 else layers.Concatenate(name=name)(tensors)
 
 
-def pose_stream(pose, config, name):
+def pose_stream(pose: keras.KerasTensor, config: ModelConfig, name: str) -> keras.KerasTensor:
     """Features of the motion: ``(batch, frames, joints, dim + 1)`` to ``(..., pose_features)``."""
     x = VisibleCoordinates(config.centred, name=f"{name}_p_visible")(pose)
     width = config.pose_features
@@ -151,7 +166,9 @@ def pose_stream(pose, config, name):
     return bottleneck_unit(x, width, f"{name}_r1")
 
 
-def action_prediction(x, config, name, last):
+def action_prediction(
+    x: keras.KerasTensor, config: ModelConfig, name: str, last: bool
+) -> tuple[keras.KerasTensor | None, dict[str, keras.KerasTensor]]:
     """Predicts the actions from features, and re-injects the predictions into them.
 
     Args:
@@ -185,7 +202,7 @@ def action_prediction(x, config, name, last):
     return layers.Add(name=f"{name}_reinjection")([x, y, z]), answers
 
 
-def action_answer(maps, name):
+def action_answer(maps: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Action heat maps ``(batch, h, w, classes)`` to probabilities ``(batch, 1, classes)``."""
     scores = GlobalMaxMinPooling(name=f"{name}_pool")(maps)
     scores = layers.Softmax(name=f"{name}_softmax", dtype="float32")(scores)

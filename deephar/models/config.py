@@ -147,26 +147,26 @@ class ModelConfig:
             )
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         return get_skeleton(self.skeleton).num_joints
 
     @property
-    def num_predictions(self):
+    def num_predictions(self) -> int:
         """Prediction blocks of the pose; the last one gives the answer."""
         return self.num_pyramids * (self.num_levels - 1)
 
     @property
-    def num_action_predictions(self):
+    def num_action_predictions(self) -> int:
         """Prediction blocks of the actions: those of the pyramids that have any."""
         return len(self.pyramids_with_actions) * (self.num_levels - 1)
 
     @property
-    def pyramids_with_actions(self):
+    def pyramids_with_actions(self) -> tuple[int, ...]:
         """Numbers of the pyramids that have action blocks; empty without actions."""
         everywhere = tuple(range(1, self.num_pyramids + 1))
         return (self.action_pyramids or everywhere) if self.actions else ()
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The config as one line of JSON, as it is stored in weight files."""
         return json.dumps(dataclasses.asdict(self))
 
@@ -239,40 +239,40 @@ class ReceptionConfig:
             raise ValueError(f"a ReceptionNet has one action head, and actions is {self.actions}")
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         return get_skeleton(self.skeleton).num_joints
 
     @property
-    def num_predictions(self):
+    def num_predictions(self) -> int:
         """Poses that the network gives; of a network with actions, only the last block's."""
         return 1 if self.actions else self.num_blocks
 
     @property
-    def num_action_predictions(self):
+    def num_action_predictions(self) -> int:
         """Answers of the action head: four of each stream, then of both merged."""
         return 9 if self.actions else 0
 
     @property
-    def depth(self):
+    def depth(self) -> str | None:
         """As `ModelConfig.depth`."""
         return "volumetric" if self.dim == 3 else None
 
     @property
-    def stem_stride(self):
+    def stem_stride(self) -> int:
         """As `ModelConfig.stem_stride`."""
         return 8
 
     @property
-    def streams(self):
+    def streams(self) -> tuple[str, ...]:
         """As `ModelConfig.streams`."""
         return STREAMS
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The config as one line of JSON, as it is stored in weight files."""
         return json.dumps({"network": "reception", **dataclasses.asdict(self)})
 
 
-def config_from_json(text):
+def config_from_json(text: str) -> ModelConfig | ReceptionConfig:
     """The ``ModelConfig`` or ``ReceptionConfig`` that ``to_json`` has written.
 
     Raises:
@@ -294,7 +294,7 @@ def config_from_json(text):
     return kind(**fields)
 
 
-def in_space(config, depth):
+def in_space(config: ModelConfig | ReceptionConfig, depth: str) -> ModelConfig | ReceptionConfig:
     """A config of the same network with 3D poses, its depth predicted as ``depth`` says.
 
     Raises:

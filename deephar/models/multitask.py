@@ -1,14 +1,19 @@
 """The whole network for clips: the pose network on every frame, then the action heads."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import keras
 
 from deephar.layers import HeatMapPooling, TimeDistributed
 from deephar.models.action import action_model, first_action_block
+from deephar.models.config import ModelConfig
 from deephar.models.pose import pose_pyramids, stack_predictions
 from deephar.models.stems import build_stem
 
 
-def multitask_model(config, stem_weights=None):
+def multitask_model(config: ModelConfig, stem_weights: str | Path | None = None) -> keras.Model:
     """Network for pose and action on clips, of any number of frames from 4 up.
 
     Input: ``(batch, frames, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with
@@ -32,7 +37,7 @@ def multitask_model(config, stem_weights=None):
     return clip_model(frames, action_model(config, channels), "multitask_model")
 
 
-def clip_model(frames, heads, name):
+def clip_model(frames: keras.Model, heads: keras.Model, name: str) -> keras.Model:
     """A network for clips of its two parts, as `frame_view` and `action_view` give them.
 
     Args:
@@ -49,7 +54,7 @@ def clip_model(frames, heads, name):
     return keras.Model(clip, {"pose": outputs["pose"], **actions}, name=name)
 
 
-def frame_model(config, stem_weights=None):
+def frame_model(config: ModelConfig, stem_weights: str | Path | None = None) -> keras.Model:
     """The pose network with what the action heads need of each frame.
 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
@@ -82,14 +87,14 @@ def frame_model(config, stem_weights=None):
     return keras.Model(image, outputs, name="frames")
 
 
-def appearance_names(config):
+def appearance_names(config: ModelConfig) -> list[str]:
     """Names of the appearance outputs of `frame_model`, in order; empty without that stream."""
     if "appearance" not in config.streams or not config.actions:
         return []
     return [f"appearance_{number}" for number in range(1, config.num_action_predictions + 1)]
 
 
-def copy_to_replica(model):
+def copy_to_replica(model: keras.Model) -> None:
     """Sets the replica heat maps of a network to those that its poses are read from.
 
     For a network with ``pose_replica`` whose pose network has been trained without one.
@@ -107,12 +112,12 @@ def copy_to_replica(model):
         layer.set_weights(frames.get_layer(layer.name.removesuffix("_replica")).get_weights())
 
 
-def has_pose_network(model):
+def has_pose_network(model: keras.Model) -> bool:
     """Whether a model is a `multitask_model`, with a pose network inside."""
     return any(layer.name == "every_frame" for layer in model.layers)
 
 
-def frame_view(model):
+def frame_view(model: keras.Model) -> keras.Model:
     """The `frame_model` inside a `multitask_model`: images to poses, with the same weights.
 
     Raises:
@@ -122,7 +127,7 @@ def frame_view(model):
     return model.get_layer("every_frame").layer
 
 
-def action_view(model):
+def action_view(model: keras.Model) -> keras.Model:
     """The `action_model` inside a `multitask_model`, with the same weights.
 
     Raises:

@@ -1,5 +1,9 @@
 """The pose network: a stem, then pyramids whose every level predicts the pose and passes it on."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -16,6 +20,7 @@ from deephar.layers import (
     VolumetricVisibility,
     WindowVisibility,
 )
+from deephar.models.config import ModelConfig
 from deephar.models.stems import build_stem
 from deephar.models.units import (
     batch_norm_relu,
@@ -47,7 +52,7 @@ class Prediction(NamedTuple):
     replica: Any = None
 
 
-def pose_model(config, stem_weights=None):
+def pose_model(config: ModelConfig, stem_weights: str | Path | None = None) -> keras.Model:
     """Network for 2D or 3D pose on single images.
 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
@@ -73,7 +78,7 @@ def pose_model(config, stem_weights=None):
     return keras.Model(image, {"pose": poses}, name="pose_model")
 
 
-def pose_pyramids(features, config):
+def pose_pyramids(features: keras.KerasTensor, config: ModelConfig) -> list[Prediction]:
     """Downscaling and upscaling pyramids in turn, with lateral connections.
 
     Args:
@@ -104,7 +109,9 @@ def pose_pyramids(features, config):
     return blocks
 
 
-def pyramid_levels(config, pyramids=None):
+def pyramid_levels(
+    config: ModelConfig, pyramids: Iterable[int] | None = None
+) -> Iterator[tuple[int, int]]:
     """Pairs (number of the pyramid, level) in order of computation; level 0 is the finest.
 
     Odd pyramids go down to the coarsest level, even ones up to the finest.
@@ -117,13 +124,19 @@ def pyramid_levels(config, pyramids=None):
             yield number, level
 
 
-def level_names(number, level):
+def level_names(number: int, level: int) -> tuple[str, str]:
     """Name of a pyramid, and of the unit in it that leads to a level, as the authors have them."""
     pyramid = f"dp{number}" if number % 2 else f"up{number}"
     return pyramid, f"{pyramid}_{pyramid[0]}u{level}"
 
 
-def prediction_block(x, features, config, name, replica=False):
+def prediction_block(
+    x: keras.KerasTensor,
+    features: keras.KerasTensor,
+    config: ModelConfig,
+    name: str,
+    replica: bool = False,
+) -> tuple[keras.KerasTensor, Prediction]:
     """Predicts the pose from features and re-injects the prediction into them.
 
     ``X = Wr * h + Ws * d + Y + Z`` of the paper: the re-projected heat maps, the features they
@@ -173,7 +186,12 @@ def _maps(h, config, name, suffix=""):
     return heat_maps, depth_maps
 
 
-def pose_from_heat_maps(heat_maps, depth_maps, config, name):
+def pose_from_heat_maps(
+    heat_maps: keras.KerasTensor,
+    depth_maps: keras.KerasTensor | None,
+    config: ModelConfig,
+    name: str,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The pose that heat maps show.
 
     Args:
@@ -209,7 +227,7 @@ def pose_from_heat_maps(heat_maps, depth_maps, config, name):
     return pose, probabilities
 
 
-def stack_predictions(poses, name="pose"):
+def stack_predictions(poses: Sequence[keras.KerasTensor], name: str = "pose") -> keras.KerasTensor:
     """List of ``(batch, joints, dim + 1)`` to ``(batch, predictions, joints, dim + 1)``."""
     rows = [
         layers.Reshape((1, *pose.shape[1:]), name=f"{name}_row{index}", dtype="float32")(pose)

@@ -5,6 +5,9 @@ re-injected into the features. Layer names follow the authors' nested models, so
 files fit by name.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -26,6 +29,7 @@ from deephar.layers import (
     VolumetricVisibility,
 )
 from deephar.models.action import action_answer
+from deephar.models.config import ReceptionConfig
 from deephar.models.multitask import clip_model
 from deephar.models.pose import stack_predictions
 from deephar.models.stems import build_stem
@@ -53,7 +57,7 @@ class _Block(NamedTuple):
     heat_maps: Any
 
 
-def reception_net(config, stem_weights=None):
+def reception_net(config: ReceptionConfig, stem_weights: str | Path | None = None) -> keras.Model:
     """The network that a ``ReceptionConfig`` describes.
 
     Without actions, for images. Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1].
@@ -104,7 +108,9 @@ def _frame_model(config, stem_weights):
     return keras.Model(image, outputs, name="frames")
 
 
-def reception_blocks(image, config, stem_weights=None):
+def reception_blocks(
+    image: keras.KerasTensor, config: ReceptionConfig, stem_weights: str | Path | None = None
+) -> list[_Block]:
     """The stem and all reception blocks.
 
     Args:
@@ -162,7 +168,9 @@ def _reception_block(x, kernel_size, name):
     return layers.Add(name=names("add"))([fine, doubled(middle)])
 
 
-def pose_from_maps(heat_maps, config, name, sharpness=1.0):
+def pose_from_maps(
+    heat_maps: keras.KerasTensor, config: ReceptionConfig, name: str, sharpness: float = 1.0
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The pose that the heat maps of a block show.
 
     Args:

@@ -1,11 +1,14 @@
 """Feature extractors: image in, feature map out, at stride 8 unless the config says another."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import keras
 from keras import layers
 
 from deephar.layers import CaffePreprocessing
+from deephar.models.config import ModelConfig, ReceptionConfig
 from deephar.models.units import (
     Numbering,
     batch_norm,
@@ -21,7 +24,11 @@ VGG16_FEATURES = 1024
 VGG16_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-def build_stem(image, config, weights=None):
+def build_stem(
+    image: keras.KerasTensor,
+    config: ModelConfig | ReceptionConfig,
+    weights: str | Path | None = None,
+) -> keras.KerasTensor:
     """The stem that a ``ModelConfig`` asks for; arguments and errors as of the functions below."""
     if config.stem == "vgg16":
         return vgg16_stem(image, config.stem_features, weights, config.stem_stride)
@@ -37,7 +44,9 @@ def build_stem(image, config, weights=None):
     return narrow_stem(image, config.stem_features)
 
 
-def vgg16_stem(image, features, weights=None, stride=8):
+def vgg16_stem(
+    image: keras.KerasTensor, features: int, weights: str | Path | None = None, stride: int = 8
+) -> keras.KerasTensor:
     """The 13 convolutions of VGG-16, its last levels joined at stride 8 or 4.
 
     At stride 8 and 1024 features, ``block4_conv3`` (512 channels) is joined with ``block5_conv3``
@@ -69,7 +78,7 @@ def vgg16_stem(image, features, weights=None, stride=8):
     return batch_norm(x, "stem_bn")
 
 
-def narrow_stem(image, features):
+def narrow_stem(image: keras.KerasTensor, features: int) -> keras.KerasTensor:
     """VGG-16 at a quarter of its width, with batch normalisation, for training from random weights.
 
     The same 13 convolutions and the same two levels joined. VGG-16 itself, wide and without
@@ -94,7 +103,7 @@ def narrow_stem(image, features):
     return batch_norm(x, "stem_bn")
 
 
-def residual_stem(image, features, stride=8):
+def residual_stem(image: keras.KerasTensor, features: int, stride: int = 8) -> keras.KerasTensor:
     """The stem of the authors' SPNet: pre-activated bottleneck units, wider with each halving.
 
     Args:
@@ -120,7 +129,7 @@ def residual_stem(image, features, stride=8):
     return x
 
 
-def inception_stem(image, features):
+def inception_stem(image: keras.KerasTensor, features: int) -> keras.KerasTensor:
     """The stem of the authors' CVPR 2018 network, in the manner of Inception-v4.
 
     Args:

@@ -4,8 +4,11 @@ Structure and layer names follow the authors' networks, so that their weight fil
 Convolutions have no bias, since batch normalisation follows them.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 
+import keras
 from keras import layers
 
 # Of the moving averages. With Keras's own 0.99 it takes some 500 batches until a network at
@@ -13,28 +16,38 @@ from keras import layers
 _MOMENTUM = 0.9
 
 
-def conv(x, filters, name, kernel_size=1, strides=1):
+def conv(
+    x: keras.KerasTensor,
+    filters: int,
+    name: str,
+    kernel_size: int | tuple[int, int] = 1,
+    strides: int | tuple[int, int] = 1,
+) -> keras.KerasTensor:
     return layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False, name=name)(
         x
     )
 
 
-def separable_conv(x, filters, kernel_size, name):
+def separable_conv(
+    x: keras.KerasTensor, filters: int, kernel_size: int, name: str
+) -> keras.KerasTensor:
     return layers.SeparableConv2D(filters, kernel_size, padding="same", use_bias=False, name=name)(
         x
     )
 
 
-def batch_norm(x, name, scale=True):
+def batch_norm(x: keras.KerasTensor, name: str, scale: bool = True) -> keras.KerasTensor:
     return layers.BatchNormalization(momentum=_MOMENTUM, scale=scale, name=name)(x)
 
 
-def batch_norm_relu(x, name, index):
+def batch_norm_relu(x: keras.KerasTensor, name: str, index: int) -> keras.KerasTensor:
     x = batch_norm(x, f"{name}_bn{index}")
     return layers.ReLU(name=f"{name}_act{index}")(x)
 
 
-def residual_unit(x, kernel_size, name, filters=None):
+def residual_unit(
+    x: keras.KerasTensor, kernel_size: int, name: str, filters: int | None = None
+) -> keras.KerasTensor:
     """Pre-activated separable residual unit.
 
     Args:
@@ -55,19 +68,25 @@ def residual_unit(x, kernel_size, name, filters=None):
     return layers.Add(name=f"{name}_add")([shortcut, y])
 
 
-def downscaling_unit(x, filters, kernel_size, name):
+def downscaling_unit(
+    x: keras.KerasTensor, filters: int, kernel_size: int, name: str
+) -> keras.KerasTensor:
     """Halves the resolution: ``(batch, h, w, c)`` to ``(batch, h / 2, w / 2, filters)``."""
     x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
     return residual_unit(x, kernel_size, f"{name}_r0", filters)
 
 
-def upscaling_unit(x, filters, kernel_size, name):
+def upscaling_unit(
+    x: keras.KerasTensor, filters: int, kernel_size: int, name: str
+) -> keras.KerasTensor:
     """Doubles the resolution: ``(batch, h, w, c)`` to ``(batch, 2 h, 2 w, filters)``."""
     x = layers.UpSampling2D(2, name=f"{name}_upsampling")(x)
     return residual_unit(x, kernel_size, f"{name}_r0", filters)
 
 
-def bottleneck_unit(x, filters, name, reduction=2):
+def bottleneck_unit(
+    x: keras.KerasTensor, filters: int, name: str, reduction: int = 2
+) -> keras.KerasTensor:
     """Pre-activated residual unit with a narrow middle: ``filters / reduction`` channels.
 
     Args:
@@ -102,27 +121,35 @@ class Numbering:
         part: prefix of the names.
     """
 
-    def __init__(self, part):
+    def __init__(self, part: str) -> None:
         self._part = part
         self._counts = Counter()
 
-    def __call__(self, kind):
+    def __call__(self, kind: str) -> str:
         """The next name of a layer of this kind, as ``"conv2d"``."""
         self._counts[kind] += 1
         return f"{self._part}_{kind}_{self._counts[kind]}"
 
 
-def relu(x, names):
+def relu(x: keras.KerasTensor, names: Numbering) -> keras.KerasTensor:
     return layers.ReLU(name=names("relu"))(x)
 
 
-def conv_bn(x, filters, names, kernel_size=1, strides=1):
+def conv_bn(
+    x: keras.KerasTensor,
+    filters: int,
+    names: Numbering,
+    kernel_size: int | tuple[int, int] = 1,
+    strides: int | tuple[int, int] = 1,
+) -> keras.KerasTensor:
     """Convolution and batch normalisation, named by a `Numbering`."""
     x = conv(x, filters, names("conv2d"), kernel_size, strides)
     return batch_norm(x, names("batch_normalization"), scale=False)
 
 
-def reception_unit(x, filters, kernel_size, name):
+def reception_unit(
+    x: keras.KerasTensor, filters: int, kernel_size: int, name: str
+) -> keras.KerasTensor:
     """Separable residual unit of the CVPR 2018 network: ReLU first, batch normalisation last.
 
     Args:
