@@ -430,7 +430,7 @@ def test_frames_of_another_size_than_the_video_are_refused(root, capsys):
     assert "\n1 problem(s)" in output
 
 
-def test_check_reports_poses_that_nobody_can_have_had(root, positions, capsys):
+def test_check_reports_poses_that_cannot_be_real(root, positions, capsys):
     positions["S1"]["Directions 1"][5] = 0.1
     positions["S1"]["Photo"][:] = positions["S1"]["Photo"][0]
     positions["S9"]["WalkDog 1"][:] = 0

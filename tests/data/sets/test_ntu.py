@@ -26,7 +26,7 @@ KINECT = Camera(focal=[1060.0, 1060.0], center=[953.0, 540.0])
 
 
 def random_body(frames, seed=0, move=0.0, depth=3000.0):
-    """Positions (frames, 25, 3) in mm, y down, of somebody who sways to and fro by `move` mm."""
+    """Positions (frames, 25, 3) in mm, y down, of a person who sways by `move` mm."""
     rng = np.random.default_rng(seed)
     joints = rng.uniform((-400, -800, -150), (400, 800, 150), (25, 3)) + (0, 0, depth)
     sway = np.sin(np.linspace(0, 6, frames))[:, None, None] * (move, 0, move)
@@ -442,7 +442,7 @@ def reads(monkeypatch):
     return found
 
 
-def test_labels_are_read_once_and_anew_when_a_file_changes(tmp_path, cache_folder, reads):
+def test_labels_are_read_once_and_again_when_a_file_changes(tmp_path, cache_folder, reads):
     write_skeleton(tmp_path)
     first = NTU(tmp_path, frames=False)[0]
     second = NTU(tmp_path, frames=False)[0]
@@ -455,7 +455,7 @@ def test_labels_are_read_once_and_anew_when_a_file_changes(tmp_path, cache_folde
 
 
 @pytest.mark.parametrize("damage", ["rows gone", "rows cut off", "rest garbage"])
-def test_damaged_cache_is_made_anew(tmp_path, cache_folder, reads, damage):
+def test_damaged_cache_is_written_again(tmp_path, cache_folder, reads, damage):
     write_skeleton(tmp_path)
     whole = NTU(tmp_path, frames=False)[0]
     (rows,) = cache_folder.glob("*.rows")

@@ -336,7 +336,7 @@ def test_same_size_but_later_is_noticed(folder, reads):
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut off", "a wrong byte", "garbage", "an array"])
-def test_damaged_cache_is_made_anew(folder, reads, cache_folder, damage):
+def test_damaged_cache_is_written_again(folder, reads, cache_folder, damage):
     whole = read_labels(folder)
     (file,) = cache_folder.iterdir()
     content = file.read_bytes()

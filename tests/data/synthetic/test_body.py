@@ -34,7 +34,7 @@ def test_bones_keep_their_length(action):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_nobody_sinks_into_the_floor(action):
+def test_no_body_sinks_into_the_floor(action):
     for seed in range(4):
         _, figure, _ = performance(action, seed)
         for name in ("ankle", "knee", "wrist", "elbow"):
