@@ -56,7 +56,7 @@ def annotate(args: argparse.Namespace) -> None:
     Raises:
         FileNotFoundError, ValueError, OSError: as ``annotate_video``.
     """
-    from deephar.cli.train import set_precision
+    from deephar.cli.options import set_precision
     from deephar.inference.annotate import annotate_video
     from deephar.inference.predictor import Predictor
     from deephar.video import video_info

@@ -1,187 +1,410 @@
-"""Training as the arguments of a script say."""
+"""Training scripts: a recipe, and the flags that override its fields."""
 
-import json
-from dataclasses import replace
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from deephar.models.config import VARIANTS, ReceptionConfig, in_space
-from deephar.training.fit import check_peak_window, train_pose
-from deephar.training.run import read_settings
-from deephar.training.settings import PoseTraining
+from deephar import weights
+from deephar.cli.datasets import SYNTHETIC
+from deephar.cli.options import (
+    STREAMS,
+    DataOption,
+    add_precision_argument,
+    by_stage,
+    parse_folder,
+    parse_fraction,
+    parse_seed,
+    parse_shares,
+    parse_subsampling,
+    stages_of,
+)
+from deephar.errors import reporting_errors
+from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
+from deephar.training import ActionStage, PoseStage, Recipe, Source, read_recipe, train
+from deephar.training.stages import RECIPE_FILE
+
+_FOLDER_FLAGS = {"lspet": "--lsp-extended"}
 
 
-def pose_config(args, start):
-    """Config of the pose network to train: of the weights to start from, or of a variant.
+@dataclass(frozen=True, kw_only=True)
+class TrainingScript:
+    """A script that trains by a recipe.
 
-    A variant starts from weights, too: see ``load_start``.
-
-    Args:
-        args: of a parser with ``add_network_arguments``.
-        start: name or path of weights, ``args.weights`` or those of an earlier stage; None for the
-            variant.
-
-    Raises:
-        FileNotFoundError, ValueError: no such weights, or the arguments do not fit the network.
+    Attributes:
+        doc: docstring of the script.
+        recipe: what it trains.
+        optional: data sets of the recipe that are left out unless their folder is given.
+        stages: stages of the recipe that are run by default; None for all.
+        skeletons: joint layouts to choose from, the default first; empty for that of the network.
+        options: flags for options of the main data set.
+        labels: the recipe with ``--poses labels``; None if there is none.
     """
-    from deephar import weights
 
-    given = [name for name in ("depth", "skeleton") if getattr(args, name, None)]
-    if args.weights and given and not args.variant:
-        raise ValueError(
-            f"--{given[0]} does not go with --weights, whose network it is that is trained: leave "
-            "one of them out"
-        )
-    if start and not (args.variant and start == args.weights):
-        config = weights.read_config(weights.find(start))
-        if config.stem == "none":
-            raise ValueError(f"{start}: a network of labelled poses; give one that sees images")
-    else:
-        config = _in_space(args, VARIANTS[args.variant or "vgg16"])
-        if skeleton := getattr(args, "skeleton", None) or args.default_skeleton:
-            config = replace(config, skeleton=skeleton)
-    config = replace(config, actions={})
-    if args.peak_window is not None and not hasattr(config, "peak_window"):
-        raise ValueError(f"--peak-window does not go with a {type(config).__name__}: leave it out")
-    chosen = {name: getattr(args, name) for name in ("image_size", "peak_window")}
-    return replace(config, **{name: value for name, value in chosen.items() if value is not None})
+    doc: str
+    recipe: Recipe
+    optional: tuple[str, ...] = ()
+    stages: tuple[str, ...] | None = None
+    skeletons: tuple[str, ...] = ()
+    options: tuple[DataOption, ...] = ()
+    labels: Recipe | None = None
 
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Trains as the arguments say; returns the exit status (2 for a user's mistake)."""
+        return reporting_errors(lambda argv: print(f"best weights: {self.run(argv)}"))(argv)
 
-def set_precision(args):
-    """Makes networks that are built from now on compute in bfloat16, if the arguments say so."""
-    import keras
+    def run(self, argv: Sequence[str] | None = None) -> Path:
+        """As `main`, but gives the path of the best weights, and raises errors."""
+        args = self.parser().parse_args(argv)
+        recipe = self.recipe_of(args)
+        return train(recipe, args.out, resume=args.resume, workers=args.workers)
 
-    if args.mixed_precision:
-        # Not float16: the features of VGG-16 exceed its range.
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    def parser(self) -> argparse.ArgumentParser:
+        """The parser of the script's arguments."""
+        parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
+        self._add_data_arguments(parser.add_argument_group("data"))
+        self._add_network_arguments(parser.add_argument_group("network"))
+        if self._has_actions:
+            self._add_action_arguments(parser.add_argument_group("actions"))
+        self._add_training_arguments(parser.add_argument_group("training"))
+        return parser
 
+    def recipe_of(self, args: argparse.Namespace) -> Recipe:
+        """The recipe that the arguments ask for.
 
-def load_start(args, model, path):
-    """Loads the weights that a network of ``pose_config`` starts from.
-
-    Weights that a variant does not share with them start as the model has them: this is how a
-    network with more pyramids goes on from one with fewer.
-
-    Args:
-        args: of a parser with ``add_network_arguments``.
-        model: the network.
-        path: the weights file.
-
-    Raises:
-        FileNotFoundError, ValueError: as ``deephar.weights.load_part`` and ``load_shared``.
-    """
-    from deephar import weights
-
-    if not args.variant:
-        weights.load_part(model, path)
-        return
-    report = weights.load_shared(model, path)
-    if report.missing:
-        print(
-            f"{len(report.missing)} weights of {args.variant} are not in {path} and start at "
-            f"random, {report.missing[0]} the first",
-            flush=True,
-        )
-    if report.unexpected:
-        print(
-            f"{len(report.unexpected)} weights of {path} are not in {args.variant} and are left "
-            f"out, {report.unexpected[0]} the first",
-            flush=True,
-        )
-
-
-def describe_start(args, start):
-    """What a run says in its settings that its pose network started from."""
-    if not start:
-        return f"stem {args.stem_weights}, else random, seed {args.seed}"
-    if args.variant:
-        return f"what {args.variant} shares with {start}, else random, seed {args.seed}"
-    return str(start)
-
-
-def _in_space(args, config):
-    """The variant, with depth where it is asked for, or where the data have it."""
-    depth = getattr(args, "depth", None)
-    if depth is None and config.dim == 2:
-        # The depth of a ReceptionNet is of one kind.
-        volumetric = args.default_depth and isinstance(config, ReceptionConfig)
-        depth = "volumetric" if volumetric else args.default_depth
-    return config if depth is None else in_space(config, depth)
-
-
-def require_depth_labels(config, datasets):
-    """Refuses to train a network of 3D poses where nothing would teach it depth.
-
-    Args:
-        config: the network's config.
-        datasets: data sets of stills or videos.
-
-    Raises:
-        ValueError: no data set has 3D labels.
-    """
-    if config.dim == 3 and all(dataset[0].joints_3d is None for dataset in datasets):
-        raise ValueError(
-            "a network of 3D poses needs data with 3D labels to learn depth from, and there are "
-            "none here; take a 2D variant"
+        Raises:
+            FileNotFoundError, ValueError: No such weights, or an argument does not fit the others.
+        """
+        recipe = self.recipe
+        if getattr(args, "poses", "predicted") == "labels":
+            self._check_labels(args)
+            recipe = self.labels
+        recipe = self._with_data(recipe, args)
+        stages = self._stages(recipe, args)
+        network = self._network(recipe, args, stages)
+        validation = recipe.validation if args.validation is None else args.validation
+        return replace(
+            recipe,
+            network=network,
+            stages=stages,
+            validation=validation,
+            seed=args.seed,
+            mixed_precision=args.mixed_precision,
         )
 
+    # -------------------------------------------------------------------------------- arguments
 
-def train_pose_network(args, datasets, shares, score, validation_limit=None):
-    """Builds the network that the arguments ask for and trains it on data sets.
+    @property
+    def _has_actions(self):
+        return any(isinstance(stage, ActionStage) for stage in self.recipe.stages)
 
-    Args:
-        args: of a parser with ``add_pose_training_arguments``.
-        datasets: training data sets by name; validation persons are held out of the first.
-        shares: persons of each in a batch, where the arguments do not say.
-        score: a function of ``deephar.evaluation`` that validation persons are scored with.
-        validation_limit: at most so many of them are, spread evenly; None for all.
+    @property
+    def _stage_names(self):
+        return tuple(stage.name for stage in self.recipe.stages)
 
-    Raises:
-        FileNotFoundError, FileExistsError, ValueError, FloatingPointError: as ``train_pose``, and
-            where an argument does not fit the others; the message says what to do.
-    """
-    import keras
+    def _add_data_arguments(self, group):
+        main = self.recipe.main
+        source = self.recipe.data[main]
+        if source.kind != "synthetic":
+            may_be_built_in = source.kind == "penn"
+            group.add_argument(
+                "--data",
+                default=source.folder,
+                metavar="FOLDER|synthetic" if may_be_built_in else "FOLDER",
+                help=f"folder of the data set {main}"
+                f"{', or the built-in data set' if may_be_built_in else ''} (%(default)s)",
+            )
+        if source.kind == "penn":
+            group.add_argument("--drawn", action="store_true", help="draw frames from the labels")
+        for option in self.options:
+            option.add_to(group)
+        for name in list(self.recipe.data)[1:]:
+            folder = None if name in self.optional else self.recipe.data[name].folder
+            as_well = " to train on as well" if folder is None else f" ({folder})"
+            group.add_argument(
+                _folder_flag(name),
+                default=folder,
+                metavar="FOLDER",
+                help=f"folder of the data set {name}{as_well}",
+            )
+        group.add_argument(
+            "--validation",
+            type=parse_fraction,
+            metavar="FRACTION",
+            help="of the training images, videos, performances or persons, held out to pick the "
+            f"best epoch, between 0 and 1 ({self.recipe.validation})",
+        )
 
-    from deephar import weights
-    from deephar.data import Augmentation, Batches, InputSpec, hold_out
-    from deephar.data.samples import limited
-    from deephar.models import build_model, config_from_json
+    def _add_network_arguments(self, group):
+        group.add_argument(
+            "--variant", choices=VARIANTS, help="network to train (that of the recipe)"
+        )
+        if self._has_actions or self.recipe.network.dim == 3:
+            default = self.recipe.network.depth or "as the variant"
+            group.add_argument(
+                "--depth", choices=DEPTHS, help=f"predict 3D poses, in this way ({default})"
+            )
+        if self.recipe.network.dim == 3:
+            group.add_argument("--dim", type=int, choices=(2, 3), help="coordinates of a joint (3)")
+        if self.skeletons:
+            group.add_argument(
+                "--skeleton",
+                choices=self.skeletons,
+                help=f"joints to predict ({self.skeletons[0]})",
+            )
+        group.add_argument("--image-size", type=int, help="of crops, in pixels (the network's)")
+        group.add_argument(
+            "--peak-window",
+            type=int,
+            metavar="RADIUS",
+            help="read joints this near to the maximum of their heat maps, such as 2, with "
+            "--heat-map-weight; 0: from the whole maps (the network's)",
+        )
+        group.add_argument(
+            "--weights",
+            help="start from this .h5 file, or name; with --variant, from its layers of equal name",
+        )
+        group.add_argument(
+            "--stem-weights",
+            metavar="imagenet|none|PATH",
+            help="start of the VGG-16 stem (imagenet, downloaded once)",
+        )
 
-    set_precision(args)
-    keras.utils.set_random_seed(args.seed)
-    start = weights.find(args.weights) if args.weights and not args.resume else None
-    if args.resume:
-        config = config_from_json(json.dumps(read_settings(args.out)["model"]))
-    else:
-        config = pose_config(args, args.weights)
-        check_peak_window(config, args.heat_map_weight)
-    datasets = dict(datasets)
-    if not start or args.variant:
-        require_depth_labels(config, datasets.values())
-    first = next(iter(datasets))
-    datasets[first], validation = hold_out(datasets[first], args.validation)
-    validation = limited(validation, validation_limit, "persons", spread=True)
-    batches = Batches(
-        datasets,
-        args.shares or {name: shares[name] for name in datasets},
-        spec=InputSpec.of(config),
-        augmentation=Augmentation(),
-        seed=args.seed,
-        steps_per_epoch=args.steps,
-        workers=args.workers,
-    )
-    # Weights to start from, and those in the state of a resumed run, come later.
-    stem_is_random = args.stem_weights == "none" or start or args.resume
-    model = build_model(config, None if stem_is_random else args.stem_weights)
-    if start:
-        load_start(args, model, start)
-    settings = PoseTraining(
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        schedule=args.schedule,
-        freeze_stem=args.freeze_stem,
-        stem_rate=args.stem_rate,
-        heat_map_weight=args.heat_map_weight,
-        start=describe_start(args, args.weights),
-    )
-    print(f"{config}\n{batches}, validation on {validation}")
-    train_pose(model, config, batches, validation, score, args.out, settings, args.resume)
-    print(f"wrote {args.out}: best.h5, last.h5, log.csv")
+    def _add_action_arguments(self, group):
+        group.add_argument("--frames", type=int, help="of a clip (the network's own, or 16)")
+        group.add_argument(
+            "--subsampling",
+            type=parse_subsampling,
+            metavar="N|whole",
+            help="frames from one of a clip to the next, or spread over the video (whole)",
+        )
+        group.add_argument("--stream", choices=STREAMS, help="what actions go by (fused)")
+        if self.labels is not None:
+            group.add_argument(
+                "--poses",
+                choices=("predicted", "labels"),
+                default="predicted",
+                help="what the pose stream sees (%(default)s); labels, with --stream pose, needs "
+                "no frames",
+            )
+        group.add_argument(
+            "--cache-features",
+            action="store_true",
+            default=any(getattr(stage, "cache_features", False) for stage in self.recipe.stages),
+            help="run the frozen pose network once over all frames, not in each epoch of the "
+            "action stage: faster, without augmentation but for mirroring",
+        )
+        group.add_argument(
+            "--stages",
+            type=stages_of(self._stage_names),
+            help=f"some of {','.join(self._stage_names)} "
+            f"({','.join(self.stages or self._stage_names)})",
+        )
+        group.add_argument(
+            "--batch",
+            type=by_stage(self._stage_names),
+            default={},
+            help=f"frames or clips of the videos in a batch ({self._numbers('batch')}); of each "
+            "data set of stills half as many",
+        )
+
+    def _add_training_arguments(self, group):
+        numbers = by_stage(self._stage_names)
+        rates = by_stage(self._stage_names, float)
+        add = group.add_argument
+        add("--out", required=True, type=parse_folder, help="run folder to write")
+        add("--resume", action="store_true", help="go on with the run in --out")
+        add("--epochs", type=numbers, default={}, help=f"({self._numbers('epochs')})")
+        add(
+            "--steps", type=numbers, default={}, help=f"batches an epoch ({self._numbers('steps')})"
+        )
+        rate_help = f"at the start ({self._numbers('learning_rate')})"
+        add("--learning-rate", type=rates, default={}, metavar="RATE", help=rate_help)
+        shares = ",".join(f"{k}={v}" for k, v in self.recipe.stages[0].shares.items())
+        add(
+            "--shares",
+            type=parse_shares,
+            help=f"samples of each data set in a batch ({shares}, of those given)",
+        )
+        # Of pose training; None: as the recipe.
+        add(
+            "--freeze-stem",
+            type=int,
+            metavar="N",
+            help="keep the first N of the 5 VGG-16 blocks as they are",
+        )
+        add(
+            "--stem-rate",
+            type=float,
+            metavar="FACTOR",
+            help="on the learning rate of the VGG-16 blocks that are not frozen, in pose training; "
+            "0.1 keeps more of what ImageNet taught",
+        )
+        add(
+            "--heat-map-weight",
+            type=float,
+            metavar="WEIGHT",
+            help="of the heat maps in the loss of pose training, such as 0.1",
+        )
+        add("--schedule", choices=("cosine", "constant"), help="of the rate in pose training")
+        add("--seed", type=parse_seed, default=self.recipe.seed, help="(%(default)s)")
+        add_precision_argument(group)
+        add("--workers", type=int, default=2, help="threads that prepare crops (%(default)s)")
+
+    def _numbers(self, name):
+        """The recipe's values of a number, by stage, for a help text."""
+        values = {}
+        for stage in self.recipe.stages:
+            if name == "batch":
+                values[stage.name] = stage.shares[self.recipe.main]
+            elif name == "steps":
+                values[stage.name] = stage.steps or "all data once"
+            else:
+                values[stage.name] = getattr(stage.training, name)
+        if len(values) == 1:
+            return str(next(iter(values.values())))
+        return ",".join(f"{stage}={value}" for stage, value in values.items())
+
+    # ------------------------------------------------------------------------------- the recipe
+
+    def _check_labels(self, args):
+        stages = args.stages or ("action",)
+        if args.stream != "pose" or stages != ("action",):
+            raise ValueError(
+                "--poses labels goes with --stream pose, and has the stage action only: labels "
+                "have no appearance, and no pose to learn."
+            )
+        useless = ("variant", "depth", "skeleton", "image_size", "peak_window")
+        useless += ("cache_features", "drawn", *self.optional)
+        for option in useless:
+            value = getattr(args, option, None)
+            if value is not None and value is not False:
+                flag = option.replace("_", "-")
+                raise ValueError(f"--{flag} has no effect with --poses labels. Leave it out.")
+
+    def _with_data(self, recipe, args):
+        """The recipe with the data sets that are given, and their shares of the batches."""
+        main, data = recipe.main, {}
+        source = recipe.data[main]
+        folder = getattr(args, "data", None)
+        options = {**source.options, **DataOption.given(self.options, args)}
+        if folder == SYNTHETIC:
+            if args.drawn:
+                raise ValueError(
+                    "--drawn draws the labels of a folder of Penn Action. Give its --data."
+                )
+            main, data[SYNTHETIC] = SYNTHETIC, Source("synthetic", None, options)
+        else:
+            kind = "penn-drawn" if getattr(args, "drawn", False) else source.kind
+            data[main] = Source(kind, folder, options)
+        for name in list(recipe.data)[1:]:
+            given = getattr(args, _folder_flag(name).lstrip("-").replace("-", "_"))
+            if given:
+                data[name] = replace(recipe.data[name], folder=given)
+        stages = []
+        for stage in recipe.stages:
+            shares = {main if k == recipe.main else k: v for k, v in stage.shares.items()}
+            shares = {name: count for name, count in shares.items() if name in data}
+            if stage.name in getattr(args, "batch", {}):
+                count = args.batch[stage.name]
+                shares = {k: count if k == main else max(1, count // 2) for k in shares}
+            if args.shares is not None:
+                shares = args.shares
+            stages.append(replace(stage, shares=shares))
+        return replace(recipe, data=data, stages=tuple(stages))
+
+    def _stages(self, recipe, args):
+        names = getattr(args, "stages", None) or self.stages or tuple(s.name for s in recipe.stages)
+        stages = [stage for stage in recipe.stages if stage.name in names]
+        first = stages[0]
+        if args.weights:
+            if args.variant and not isinstance(first, PoseStage):
+                raise ValueError(
+                    f"--variant has no effect with --stages {','.join(names)}, which go on with "
+                    f"the network of {args.weights}. Leave it out."
+                )
+            stages[0] = replace(first, start=(str(args.weights),))
+        elif isinstance(first, ActionStage) and recipe.network.stem != "none":
+            known = [stage.name for stage in recipe.stages]
+            before = known[known.index(first.name) - 1]
+            raise ValueError(
+                f"--stages {','.join(names)} starts from weights: give --weights, such as "
+                f"{Path(args.out) / before / 'best.h5'}."
+            )
+        return tuple(self._overridden(stage, args) for stage in stages)
+
+    def _overridden(self, stage, args):
+        """The stage with the numbers that are given."""
+        training = {}
+        if stage.name in args.epochs:
+            training["epochs"] = args.epochs[stage.name]
+        if stage.name in args.learning_rate:
+            training["learning_rate"] = args.learning_rate[stage.name]
+        changes = {"steps": args.steps[stage.name]} if stage.name in args.steps else {}
+        if isinstance(stage, PoseStage):
+            names = ("freeze_stem", "stem_rate", "heat_map_weight", "schedule")
+            training |= _given(args, *names)
+            if args.stem_weights is not None:
+                none = args.stem_weights == "none"
+                changes["stem_weights"] = None if none else args.stem_weights
+        else:
+            changes |= _given(args, "subsampling", frames="num_frames")
+            if args.stream is not None:
+                changes["streams"] = STREAMS[args.stream]
+            if not stage.training.finetune:
+                changes["cache_features"] = args.cache_features
+        return replace(stage, **changes, training=replace(stage.training, **training))
+
+    def _network(self, recipe, args, stages):
+        """Config of the network to train: that of the weights to start from, or of a variant."""
+        given = _given(args, "depth", "skeleton")
+        if args.weights and given and not args.variant:
+            raise ValueError(
+                f"--{next(iter(given))} does not go with --weights, whose network is trained. "
+                "Leave one of them out."
+            )
+        if recipe.network.stem == "none":
+            return recipe.network
+        if args.resume and (Path(args.out) / RECIPE_FILE).exists():
+            config = read_recipe(args.out).network  # the weights may have gone
+        elif args.weights and not args.variant:
+            config = weights.read_config(weights.find(args.weights))
+            if config.stem == "none":
+                raise ValueError(
+                    f"{args.weights}: The weights are of a network of labelled poses. Give weights "
+                    "of one that sees images."
+                )
+        else:
+            config = self._variant(recipe.network, args)
+        if args.peak_window is not None and not hasattr(config, "peak_window"):
+            raise ValueError(
+                f"--peak-window does not go with a {type(config).__name__}. Leave it out."
+            )
+        return replace(config, actions={}, **_given(args, "image_size", "peak_window"))
+
+    def _variant(self, network, args):
+        """The network of the recipe, or another variant with depth where the recipe's has it."""
+        config = VARIANTS[args.variant] if args.variant else network
+        depth = getattr(args, "depth", None)
+        if depth is None and config.dim == 2 and network.dim == 3:
+            # The depth of a ReceptionNet is of one kind.
+            depth = "volumetric" if isinstance(config, ReceptionConfig) else network.depth
+        if depth is not None:
+            config = in_space(config, depth)
+        if getattr(args, "dim", None) == 2 and config.dim == 3:
+            flat = {} if isinstance(config, ReceptionConfig) else {"depth": None}
+            config = replace(config, dim=2, **flat)
+        if self.skeletons:
+            config = replace(config, skeleton=args.skeleton or self.skeletons[0])
+        return config
+
+
+def _given(args, *names, **renamed):
+    """The arguments that are given, by name of the field."""
+    fields = dict.fromkeys(names) | renamed
+    values = {field or name: getattr(args, name, None) for name, field in fields.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _folder_flag(name):
+    return _FOLDER_FLAGS.get(name, f"--{name}")

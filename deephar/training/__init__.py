@@ -1,6 +1,31 @@
-"""Training: the stages, each a run that can be killed and resumed."""
+"""Training: a recipe says what is trained, and `train` does it.
+
+    recipe = Recipe(
+        network=VARIANTS["vgg16-light"],
+        data={"mpii": Source("mpii", "datasets/MPII")},
+        stages=(PoseStage(shares={"mpii": 16}, training=PoseTraining(epochs=60)),),
+    )
+    best = train(recipe, out="runs/mine")
+
+Single stages on networks and batches of your own are `train_pose` and `train_action`.
+"""
 
 from deephar.training.fit import train_action, train_pose
+from deephar.training.recipe import ActionStage, PoseStage, Recipe, Source
+from deephar.training.run import Run
 from deephar.training.settings import ActionTraining, PoseTraining
+from deephar.training.stages import read_recipe, train
 
-__all__ = ["ActionTraining", "PoseTraining", "train_action", "train_pose"]
+__all__ = [
+    "ActionStage",
+    "ActionTraining",
+    "PoseStage",
+    "PoseTraining",
+    "Recipe",
+    "Run",
+    "Source",
+    "read_recipe",
+    "train",
+    "train_action",
+    "train_pose",
+]

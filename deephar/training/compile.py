@@ -5,6 +5,8 @@ and its statistics. Stage 3, optional, trains everything together.
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -12,9 +14,10 @@ from deephar import layers
 from deephar.losses import ActionLoss, PoseLoss, heat_map_cross_entropy
 from deephar.models import frame_view, has_pose_network
 from deephar.training.run import validation_score
+from deephar.training.settings import ActionTraining, PoseTraining
 
 
-def freeze_stem(model, blocks):
+def freeze_stem(model: keras.Model, blocks: int) -> None:
     """Keeps the weights of the first ``blocks`` (0 to 5) of the VGG-16 stem as they are.
 
     Raises:
@@ -32,12 +35,12 @@ def _vgg_layers(model, blocks, setting):
     found = [layer for layer in model.layers if layer.name.startswith(names)]
     if not found:
         raise ValueError(
-            f"{setting} is for the blocks of a VGG-16 stem; this network has another stem"
+            f"{setting} is for the blocks of a VGG-16 stem, but this network has another stem."
         )
     return found
 
 
-def compile_pose(model, training, steps):
+def compile_pose(model: keras.Model, training: PoseTraining, steps: int) -> keras.Model:
     """A model to ``fit``, of the same weights, compiled with the optimizer and losses of stage 1.
 
     RMSprop; elastic net and visibility of all blocks (``PoseLoss``), and their heat maps if the
@@ -72,20 +75,20 @@ class StemRMSprop(keras.optimizers.RMSprop):
         **kwargs: see ``keras.optimizers.RMSprop``.
     """
 
-    def __init__(self, learning_rate=0.001, stem_rate=1.0, **kwargs):
+    def __init__(self, learning_rate: Any = 0.001, stem_rate: float = 1.0, **kwargs: Any):
         super().__init__(learning_rate, **kwargs)
         self.stem_rate = stem_rate
 
-    def build(self, variables):
+    def build(self, variables: Sequence) -> None:
         super().build(variables)
         in_stem = [variable.path.startswith("block") for variable in variables]
         self._rates = [self.stem_rate if inside else 1.0 for inside in in_stem]
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         rate = self._rates[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate * rate)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "stem_rate": self.stem_rate}
 
 
@@ -99,7 +102,7 @@ class HeatMapTraining(keras.Model):
         weight: of the cross-entropy of the heat maps, see ``heat_map_cross_entropy``.
     """
 
-    def __init__(self, model, weight):
+    def __init__(self, model: keras.Model, weight: float):
         maps = [
             layer.output
             for layer in model.layers
@@ -107,12 +110,14 @@ class HeatMapTraining(keras.Model):
             if isinstance(layer, layers.SpatialSoftmax) and "_context_" not in layer.name
         ]
         if not maps:
-            raise ValueError(f"{model.name}: has no heat maps to supervise")
+            raise ValueError(f"The network {model.name!r} has no heat maps to supervise.")
         super().__init__(model.input, {**model.output, "heat_maps": maps})
         self.heat_map_weight = weight
         self.heat_map_loss = keras.metrics.Mean(name="heat_map_loss")
 
-    def compute_loss(self, x=None, y=None, y_pred=None, *args, **options):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **options: Any
+    ) -> Any:
         pose_loss = super().compute_loss(x, y, {"pose": y_pred["pose"]}, *args, **options)
         position = y["pose"][..., :2]
         losses = [heat_map_cross_entropy(position, maps) for maps in y_pred["heat_maps"]]
@@ -128,7 +133,7 @@ def _rate(training, steps):
     return training.learning_rate
 
 
-def set_pose_trainable(model, trainable):
+def set_pose_trainable(model: keras.Model, trainable: bool) -> None:
     """Sets whether the pose network inside a ``multitask_model`` is trained, statistics included.
 
     Raises:
@@ -142,11 +147,11 @@ def set_pose_trainable(model, trainable):
                 layer.trainable = False
     elif trainable:
         raise ValueError(
-            "there is no pose network to finetune in this model: give the whole multitask_model"
+            "There is no pose network to finetune in this model. Give the whole multitask_model."
         )
 
 
-def compile_action(model, training, steps):
+def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> None:
     """Compiles a model with the optimizer and the losses of an ``ActionTraining``.
 
     Args:
@@ -180,17 +185,17 @@ class PlateauRate(keras.callbacks.Callback):
         training: an ``ActionTraining``.
     """
 
-    def __init__(self, log, training):
+    def __init__(self, log: Sequence[Mapping], training: ActionTraining):
         super().__init__()
         self.log, self.training = log, training
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         scores = [validation_score(row)[1] for row in self.log]
         drops = count_plateaus(scores, self.training.patience)
         self.model.optimizer.learning_rate = self.training.learning_rate / 10**drops
 
 
-def count_plateaus(scores, patience):
+def count_plateaus(scores: Sequence[float], patience: int) -> int:
     """How often a score has not risen for ``patience`` epochs; each such time counts anew.
 
     >>> count_plateaus([50, 60, 60, 59, 61, 61, 60], patience=2)

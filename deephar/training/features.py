@@ -10,11 +10,11 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -25,12 +25,21 @@ from deephar.data.clips import Clip, clip_indices, crop_clip, labelled_box, num_
 from deephar.data.inputs import InputSpec
 from deephar.data.loading import batches_of, loaded_ahead
 from deephar.files import replacing
+from deephar.inference.progress import ProgressBar
 from deephar.models import action_view, frame_view
 
 _META = "features.json"
 
 
-def cache_features(model, config, dataset, folder, mirror=True, batch_size=32, progress=False):
+def cache_features(
+    model: keras.Model,
+    config: Any,
+    dataset: Any,
+    *,
+    folder: str | Path,
+    mirror: bool = True,
+    batch_size: int = 32,
+) -> "Features":
     """Runs the pose network over all frames of a data set and keeps what it gives.
 
     What is in the folder already is used if it belongs to the same weights, videos and crops, and
@@ -43,7 +52,6 @@ def cache_features(model, config, dataset, folder, mirror=True, batch_size=32, p
         folder: where the files go; made if missing.
         mirror: whether mirror images are kept as well, to be drawn from in training.
         batch_size: frames a call of the network.
-        progress: shows a Keras progress bar.
 
     Returns:
         `Features`.
@@ -60,7 +68,7 @@ def cache_features(model, config, dataset, folder, mirror=True, batch_size=32, p
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _META).unlink(missing_ok=True)
         counts = [fact.num_frames for fact in facts]
-        _compute(network, config, dataset, folder, counts, mirror, batch_size, progress)
+        _compute(network, config, dataset, folder, counts, mirror, batch_size)
         with replacing(folder / _META) as part:
             part.write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
     else:
@@ -93,7 +101,7 @@ class Features:
             if there is one, is the mirror image.
     """
 
-    def __init__(self, dataset, facts, arrays):
+    def __init__(self, dataset: Any, facts: Sequence[Any], arrays: Mapping[str, np.ndarray]):
         self.dataset = dataset
         self.name = dataset.name
         self.actions = dataset.actions
@@ -112,12 +120,16 @@ class Features:
     def __repr__(self):
         return f"Features({self._starts[-1]} frames of {self.dataset!r})"
 
-    def middle_clips(self, length, subsampling):
-        """The middle clips of all videos: output name -> array (videos, length, ...)."""
+    def middle_clips(self, spec: InputSpec) -> dict[str, np.ndarray]:
+        """The middle clips of all videos: output name -> array (videos, T, ...).
+
+        Args:
+            spec: frames T and subsampling of the clips.
+        """
         clips = []
         for index in range(len(self)):
             item = self[index]
-            indices = clip_indices(item.num_frames, length, subsampling=subsampling)
+            indices = clip_indices(item.num_frames, spec.num_frames, subsampling=spec.subsampling)
             clips.append({name: array[indices, 0] for name, array in item.arrays.items()})
         return {name: np.stack([clip[name] for clip in clips]) for name in self.arrays}
 
@@ -137,7 +149,7 @@ class VideoFeatures:
     arrays: dict
 
     @property
-    def num_frames(self):
+    def num_frames(self) -> int:
         return len(next(iter(self.arrays.values())))
 
 
@@ -204,9 +216,9 @@ def _draw_clips(items, seeds, spec):
 # ------------------------------------------------------------------------------------ computing
 
 
-def _compute(network, config, dataset, folder, counts, mirror, batch_size, progress):
+def _compute(network, config, dataset, folder, counts, mirror, batch_size):
     files = _create(network, folder, sum(counts), 2 if mirror else 1)
-    bar = keras.utils.Progbar(sum(counts), unit_name="frame") if progress else None
+    bar = ProgressBar(sum(counts), "frame")
     jobs = _crop_jobs(dataset, config, counts, mirror, batch_size)
     images = (image for made in loaded_ahead(jobs, 2) for image in made)
     for batch in batches_of(images, batch_size):
@@ -215,13 +227,12 @@ def _compute(network, config, dataset, folder, counts, mirror, batch_size, progr
             values = outputs[name].astype(file.dtype)
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"Video {batch[0].video!r}: the pose network gives features that are NaN or "
-                    "too large for 16 bits; its training has diverged, or do not cache"
+                    f"Video {batch[0].video!r}: The pose network gives features that are NaN or "
+                    "too large for 16 bits. Its training has diverged, or train without caching."
                 )
             for image, value in zip(batch, values, strict=True):
                 file[image.row, image.view] = value
-        if bar is not None:
-            bar.update(batch[-1].row + 1)
+        bar.update(batch[-1].row + 1)
     for file in files.values():
         file.flush()
 
@@ -269,8 +280,8 @@ def _create(network, folder, frames, views):
     print(f"features of {frames} frames: {size / 1e9:.1f} GB in {folder}", flush=True)
     if size > 0.95 * free:  # writing to a file in memory kills the process when the disk is full
         raise OSError(
-            f"{folder}: the features take {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
-            "give a folder elsewhere, fewer videos or a smaller network, or do not cache"
+            f"{folder}: The features take {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. "
+            "Give a folder elsewhere, fewer videos or a smaller network, or do not cache."
         )
     return {
         name: np.lib.format.open_memmap(_file(folder, name), "w+", dtype, shape)

@@ -1,11 +1,15 @@
-"""Fitting one stage: compile, train, validate, write the run folder."""
+"""Fitting one stage: compile, train, validate after each epoch, write the run folder."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
 import numpy as np
 
 from deephar import weights
 from deephar.data.samples import whole_of
 from deephar.inference.poses import predict_poses
-from deephar.models import frame_view, has_pose_network
+from deephar.models import action_view, frame_view, has_pose_network
 from deephar.training.compile import (
     PlateauRate,
     compile_action,
@@ -13,131 +17,132 @@ from deephar.training.compile import (
     freeze_stem,
     set_pose_trainable,
 )
-from deephar.training.run import fit_run, run_settings
+from deephar.training.data import pose_score
+from deephar.training.features import FeatureBatches
+from deephar.training.recipe import check_peak_window
+from deephar.training.run import Run, fit_run, run_settings
 from deephar.training.settings import ActionTraining, PoseTraining
 
 
 def train_pose(
-    model, config, batches, validation, score, out, training=None, resume=False, facts=None
-):
-    """Stage 1: RMSprop, the loss of ``compile_pose``, a validation score after each epoch.
+    model: keras.Model,
+    config: Any,
+    batches: Any,
+    *,
+    validation: Any,
+    run: Run,
+    training: PoseTraining = PoseTraining(),
+    validate: Callable[[], Mapping[str, float]] | None = None,
+) -> list[dict]:
+    """Trains a pose network with RMSprop and the loss of `compile_pose`.
 
     Args:
-        model: a network of ``deephar.models.pose_model`` or ``reception_net``.
+        model: a network of `deephar.models.pose_model` or `reception_net`.
         config: its config.
-        batches: a ``deephar.data.Batches`` of training samples.
-        validation: a data set to score after each epoch; its best score decides ``best.h5``.
-        score: a function of ``deephar.evaluation`` such as ``score_mpii``.
-        out: the run folder.
-        training: a ``PoseTraining``; its defaults if None.
-        resume: go on with the run in ``out``.
-        facts: a dict of what the weight files are to tell besides, see ``deephar.weights.save``.
+        batches: a `deephar.data.Batches` of training samples.
+        validation: a data set of stills to score after each epoch.
+        run: the run folder.
+        training: epochs, learning rate and so on.
+        validate: function without arguments that scores the model: measure -> value; by default by
+            the protocol of the validation data. The best score decides ``best.h5``.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
-        FileExistsError, FileNotFoundError, ValueError, FloatingPointError: as
-            ``fit_run``; or the network reads joints near the maximum of heat maps
-            that are not to be supervised.
+        FileExistsError, FileNotFoundError, ValueError, FloatingPointError: As
+            `deephar.training.run.fit_run`; or the network reads joints near the maximum of heat
+            maps that are not supervised.
     """
-    training = training or PoseTraining()
     # A protocol decides the measure, so scores of another one would not compare.
     protocol = getattr(whole_of(validation), "protocol", None)
     more = {} if protocol is None else {"protocol": protocol}
-    if not resume:
-        check_peak_window(config, training.heat_map_weight)
-    settings = run_settings(model, config, training, batches, validation, **more)
+    check_peak_window(config, training.heat_map_weight)
+    settings = run_settings(
+        model, config, batches, validation=validation, training=training, run=run, more=more
+    )
     freeze_stem(model, training.freeze_stem)
     trainer = compile_pose(model, training, steps=training.epochs * len(batches))
 
-    def validate():
+    def score():
         predictions = predict_poses(model, config, validation)
         if not np.isfinite(predictions.joints).all():
             raise FloatingPointError(
-                "the network predicts NaN: its training has diverged; lower the learning rate; "
-                "the files of the last complete epoch were kept"
+                "The network predicts NaN, so its training has diverged. Lower the learning rate. "
+                "The files of the last complete epoch were kept."
             )
-        scores = score(predictions, validation)
+        scores = pose_score(validation)(predictions, validation)
         return {scores.measure.lower(): scores.answer.total}
 
-    def save(path, **of_run):
-        weights.save(model, config, path, **of_run, **(facts or {}))
-
-    return fit_run(trainer, batches, out, settings, validate, save, resume)
-
-
-def check_peak_window(config, heat_map_weight):
-    """Refuses to train a network that reads joints near maxima that nobody supervises.
-
-    Args:
-        config: a ``ModelConfig`` or ``ReceptionConfig``.
-        heat_map_weight: of the heat maps in the loss, see ``PoseTraining``.
-
-    Raises:
-        ValueError: the config has a ``peak_window``, and the weight is 0.
-    """
-    window = getattr(config, "peak_window", 0)  # a ReceptionNet has none
-    if window and not heat_map_weight:
-        raise ValueError(
-            f"the network reads joints within {window} positions of the maximum of their heat maps "
-            "(peak_window), where only maps that are supervised have it: give --heat-map-weight, "
-            "such as 0.3, or --peak-window 0 to read the whole maps (in Python: heat_map_weight, "
-            "or a config with peak_window=0)"
-        )
+    return fit_run(
+        trainer,
+        batches,
+        run,
+        settings=settings,
+        validate=validate or score,
+        save=_saver(model, config, run),
+    )
 
 
 def train_action(
-    model,
-    config,
-    batches,
-    validation,
-    score,
-    out,
-    training=None,
-    resume=False,
-    whole=None,
-    facts=None,
-):
-    """Stage 2 (and 3): the action heads on a pose network that keeps its weights.
+    model: keras.Model,
+    config: Any,
+    batches: Any,
+    *,
+    validation: Any,
+    run: Run,
+    validate: Callable[[], Mapping[str, float]],
+    training: ActionTraining = ActionTraining(),
+) -> list[dict]:
+    """Trains the action heads on a frozen pose network, or everything together.
 
     Args:
-        model: a ``multitask_model`` for batches of clips, or an ``action_model`` for batches of
-            poses or of cached features; with the weights to start from in its pose network, also
-            when the run is resumed.
-        config: its ``ModelConfig``.
-        batches: ``deephar.data.ClipBatches``, ``SequenceBatches`` or
-            ``deephar.training.features.FeatureBatches``.
+        model: a `multitask_model` for batches of clips and of cached features, or an
+            `action_model` for batches of poses. Its pose network has the weights to start from,
+            also when the run is resumed.
+        config: its `ModelConfig`.
+        batches: `deephar.data.ClipBatches`, `SequenceBatches`, or
+            `deephar.training.features.FeatureBatches`.
         validation: a data set of videos, kept in the settings of the run.
-        score: function without arguments that scores the model on it: measure -> value, in percent.
-        out: the run folder.
-        training: an ``ActionTraining``; its defaults if None.
-        resume: go on with the run in ``out``.
-        whole: the ``multitask_model`` that ``model`` is the ``action_view`` of; its weights are
-            what is saved. None: ``model`` itself.
-        facts: dict of facts to keep with the weights, such as the names of the actions.
+        run: the run folder.
+        validate: function without arguments that scores the model: measure -> value. The best
+            score decides ``best.h5``.
+        training: epochs, optimizer and so on.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
-        FileExistsError, FileNotFoundError, ValueError, FloatingPointError: as
-            ``fit_run``; or fine-tuning was asked for without a pose network.
+        FileExistsError, FileNotFoundError, ValueError, FloatingPointError: As
+            `deephar.training.run.fit_run`; or everything is to be trained, but there is no pose
+            network.
     """
-    training = training or ActionTraining()
-    set_pose_trainable(model, training.finetune)
-    # A run goes with the pose network it started on: the heads were trained on what that one gives.
-    network = whole or model
+    trainer = action_view(model) if isinstance(batches, FeatureBatches) else model
+    set_pose_trainable(trainer, training.finetune)
     more = {}
-    if has_pose_network(network):
-        more["pose_network"] = weights.digest(frame_view(network))[:16]
-    settings = run_settings(model, config, training, batches, validation, **more)
-    compile_action(model, training, steps=training.epochs * len(batches))
-
-    def save(path, **run_facts):
-        weights.save(whole or model, config, path, **run_facts, **(facts or {}))
-
+    if has_pose_network(model):
+        # A run goes with the pose network it started on: the heads learn from what that one gives.
+        more["pose_network"] = weights.digest(frame_view(model))[:16]
+    settings = run_settings(
+        trainer, config, batches, validation=validation, training=training, run=run, more=more
+    )
+    compile_action(trainer, training, steps=training.epochs * len(batches))
     callbacks = []
     if training.schedule == "plateau":
         callbacks.append(lambda log: PlateauRate(log, training))
-    return fit_run(model, batches, out, settings, score, save, resume, callbacks)
+    return fit_run(
+        trainer,
+        batches,
+        run,
+        settings=settings,
+        validate=validate,
+        save=_saver(model, config, run),
+        callbacks=callbacks,
+    )
+
+
+def _saver(model, config, run):
+    def save(path, **of_epoch):
+        weights.save(model, config, path, **of_epoch, **run.facts)
+
+    return save

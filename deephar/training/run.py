@@ -2,7 +2,7 @@
 
 A run folder holds ``config.json`` (network, training and data settings), ``log.csv`` (a row an
 epoch), ``best.h5`` and ``last.h5`` (weights with config and score inside, for
-``deephar.weights.load_model``) and ``state.h5`` (weights and optimizer, to resume from).
+`deephar.weights.load_model`) and ``state.h5`` (weights and optimizer, to resume from).
 """
 
 import csv
@@ -11,8 +11,10 @@ import hashlib
 import json
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -26,42 +28,67 @@ from deephar.models import config_from_json
 _ERRORS = ("val_mpjpe", "val_p-mpjpe")
 
 
-def fit_run(model, batches, out, settings, validate, save, resume=False, callbacks=()):
+@dataclass(frozen=True)
+class Run:
+    """A run folder that is written, or gone on with.
+
+    Attributes:
+        out: the folder.
+        resume: whether to go on after the last complete epoch of the run in the folder, with its
+            weights. The result is the one that the run would have had without the interruption.
+        start: what the initial weights are, in words. Kept in config.json.
+        facts: what the weight files tell besides, see `deephar.weights.save`.
+    """
+
+    out: Path | str
+    resume: bool = False
+    start: str = "random"
+    facts: Mapping = field(default_factory=dict)
+
+
+def fit_run(
+    model: keras.Model,
+    batches: Any,
+    run: Run,
+    *,
+    settings: Mapping,
+    validate: Callable[[], Mapping[str, float]],
+    save: Callable,
+    callbacks: Sequence[Callable] = (),
+) -> list[dict]:
     """Trains a compiled model and writes the run folder; goes on with an interrupted run.
 
     Args:
-        model: a compiled ``keras.Model``.
-        batches: a ``deephar.data.Batches``, or what has the same attributes.
-        out: the run folder.
-        settings: what makes the run what it is, as ``run_settings`` gives it.
+        model: a compiled `keras.Model`.
+        batches: a `deephar.data.Batches`, or what has the same attributes.
+        run: the folder, and whether to go on with it.
+        settings: what makes the run what it is, as `run_settings` gives it.
         validate: function without arguments that scores the model: measure -> value. The best
             value of the first measure (the highest, but of an error the lowest) decides
             ``best.h5``.
         save: function of a path and of facts, which writes the weights there.
-        resume: go on after the last complete epoch of the run in ``out``, with its weights. The
-            result is the one that the run would have had without the interruption.
         callbacks: functions of the log so far that make more Keras callbacks.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
-        FileExistsError: ``out`` holds a run and ``resume`` is False.
-        FileNotFoundError: there is no run to resume, or an image is missing.
-        ValueError: the run in ``out`` has other settings, or an image cannot be used.
-        FloatingPointError: the loss is not finite; says in which batch. The files of the last
+        FileExistsError: The folder holds a run and `run.resume` is False.
+        FileNotFoundError: There is no run to resume, or an image is missing.
+        ValueError: The run in the folder has other settings, or an image cannot be used.
+        FloatingPointError: The loss is not finite; says in which batch. The files of the last
             complete epoch stay.
     """
-    out = Path(out)
+    out = Path(run.out)
     epochs = settings["training"]["epochs"]
-    _check_run(out, settings, resume)
+    _check_run(out, settings, run.resume)
     # Built now, so that a resumed run has the variables that the state is loaded into.
     model.optimizer.build(model.trainable_variables)
     # What would make validation impossible must not show only after the first epoch.
     validate()
-    progress = _load_state(model, out) if resume else _start(model, out, settings)
+    progress = _load_state(model, out) if run.resume else _start(model, out, settings)
     if progress.epoch == epochs:
-        print(f"{out}: complete, all {epochs} epochs are done")
+        print(f"{out}: complete, all {epochs} epochs are done.")
         return progress.log
     batches.epoch = progress.epoch
     batches.error = None
@@ -93,25 +120,25 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Ends training at the first batch whose loss is NaN or infinite, before files are written.
 
     Args:
-        batches: the ``deephar.data.Batches`` that are trained on, to name the persons.
+        batches: the `deephar.data.Batches` that are trained on, to name the persons.
     """
 
-    def __init__(self, batches):
+    def __init__(self, batches: Any):
         super().__init__()
         self.batches = batches
         self.epoch = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if math.isfinite(loss := (logs or {}).get("loss", 0.0)):
             return
         persons = ", ".join(sample.name for sample in self.batches.samples(batch))
         raise FloatingPointError(
-            f"the loss is {loss} at epoch {self.epoch + 1}, batch {batch + 1} of "
-            f"{len(self.batches)} (persons {persons}); lower the learning rate, or check these "
-            "images; the files of the last complete epoch were kept"
+            f"The loss is {loss} at epoch {self.epoch + 1}, batch {batch + 1} of "
+            f"{len(self.batches)} (persons {persons}). Lower the learning rate, or check these "
+            "images. The files of the last complete epoch were kept."
         )
 
 
@@ -124,15 +151,15 @@ class ValidationScore(keras.callbacks.Callback):
         validate: function without arguments: measure, such as ``"pckh"``, -> value.
     """
 
-    def __init__(self, validate):
+    def __init__(self, validate: Callable):
         super().__init__()
         self.validate = validate
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         try:
             scores = self.validate()
         except FloatingPointError as error:
-            raise FloatingPointError(f"after epoch {epoch + 1}: {error}") from error
+            raise FloatingPointError(f"After epoch {epoch + 1}: {error}") from error
         logs |= {f"val_{measure}": float(value) for measure, value in scores.items()}
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
@@ -159,7 +186,7 @@ class _RunFiles(keras.callbacks.Callback):
         super().__init__()
         self.out, self.progress, self.data, self.save = out, progress, data, save
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         measure, score = validation_score(logs)
         # Of equal scores the later epoch's weights, which have learned for longer.
         improved = _goodness(logs) >= self.progress.best()
@@ -172,7 +199,7 @@ class _RunFiles(keras.callbacks.Callback):
         _save_state(self.model, self.out, self.progress)
 
 
-def validation_score(row):
+def validation_score(row: Mapping) -> tuple[str, float]:
     """Name and value of the first validation score in the logs of an epoch."""
     return next((key, float(value)) for key, value in row.items() if key.startswith("val_"))
 
@@ -183,24 +210,34 @@ def _goodness(row):
     return -score if measure in _ERRORS else score
 
 
-def run_settings(model, config, training, batches, validation, **more):
+def run_settings(
+    model: keras.Model,
+    config: Any,
+    batches: Any,
+    *,
+    validation: Any,
+    training: Any,
+    run: Run,
+    more: Mapping = {},
+) -> dict:
     """What makes a run what it is, as ``config.json`` keeps it: a nest of dicts for JSON.
 
     Args:
         model: the network.
-        config: its ``ModelConfig``.
-        training: a dataclass with ``epochs`` and ``start``.
-        batches: with ``datasets`` and ``settings()``.
+        config: its config.
+        batches: with `datasets` and `settings()`.
         validation: the data set that is validated on.
-        **more: what else a resumed run must have in common.
+        training: a `PoseTraining` or `ActionTraining`.
+        run: the run; its `start` is kept.
+        more: what else a resumed run must have in common.
     """
     settings = {
         "model": json.loads(config.to_json()),
         "dtype": model.dtype_policy.name,
-        "training": dataclasses.asdict(training),
+        "training": {**dataclasses.asdict(training), "start": run.start},
         "data": {
-            "train": {name: _items(dataset) for name, dataset in batches.datasets.items()},
-            "validation": {validation.name: _items(validation)},
+            "train": {name: fingerprint(dataset) for name, dataset in batches.datasets.items()},
+            "validation": {validation.name: fingerprint(validation)},
             **batches.settings(),
         },
         **more,
@@ -208,8 +245,12 @@ def run_settings(model, config, training, batches, validation, **more):
     return json.loads(json.dumps(settings))  # as it will be read back: lists, not tuples
 
 
-def _items(dataset):
-    """How many items a data set has, and digests of their names and of some of their labels."""
+def fingerprint(dataset: Any) -> dict:
+    """How many items a data set has, and digests of their names and of some of their labels.
+
+    Args:
+        dataset: a data set, see `deephar.data`, or cached features.
+    """
     count = len(dataset)
     names = "\n".join(names_of(dataset))
     items = {"items": count, "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
@@ -220,17 +261,17 @@ def _items(dataset):
     return items
 
 
-def check_free(out):
+def check_free(out: Path | str) -> None:
     """Checks that a folder holds no run yet; one that failed in its first epoch does not count.
 
     Raises:
-        FileExistsError: it holds one.
+        FileExistsError: It holds one.
     """
     results = [name for name in ("log.csv", "best.h5", "last.h5") if (Path(out) / name).exists()]
     if results:
         raise FileExistsError(
-            f"{out}: holds a run already ({', '.join(results)}); add --resume to go on with it, or "
-            "give another folder"
+            f"{out} holds a run already ({', '.join(results)}). Add --resume to go on with it, or "
+            "give another folder."
         )
 
 
@@ -241,11 +282,26 @@ def _check_run(out, settings, resume):
         return
     if not (out / "state.h5").exists():
         last = out / "last.h5"
-        advice = f"start from its weights: --weights {last}" if last.exists() else "leave it out"
-        raise FileNotFoundError(f"{out}: no run to --resume (no state.h5); {advice}")
+        advice = f"Start from its weights: --weights {last}." if last.exists() else "Leave it out."
+        raise FileNotFoundError(f"{out} has no run to --resume (no state.h5). {advice}")
     path = out / "config.json"
     stored, now = _flat(read_settings(out)), _flat(settings)
     del stored["training.start"], now["training.start"]  # a resumed run has its own weights
+    require_same(path, stored, now)
+
+
+def require_same(path: Path, stored: Mapping, now: Mapping) -> None:
+    """Refuses to go on with a run of other settings.
+
+    Args:
+        path: of the file that keeps the settings.
+        stored: those of the run; nested dicts are compared field by field.
+        now: those that it would be gone on with.
+
+    Raises:
+        ValueError: They differ; names all fields that do.
+    """
+    stored, now = _flat(stored), _flat(now)
     other = [
         f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
         for key in sorted(stored.keys() | now.keys())
@@ -253,13 +309,13 @@ def _check_run(out, settings, resume):
     ]
     if other:
         raise ValueError(
-            f"{path}: the run has other settings ({'; '.join(other)}); resume it with its own, or "
-            "start a new one in another folder"
+            f"{path}: The run has other settings ({'; '.join(other)}). Resume it with its own, or "
+            "start a new one in another folder."
         )
 
 
-def read_settings(out):
-    """The settings of the run in a folder, as ``fit_run`` keeps them in ``config.json``.
+def read_settings(out: Path | str) -> dict:
+    """The settings of the run in a folder, as `fit_run` keeps them in ``config.json``.
 
     Fields of the network's config that the run is older than have their defaults.
 
@@ -269,14 +325,14 @@ def read_settings(out):
     """
     path = Path(out) / "config.json"
     if not path.exists():
-        raise FileNotFoundError(f"{out}: no run to --resume (no config.json); leave it out")
+        raise FileNotFoundError(f"{out} has no run to --resume (no config.json). Leave it out.")
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         _ = settings["training"]["start"], settings["data"]
         config = config_from_json(json.dumps(settings["model"]))
         settings["model"] = json.loads(config.to_json())
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: not the settings of a run ({error}); restore it") from error
+        raise ValueError(f"{path} has not the settings of a run ({error}). Restore it.") from error
     return settings
 
 
@@ -321,8 +377,8 @@ def _load_state(model, out):
                     variable.assign(file[f"{group}/{number}"][()])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{path}: damaged ({error}); start a new run in another folder, from the weights in "
-            f"{out / 'last.h5'}"
+            f"{path} is damaged ({error}). Start a new run in another folder, from the weights in "
+            f"{out / 'last.h5'}."
         ) from error
     return _Progress(log)
 

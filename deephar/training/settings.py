@@ -1,4 +1,4 @@
-"""Settings of the training stages."""
+"""How a stage is trained: epochs, optimizer, learning rate and weights of the losses."""
 
 import math
 from dataclasses import dataclass
@@ -8,23 +8,24 @@ ACTION_SCHEDULES = ("plateau", "cosine", "constant")
 ACTION_OPTIMIZERS = ("sgd", "adamw")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PoseTraining:
-    """Settings of stage 1.
+    """Settings of a stage that learns the pose.
 
     Attributes:
-        epochs: passes, each as long as the batches say.
+        epochs: number of epochs.
         learning_rate: of RMSprop, at the start.
-        schedule: ``"cosine"``, falling to 1 % of the start by the last step, or ``"constant"``.
-        freeze_stem: number of VGG-16 blocks, from the input, whose weights stay as they are.
-        stem_rate: factor on the learning rate of the other blocks; small if they were trained
-            before.
-        heat_map_weight: weight of the cross-entropy of heat maps; 0 leaves it out, as the paper.
-        visibility_weight: weight of the visibility term of the loss.
-        start: what the initial weights are, in words; kept with the run.
+        schedule: ``"cosine"``, which falls to 1 % of the start by the last step, or
+            ``"constant"``.
+        freeze_stem: number of VGG-16 blocks, from the input, whose weights are frozen.
+        stem_rate: factor on the learning rate of the other VGG-16 blocks. A small one keeps more of
+            what they learned before.
+        heat_map_weight: weight of the cross-entropy of the heat maps. 0 leaves it out, as in the
+            papers.
+        visibility_weight: weight of the visibility in the loss.
 
     Raises:
-        ValueError: a setting is out of its range.
+        ValueError: A setting is out of its range.
     """
 
     epochs: int = 60
@@ -34,48 +35,34 @@ class PoseTraining:
     stem_rate: float = 1.0
     heat_map_weight: float = 0.0
     visibility_weight: float = 0.01
-    start: str = "random"
 
     def __post_init__(self):
         _check_schedule(self, SCHEDULES)
         if not 0 <= self.freeze_stem <= 5:
-            raise ValueError(f"freeze_stem must be 0 to 5 blocks, and is {self.freeze_stem}")
-        for name in ("stem_rate", "heat_map_weight", "visibility_weight"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be 0 or more, and is {getattr(self, name)}")
+            raise ValueError(f"freeze_stem must be 0 to 5 blocks, got {self.freeze_stem}.")
+        _check_weights(self, "stem_rate", "heat_map_weight", "visibility_weight")
 
 
-def _check_schedule(training, schedules):
-    if training.schedule not in schedules:
-        raise ValueError(
-            f"schedule must be one of {', '.join(schedules)}, and is {training.schedule!r}"
-        )
-    if training.epochs < 1:
-        raise ValueError(f"epochs must be at least 1, and is {training.epochs}")
-    if not 0 < training.learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be positive, and is {training.learning_rate}")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ActionTraining:
-    """Settings of stages 2 and 3.
+    """Settings of a stage that learns actions.
 
     Attributes:
-        epochs: passes, each as long as the batches say.
+        epochs: number of epochs.
         optimizer: ``"sgd"``, with Nesterov momentum, or ``"adamw"``.
         learning_rate: at the start.
         momentum: of ``"sgd"``.
         weight_decay: of ``"adamw"``.
-        schedule: ``"plateau"``, divided by 10 when the validation score stagnates, ``"cosine"``,
-            falling to 1 % of the start by the last step, or ``"constant"``.
+        schedule: ``"plateau"``, which divides the learning rate by 10 when the validation score
+            stagnates; ``"cosine"``, which falls to 1 % of the start by the last step; or
+            ``"constant"``.
         patience: epochs without a better score after which ``"plateau"`` divides.
         label_smoothing: of the action loss.
-        finetune: stage 3: train all weights, those of the pose network too, with both losses.
-        pose_weight: weight of the pose loss in stage 3.
-        start: what the initial weights are, in words; kept with the run.
+        finetune: whether all weights are trained, those of the pose network too, with both losses.
+        pose_weight: weight of the pose loss when everything is trained.
 
     Raises:
-        ValueError: a setting is out of its range.
+        ValueError: A setting is out of its range.
     """
 
     epochs: int = 30
@@ -88,18 +75,33 @@ class ActionTraining:
     label_smoothing: float = 0.0
     finetune: bool = False
     pose_weight: float = 1.0
-    start: str = "random"
 
     def __post_init__(self):
         _check_schedule(self, ACTION_SCHEDULES)
         if self.optimizer not in ACTION_OPTIMIZERS:
             raise ValueError(
-                f"optimizer must be one of {', '.join(ACTION_OPTIMIZERS)}, and is "
-                f"{self.optimizer!r}"
+                f"optimizer must be one of {', '.join(ACTION_OPTIMIZERS)}, got {self.optimizer!r}."
             )
         if self.patience < 1:
-            raise ValueError(f"patience must be at least 1 epoch, and is {self.patience}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be 0 to 1, and is {self.label_smoothing}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be 0 to 1, and is {self.momentum}")
+            raise ValueError(f"patience must be at least 1 epoch, got {self.patience}.")
+        for name in ("momentum", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)}.")
+        _check_weights(self, "weight_decay", "pose_weight")
+
+
+def _check_schedule(training, schedules):
+    if training.schedule not in schedules:
+        raise ValueError(
+            f"schedule must be one of {', '.join(schedules)}, got {training.schedule!r}."
+        )
+    if training.epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {training.epochs}.")
+    if not 0 < training.learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be positive, got {training.learning_rate}.")
+
+
+def _check_weights(training, *names):
+    for name in names:
+        if not 0 <= getattr(training, name) < math.inf:
+            raise ValueError(f"{name} must be 0 or more, got {getattr(training, name)}.")

@@ -20,7 +20,7 @@ from functools import partial
 import keras
 import numpy as np
 
-from deephar import cli
+from deephar.cli.options import add_precision_argument, set_precision
 from deephar.layers import TimeDistributed
 from deephar.losses import PoseLoss
 from deephar.models import VARIANTS, build_model
@@ -31,7 +31,7 @@ WRAPPERS = {"folded": TimeDistributed, "keras": keras.layers.TimeDistributed}
 def main(argv=None):
     """Measures, prints the table and the ratio."""
     args = _parse(argv)
-    cli.set_precision(args)
+    set_precision(args)
     ratios = {}
     for variant in args.variants:
         config = replace(VARIANTS[variant], actions={}, image_size=args.image_size)
@@ -130,7 +130,7 @@ def _parse(argv):
     parser.add_argument("--batch", type=int, default=1, help="clips (%(default)s)")
     parser.add_argument("--frames", type=int, default=8, help="frames a clip (%(default)s)")
     parser.add_argument("--image-size", type=int, default=64, help="pixels (%(default)s)")
-    cli.add_precision_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--rounds", type=int, default=10, help="(%(default)s)")
     return parser.parse_args(argv)
 

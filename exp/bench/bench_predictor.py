@@ -12,14 +12,15 @@ import argparse
 import time
 from itertools import islice
 
-from deephar import Predictor, cli
+from deephar import Predictor
+from deephar.cli.options import add_precision_argument, set_precision
 from deephar.video import read_video
 
 
 def main(argv=None):
     """Measures, and prints the rates."""
     args = _parse(argv)
-    cli.set_precision(args)
+    set_precision(args)
     predictor = Predictor(args.weights)
     height, width = next(iter(read_video(args.video)))[0].shape[:2]
     half = min(height, width) / 2
@@ -45,7 +46,7 @@ def _parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", help="video file")
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    cli.add_precision_argument(parser)
+    add_precision_argument(parser)
     return parser.parse_args(argv)
 
 

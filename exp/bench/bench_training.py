@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from deephar import cli
+from deephar.cli.options import add_precision_argument, set_precision
 from deephar.models import VARIANTS, build_model
 from deephar.training.compile import compile_pose, freeze_stem
 from deephar.training.settings import PoseTraining
@@ -27,7 +27,7 @@ from deephar.training.settings import PoseTraining
 def main(argv=None):
     """Measures, and prints the table and the share."""
     args = _parse(argv)
-    cli.set_precision(args)
+    set_precision(args)
     config = replace(VARIANTS[args.variant], actions={})
     if args.image_size:
         config = replace(config, image_size=args.image_size)
@@ -106,7 +106,7 @@ def _parse(argv):
     parser.add_argument("--batch", type=int, default=32, help="crops (%(default)s)")
     parser.add_argument("--image-size", type=int, help="pixels (the variant's)")
     parser.add_argument("--freeze-stem", type=int, default=0, metavar="N", help="VGG-16 blocks")
-    cli.add_precision_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--rounds", type=int, default=8, help="(%(default)s)")
     return parser.parse_args(argv)
 

@@ -7,46 +7,50 @@ only: their depth is not known. To pick the best epoch by, performances are held
 videos, and 2000 frames of them are scored; S9 and S11 stay unseen for exp/h36m/eval_h36m.py. A
 killed run goes on with the same command and --resume.
 
-The default variant is for a GPU, with --mixed-precision. Neither its time nor its score has been
-measured here, for want of the data; the paper reports an MPJPE of 55.1 mm, single crop.
+The default variant is for a GPU, with --mixed-precision. Time and score: not measured, data set
+unavailable. The paper reports an MPJPE of 55.1 mm, single crop.
 """
 
-import argparse
 import sys
+from dataclasses import replace
 
-from deephar import cli
-from deephar.data import MPII, Human36M
-from deephar.evaluation import score_mpjpe
+from deephar.cli.options import DataOption
+from deephar.cli.train import TrainingScript
+from deephar.models import VARIANTS
+from deephar.training import PoseStage, PoseTraining, Recipe, Source
 
-SHARES = {"h36m": 16, "mpii": 16}
-VALIDATION = 2000
+RECIPE = Recipe(
+    network=replace(VARIANTS["vgg16"], skeleton="pa17j", dim=3, depth="volumetric"),
+    data={
+        "h36m": Source("h36m", "datasets/Human3.6M", {"protocol": 1}),
+        "mpii": Source("mpii", "datasets/MPII"),
+    },
+    stages=(
+        PoseStage(
+            name="",
+            shares={"h36m": 16, "mpii": 16},
+            training=PoseTraining(epochs=60, learning_rate=0.001),
+        ),
+    ),
+    validation_limit=2000,
+)
 
-
-@cli.reporting_errors
-def main(argv=None):
-    """Trains as the arguments say; returns the exit status (2 for a user's mistake)."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="datasets/Human3.6M", help="folder of it (%(default)s)")
-    parser.add_argument("--mpii", metavar="FOLDER", help="folder of MPII, to train on as well")
-    parser.add_argument("--every", type=int, metavar="N", help="take every N-th frame (5)")
-    parser.add_argument(
-        "--protocol",
-        type=int,
-        default=1,
-        help="measure to pick the best epoch by: 1 (MPJPE) or 2 (P-MPJPE) (%(default)s)",
-    )
-    parser.add_argument(
-        "--shares",
-        type=cli.parse_shares,
-        help="persons of each data set in a batch (h36m=16,mpii=16, of those given)",
-    )
-    cli.add_pose_training_arguments(parser, depth="volumetric", skeletons=("pa17j",))
-    args = parser.parse_args(argv)
-
-    datasets = {"h36m": Human36M(args.data, "train", protocol=args.protocol, every=args.every)}
-    if args.mpii:
-        datasets["mpii"] = MPII(args.mpii, split="train")
-    cli.train_pose_network(args, datasets, SHARES, score_mpjpe, VALIDATION)
+main = TrainingScript(
+    doc=__doc__,
+    recipe=RECIPE,
+    optional=("mpii",),
+    skeletons=("pa17j",),
+    options=(
+        DataOption("--every", {"type": int, "metavar": "N", "help": "take every N-th frame (5)"}),
+        DataOption(
+            "--protocol",
+            {
+                "type": int,
+                "help": "measure to pick the best epoch by: 1 (MPJPE) or 2 (P-MPJPE) (1)",
+            },
+        ),
+    ),
+).main
 
 
 if __name__ == "__main__":

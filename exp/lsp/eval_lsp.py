@@ -8,25 +8,19 @@ joints.png and persons.png. `--crops flip` takes a crop and its mirror image, an
 under "Results": PCK 84.8 for `vgg16-medium`, trained on MPII and LSP.
 """
 
-import argparse
 import sys
 
-from deephar import cli
-from deephar.data import LSP
+from deephar.cli.evaluate import PoseEvaluation
 from deephar.evaluation import score_lsp
 
-
-@cli.reporting_errors
-def main(argv=None):
-    """Runs the evaluation; returns the exit status (2 for a user's mistake)."""
-    argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="datasets/LSP", help="folder of LSP (%(default)s)")
-    parser.add_argument("--split", default="test", help="train or test (%(default)s)")
-    cli.add_evaluation_arguments(parser, out="runs/eval_lsp")
-    args = parser.parse_args(argv)
-    dataset = LSP(args.data, split=args.split)
-    cli.evaluate_network(args, dataset, score_lsp, ["exp/lsp/eval_lsp.py", *argv])
+main = PoseEvaluation(
+    doc=__doc__,
+    path="exp/lsp/eval_lsp.py",
+    kind="lsp",
+    folder="datasets/LSP",
+    split="test",
+    score=score_lsp,
+).main
 
 
 if __name__ == "__main__":

@@ -12,34 +12,28 @@ score of training on LSP alone have not been measured; the README's "Results" ha
 on MPII and LSP together.
 """
 
-import argparse
 import sys
 
-from deephar import cli
-from deephar.data import LSP
-from deephar.evaluation import score_lsp
+from deephar.cli.train import TrainingScript
+from deephar.models import VARIANTS
+from deephar.training import PoseStage, PoseTraining, Recipe, Source
 
-SHARES = {"lsp": 16, "lspet": 16}
+RECIPE = Recipe(
+    network=VARIANTS["vgg16"],
+    data={
+        "lsp": Source("lsp", "datasets/LSP"),
+        "lspet": Source("lspet", "datasets/LSPET"),
+    },
+    stages=(
+        PoseStage(
+            name="",
+            shares={"lsp": 16, "lspet": 16},
+            training=PoseTraining(epochs=60, learning_rate=0.001),
+        ),
+    ),
+)
 
-
-@cli.reporting_errors
-def main(argv=None):
-    """Trains as the arguments say; returns the exit status (2 for a user's mistake)."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="datasets/LSP", help="folder of LSP (%(default)s)")
-    parser.add_argument("--lsp-extended", metavar="FOLDER", help="folder of LSP-extended, as well")
-    parser.add_argument(
-        "--shares",
-        type=cli.parse_shares,
-        help="persons of each data set in a batch (lsp=16,lspet=16, of those given)",
-    )
-    cli.add_pose_training_arguments(parser)
-    args = parser.parse_args(argv)
-
-    datasets = {"lsp": LSP(args.data, split="train")}
-    if args.lsp_extended:
-        datasets["lspet"] = LSP(args.lsp_extended, split="extended")
-    cli.train_pose_network(args, datasets, SHARES, score_lsp)
+main = TrainingScript(doc=__doc__, recipe=RECIPE, optional=("lspet",)).main
 
 
 if __name__ == "__main__":

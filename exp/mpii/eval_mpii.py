@@ -8,25 +8,19 @@ joints.png and persons.png. `--crops flip` takes a crop and its mirror image, an
 under "Results": PCKh 80.1 for `vgg16-medium` on a small copy of MPII.
 """
 
-import argparse
 import sys
 
-from deephar import cli
-from deephar.data import MPII
+from deephar.cli.evaluate import PoseEvaluation
 from deephar.evaluation import score_mpii
 
-
-@cli.reporting_errors
-def main(argv=None):
-    """Runs the evaluation; returns the exit status (2 for a user's mistake)."""
-    argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="datasets/MPII", help="folder of MPII (%(default)s)")
-    parser.add_argument("--split", default="valid", help="train or valid (%(default)s)")
-    cli.add_evaluation_arguments(parser, out="runs/eval_mpii")
-    args = parser.parse_args(argv)
-    dataset = MPII(args.data, split=args.split)
-    cli.evaluate_network(args, dataset, score_mpii, ["exp/mpii/eval_mpii.py", *argv])
+main = PoseEvaluation(
+    doc=__doc__,
+    path="exp/mpii/eval_mpii.py",
+    kind="mpii",
+    folder="datasets/MPII",
+    split="valid",
+    score=score_mpii,
+).main
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_penn_is_evaluated_from_labelled_poses_without_frames(
         path.rmdir() if path.is_dir() else path.unlink()
     arguments = ["--data", penn, "--weights", pose_weights, "--out", tmp_path / "out"]
     assert run("pennaction/eval_penn.py", *arguments) == 2
-    assert "these weights go with --poses labels" in capsys.readouterr().err
+    assert "These weights go with --poses labels" in capsys.readouterr().err
     assert run("pennaction/eval_penn.py", *arguments, "--poses", "labels") == 0
     printed = capsys.readouterr().out
     assert "spread over the whole video, labelled poses" in printed  # as the weights tell
@@ -170,7 +170,7 @@ def test_default_weights_are_those_listed_for_the_stream(
         (["--batch-size", "0"], "batch_size"),
         (["--frames", "1"], "at least 4 frames"),
         (["--stream", "pose"], "go by pose and appearance, not by the stream 'pose'"),
-        (["--poses", "labels"], "these weights go with --poses predicted"),
+        (["--poses", "labels"], "These weights go with --poses predicted"),
         (["--data", "synthetic", "--drawn"], "--drawn draws the labels of a folder"),
         (["--data", "synthetic"], "has 15 actions, but the data set synthetic has 12"),
     ],
@@ -191,7 +191,7 @@ def test_a_folder_has_the_actions_that_the_weights_name(penn, tmp_path, capsys, 
     assert results(tmp_path / "out")["videos_of_each_action"]["x"] == 0
     path = save(tmp_path / "w.h5", config, actions={"other": ["bowls", *ACTIONS[:3], *ACTIONS[4:]]})
     assert run("pennaction/eval_penn.py", *arguments, "--weights", path) == 2
-    assert "0001.mat is of the action 'bowl'; known are bowls" in capsys.readouterr().err
+    assert "0001.mat has the action 'bowl'" in capsys.readouterr().err
 
 
 def test_weights_without_actions_are_refused(penn, tmp_path, capsys, run):

@@ -10,7 +10,6 @@ import pytest
 from deephar import weights
 from deephar.data import Synthetic, write_h36m
 from deephar.models import ModelConfig, pose_model
-from deephar.training.run import _Progress
 
 QUICK = "--variant vgg16-light-64 --stem-weights none --epochs 1 --steps 1 --every 3".split()
 TINY = ModelConfig(
@@ -162,11 +161,5 @@ def test_a_2d_network_is_refused_before_the_work(folder, tmp_path, capsys, run):
     arguments = ["--data", folder, "--out", tmp_path / "out", "--weights", tmp_path / "flat.h5"]
     assert run("h36m/eval_h36m.py", *arguments) == 2
     captured = capsys.readouterr()
-    assert "a network of 2D poses" in captured.err
+    assert "2D poses" in captured.err
     assert captured.out == ""
-
-
-def test_of_an_error_the_lowest_is_the_best():
-    log = [{"val_mpjpe": value} for value in (300.0, 90.0, 120.0)]
-    assert _Progress(log).best() == -90.0
-    assert _Progress([{"val_pckh": value} for value in (30.0, 90.0, 12.0)]).best() == 90.0

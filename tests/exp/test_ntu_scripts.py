@@ -138,7 +138,7 @@ def test_mistakes_in_evaluation_are_one_line(
     ("change", "message"),
     [
         (["--data", "no/such/folder"], "no/such/folder"),
-        (["--validation", "0.9"], "somebody left to train on"),
+        (["--validation", "0.9"], "leaves a person to train on"),
         (["--stages", "action"], "give --weights"),
     ],
 )

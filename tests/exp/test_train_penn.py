@@ -13,12 +13,13 @@ from deephar import weights
 from deephar.data import Synthetic, write_penn
 from deephar.data.sets.penn import ACTIONS
 from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
-from deephar.training.stages import load_pose_network
+from deephar.training.start import load_pose_network
 
 NETWORK = "--variant vgg16-light-64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3".split()
 QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1".split()
 QUICK += "--epochs 1".split()
+STAGES = "--stages pose,action,finetune".split()
 SCRIPT = "pennaction/train_penn.py"
 
 
@@ -43,8 +44,8 @@ def run_shares(out):
 def trained(folder, drawn_mpii, tmp_path_factory, run):
     """The runs of all three stages, with stills."""
     out = tmp_path_factory.mktemp("runs") / "penn"
-    stages = "--stages", "pose,action,finetune", "--mpii", drawn_mpii
-    assert run(SCRIPT, "--data", folder, "--out", out, *NETWORK, *QUICK, *stages) == 0
+    arguments = ["--data", folder, "--mpii", drawn_mpii, "--out", out]
+    assert run(SCRIPT, *arguments, *NETWORK, *QUICK, *STAGES) == 0
     assert run_shares(out / "pose") == {"penn": 4, "mpii": 2}
     assert run_shares(out / "action") == {"penn": 2}
     assert run_shares(out / "finetune") == {"penn": 2, "mpii": 1}
@@ -85,12 +86,15 @@ def test_the_result_is_scored_by_the_evaluation_script(folder, trained, tmp_path
 
 
 def test_a_stage_on_another_pose_network_is_not_taken_for_complete(
-    folder, trained, tmp_path, capsys, run
+    folder, drawn_mpii, trained, tmp_path, capsys, run
 ):
     shutil.copytree(trained, tmp_path / "penn")
     shutil.rmtree(tmp_path / "penn" / "pose")
-    arguments = ["--data", folder, "--out", tmp_path / "penn", *NETWORK, *QUICK, "--resume"]
-    assert run(SCRIPT, *arguments, "--seed", 1) == 2
+    recipe = tmp_path / "penn" / "recipe.json"
+    fields = {**json.loads(recipe.read_text()), "seed": 1}
+    recipe.write_text(json.dumps(fields))
+    arguments = ["--data", folder, "--out", tmp_path / "penn", *NETWORK, *QUICK, *STAGES]
+    assert run(SCRIPT, *arguments, "--mpii", drawn_mpii, "--seed", 1, "--resume") == 2
     assert "pose_network was" in capsys.readouterr().err
 
 
@@ -108,9 +112,10 @@ def test_what_would_stop_a_later_stage_shows_before_the_first(folder, tmp_path, 
 def test_complete_stages_are_not_run_again_and_not_overwritten(
     folder, drawn_mpii, trained, capsys, run
 ):
-    arguments = ["--data", folder, "--out", trained, *NETWORK, *QUICK, "--mpii", drawn_mpii]
+    arguments = ["--data", folder, "--out", trained, *NETWORK, *QUICK, *STAGES]
+    arguments += ["--mpii", drawn_mpii]
     assert run(SCRIPT, *arguments, "--resume") == 0
-    assert capsys.readouterr().out.count("complete, all 1 epochs are done") == 2
+    assert capsys.readouterr().out.count("complete, all 1 epochs are done") == 3
     assert run(SCRIPT, *arguments) == 2
     assert "holds a run already" in capsys.readouterr().err
 
@@ -125,7 +130,9 @@ def test_stage_2_starts_from_any_pose_weights_with_cached_features(
     assert run(SCRIPT, *arguments, "--variant", "vgg16-light", "--weights", start) == 2
     assert "--variant has no effect with --stages action" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--weights", start, "--peak-window", "2") == 2
-    assert "was trained with 0, and the action stage does not" in capsys.readouterr().err
+    assert (
+        "was trained with peak_window 0, and the action stage does not" in capsys.readouterr().err
+    )
     assert not (tmp_path / "action").exists()
     assert run(SCRIPT, *arguments, "--weights", start, "--cache-features") == 0
     assert "without any other augmentation" in capsys.readouterr().out
@@ -165,7 +172,7 @@ def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run)
     ("arguments", "message"),
     [
         (["--epochs", "poses=3"], "got 'poses=3'"),
-        (["--batch", "pose=0"], "got 'pose=0'"),
+        (["--batch", "pose=0"], "positive integer, got 0"),
         (["--stages", "action,pose"], "expected some of pose,action,finetune"),
     ],
 )

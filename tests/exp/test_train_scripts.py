@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import cv2
-import keras
 import numpy as np
 import pytest
 import scipy.io
@@ -74,7 +73,7 @@ def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp
     assert run("mpii/train_mpii.py", *arguments, "--out", out) == 0
     assert "start at random, dp1_pb3_heatmaps" in capsys.readouterr().out
     settings = json.loads((out / "config.json").read_text())
-    assert settings["training"]["start"].startswith("what vgg16-medium shares with")
+    assert settings["training"]["start"].startswith("what the network shares with")
     assert run("mpii/train_mpii.py", *arguments, "--out", out, "--resume") == 0
     trained, config = weights.load_model(out / "last.h5")
     assert (config.image_size, config.stem_stride, config.num_pyramids) == (64, 4, 2)
@@ -90,6 +89,23 @@ def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize(
+    ("script", "stages"), [("train_vgg16_light", 1), ("train_vgg16_medium", 6)]
+)
+def test_the_recipes_of_the_shipped_weights_go_through(
+    drawn_mpii, lsp_folders, tmp_path, run, script, stages
+):
+    lsp, lspet = lsp_folders
+    arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet, "--out", tmp_path]
+    arguments += "--image-size 64 --steps 1 --epochs 1 --shares mpii=1,lsp=1,lspet=1".split()
+    assert run(f"mpii/{script}.py", *arguments, "--stem-weights", "none") == 0
+    assert len(list(tmp_path.rglob("best.h5"))) == stages
+    last = tmp_path / "stage6" if stages == 6 else tmp_path
+    config = weights.read_config(last / "best.h5")
+    shipped = weights.read_config(weights.find(script.removeprefix("train_").replace("_", "-")))
+    assert config == replace(shipped, image_size=64)
+
+
 def test_lsp_trains(lsp_folders, tmp_path, run):
     lsp, lspet = lsp_folders
     arguments = ["--data", lsp, "--lsp-extended", lspet, "--out", tmp_path / "run", *QUICK]
@@ -99,13 +115,10 @@ def test_lsp_trains(lsp_folders, tmp_path, run):
 
 
 def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path, run):
-    before = keras.config.dtype_policy()
     arguments = ["--data", drawn_mpii, "--out", tmp_path / "run", *QUICK, "--shares", "mpii=2"]
-    try:
-        assert run("mpii/train_mpii.py", *arguments, "--mixed-precision") == 0
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
-    finally:
-        keras.config.set_dtype_policy(before)
+    assert run("mpii/train_mpii.py", *arguments, "--mixed-precision") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["dtype"] == "mixed_bfloat16"
     model, _ = weights.load_model(tmp_path / "run" / "last.h5")
     assert all(np.isfinite(value).all() for value in model.get_weights())
     facts = weights.read_facts(tmp_path / "run" / "last.h5")
@@ -117,14 +130,14 @@ def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path, ru
     [
         (["--image-size", "100"], "image_size must be a multiple of 64"),
         (["--data", "nowhere"], "nowhere is not a folder"),
-        (["--stem-weights", "nowhere.h5"], "nowhere.h5: no such file"),
+        (["--stem-weights", "nowhere.h5"], "nowhere.h5"),
         (["--weights", "nowhere.h5"], "neither a weights file nor a known name"),
         (["--freeze-stem", "7"], "freeze_stem must be 0 to 5"),
         (["--resume"], "no run to --resume"),
         (["--shares", "lsp=4"], "shares must name the data sets mpii"),
         (["--shares", "mpii=4,lsp=4"], "shares must name the data sets mpii"),
         (["--learning-rate", "inf"], "learning_rate must be positive"),
-        (["--peak-window", "2"], "give --heat-map-weight"),
+        (["--peak-window", "2"], "Give --heat-map-weight"),
     ],
 )
 def test_mistakes_are_one_line(drawn_mpii, tmp_path, capsys, changed, message, run):

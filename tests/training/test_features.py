@@ -14,6 +14,7 @@ from deephar.data.sets.penn import action_names
 from deephar.models import ModelConfig, action_view, frame_view, multitask_model
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action
+from deephar.training.run import Run
 from deephar.training.settings import ActionTraining
 
 CONFIG = ModelConfig(
@@ -43,9 +44,9 @@ def videos():
 def test_features_are_what_the_pose_network_gives_and_make_the_same_actions(
     model, videos, tmp_path
 ):
-    features = cache_features(model, CONFIG, videos, tmp_path, batch_size=5)
+    features = cache_features(model, CONFIG, videos, folder=tmp_path, batch_size=5)
     assert len(features) == 12
-    clips = features.middle_clips(4, 1)
+    clips = features.middle_clips(InputSpec(num_frames=4))
     assert clips["pose"].shape == (12, 4, 2, 16, 3)
     actions = action_view(model).predict(clips, verbose=0)["action_synthetic"]
     np.testing.assert_allclose(actions.sum(-1), 1, atol=1e-5)
@@ -58,43 +59,43 @@ def test_features_are_what_the_pose_network_gives_and_make_the_same_actions(
 
 def test_the_second_view_is_the_mirror_image(model, tmp_path):
     videos = Synthetic("train", videos=1, image_size=64, frames=4)
-    features = cache_features(model, CONFIG, videos, tmp_path)
+    features = cache_features(model, CONFIG, videos, folder=tmp_path)
     assert features.arrays["pose"].shape == (4, 2, 2, 16, 3)
     assert not np.array_equal(features.arrays["pose"][:, 0], features.arrays["pose"][:, 1])
-    alone = cache_features(model, CONFIG, videos, tmp_path / "one", mirror=False)
+    alone = cache_features(model, CONFIG, videos, folder=tmp_path / "one", mirror=False)
     np.testing.assert_array_equal(alone.arrays["pose"][:, 0], features.arrays["pose"][:, 0])
     assert alone.arrays["pose"].shape[1] == 1
 
 
 def test_stored_features_are_used_again_unless_weights_or_videos_differ(model, videos, tmp_path):
-    cache_features(model, CONFIG, videos, tmp_path, mirror=False)
+    cache_features(model, CONFIG, videos, folder=tmp_path, mirror=False)
     first = (tmp_path / "pose.npy").stat().st_mtime_ns
-    cache_features(model, CONFIG, videos, tmp_path, mirror=False)
+    cache_features(model, CONFIG, videos, folder=tmp_path, mirror=False)
     assert (tmp_path / "pose.npy").stat().st_mtime_ns == first
     other = Synthetic("train", videos=12, image_size=64, frames=(6, 9), seed=1)
-    cache_features(model, CONFIG, other, tmp_path, mirror=False)
+    cache_features(model, CONFIG, other, folder=tmp_path, mirror=False)
     second = (tmp_path / "pose.npy").stat().st_mtime_ns
     assert second != first
     layer = frame_view(model).get_layer("stem_projection")
     before = layer.get_weights()
     layer.set_weights([value + 0.01 for value in before])
-    cache_features(model, CONFIG, other, tmp_path, mirror=False)
+    cache_features(model, CONFIG, other, folder=tmp_path, mirror=False)
     layer.set_weights(before)
     assert (tmp_path / "pose.npy").stat().st_mtime_ns != second
     (tmp_path / "features.json").write_text("damaged")
-    cache_features(model, CONFIG, other, tmp_path, mirror=False)
+    cache_features(model, CONFIG, other, folder=tmp_path, mirror=False)
 
 
 def test_stage_2_on_cached_features_learns_and_leaves_the_pose_network_as_it_is(
     model, videos, tmp_path
 ):
-    features = cache_features(model, CONFIG, videos, tmp_path / "features")
+    features = cache_features(model, CONFIG, videos, folder=tmp_path / "features")
     before = [value.copy() for value in frame_view(model).get_weights()]
     heads = action_view(model)
     batches = FeatureBatches(
         {"synthetic": features}, {"synthetic": 12}, spec=InputSpec.of(CONFIG), steps_per_epoch=20
     )
-    clips = features.middle_clips(4, 1)
+    clips = features.middle_clips(InputSpec(num_frames=4))
     labels = np.array([videos[index].action for index in range(12)])
 
     def score():
@@ -103,7 +104,13 @@ def test_stage_2_on_cached_features_learns_and_leaves_the_pose_network_as_it_is(
 
     training = ActionTraining(epochs=3, learning_rate=0.005, momentum=0.9)
     log = train_action(
-        heads, CONFIG, batches, videos, score, tmp_path / "run", training, whole=model
+        model,
+        CONFIG,
+        batches,
+        validation=videos,
+        run=Run(tmp_path / "run"),
+        validate=score,
+        training=training,
     )
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
     for old, new in zip(before, frame_view(model).get_weights(), strict=True):
@@ -116,7 +123,7 @@ def test_stage_2_on_cached_features_learns_and_leaves_the_pose_network_as_it_is(
 
 
 def test_batches_of_features_follow_from_seed_and_epoch(model, videos, tmp_path):
-    features = cache_features(model, CONFIG, videos, tmp_path)
+    features = cache_features(model, CONFIG, videos, folder=tmp_path)
 
     def make(seed):
         spec = InputSpec.of(CONFIG, 2)
@@ -132,19 +139,21 @@ def test_batches_of_features_follow_from_seed_and_epoch(model, videos, tmp_path)
 
 def test_pose_stream_alone_needs_no_appearance(videos, tmp_path):
     config = dataclasses.replace(CONFIG, streams=("pose",))
-    features = cache_features(multitask_model(config), config, videos, tmp_path, mirror=False)
+    features = cache_features(
+        multitask_model(config), config, videos, folder=tmp_path, mirror=False
+    )
     assert set(features.arrays) == {"pose"}
 
 
 def test_features_of_changed_frames_are_computed_anew(model, tmp_path, capsys):
     write_penn(tmp_path / "Penn", train=Synthetic("train", videos=1, image_size=64, frames=4))
     videos = PennAction(tmp_path / "Penn", "train", actions=action_names(tmp_path / "Penn"))
-    cache_features(model, CONFIG, videos, tmp_path / "features")
-    cache_features(model, CONFIG, videos, tmp_path / "features")
+    cache_features(model, CONFIG, videos, folder=tmp_path / "features")
+    cache_features(model, CONFIG, videos, folder=tmp_path / "features")
     assert "using the features in" in capsys.readouterr().out
     before = np.array(np.load(tmp_path / "features" / "pose.npy"))
     for path in videos.frame_paths(0):
         cv2.imwrite(path, 255 - cv2.imread(path))
-    features = cache_features(model, CONFIG, videos, tmp_path / "features")
+    features = cache_features(model, CONFIG, videos, folder=tmp_path / "features")
     assert "using the features in" not in capsys.readouterr().out
     assert not np.array_equal(features.arrays["pose"], before)

@@ -52,23 +52,44 @@ from deephar.training.compile import (
     set_pose_trainable,
 )
 from deephar.training.fit import train_action, train_pose
-from deephar.training.run import _items, _Progress, _save_state
+from deephar.training.run import Run, fingerprint
 from deephar.training.settings import ActionTraining, PoseTraining
 
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)
 
 
-def train(folder, out, resume=False, training=QUICK, config=TINY, steps=2, seed=0):
+def train(folder, out, resume=False, training=QUICK, config=TINY, steps=2, seed=0, validate=None):
     keras.utils.set_random_seed(seed)
     dataset = MPII(folder, "train")
     batches = Batches(
         {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=steps, workers=0
     )
-    validation = Subset(dataset, range(2))
     return train_pose(
-        pose_model(config), config, batches, validation, score_mpii, out, training, resume
+        pose_model(config),
+        config,
+        batches,
+        validation=Subset(dataset, range(2)),
+        run=Run(out, resume),
+        training=training,
+        validate=validate,
     )
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupting(measure, times):
+    """A function that scores a model, and raises after some times: before training, then epochs."""
+    scores = iter([50.0] * times)
+
+    def validate():
+        for score in scores:
+            return {measure: score}
+        raise Interrupted
+
+    return validate
 
 
 def stored(path):
@@ -131,7 +152,14 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     training = PoseTraining(epochs=1, freeze_stem=5)
     out = tmp_path / "run"
     start = time.process_time()
-    (row,) = train_pose(pose_model(config), config, batches, persons, score_mpii, out, training)
+    (row,) = train_pose(
+        pose_model(config),
+        config,
+        batches,
+        validation=persons,
+        run=Run(out),
+        training=training,
+    )
     assert row["val_pckh"] > 95
     assert time.process_time() - start < 2 * 120
 
@@ -173,24 +201,9 @@ def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
     assert {"heat_map_loss", "val_pckh"} <= set(log[0])
     whole = stored(tmp_path / "whole" / "last.h5")
 
-    class Interrupted(Exception):
-        pass
-
-    def score(predictions, dataset):
-        if len(calls) == 2:  # before training, and after the first epoch
-            raise Interrupted
-        calls.append(1)
-        return score_mpii(predictions, dataset)
-
-    calls, out = [], tmp_path / "parts"
-    keras.utils.set_random_seed(0)
-    dataset = MPII(drawn_mpii, "train")
-    batches = Batches(
-        {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=2, workers=0
-    )
-    model = pose_model(TINY)
+    out = tmp_path / "parts"
     with pytest.raises(Interrupted):
-        train_pose(model, TINY, batches, Subset(dataset, range(2)), score, out, training)
+        train(drawn_mpii, out, training=training, validate=interrupting("pckh", 2))
     train(drawn_mpii, out, resume=True, training=training, seed=1)
     parts = stored(out / "last.h5")
     for name, values in whole.items():
@@ -265,8 +278,8 @@ def run_in_a_process(folder, out, kill_at=None, resume=False):
         "    spec=tests.InputSpec(64), steps_per_epoch=5)\n"
         "training = tests.PoseTraining(epochs=3, freeze_stem=4)\n"
         "validation = tests.Subset(dataset, range(2))\n"
-        "tests.train_pose(tests.pose_model(tests.TINY), tests.TINY, batches, validation,\n"
-        f"    tests.score_mpii, {str(out)!r}, training, {resume})\n"
+        "tests.train_pose(tests.pose_model(tests.TINY), tests.TINY, batches,\n"
+        f"    validation=validation, run=tests.Run({str(out)!r}, {resume}), training=training)\n"
     )
     return subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode
 
@@ -323,7 +336,7 @@ def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
     with pytest.raises(ValueError, match=r"data\.train\.lsp\.persons was 1000, now absent"):
         train(drawn_mpii, tmp_path / "run", resume=True)
     config.write_text("null")
-    with pytest.raises(ValueError, match=r"config\.json: not the settings of a run"):
+    with pytest.raises(ValueError, match=r"config\.json has not the settings of a run"):
         train(drawn_mpii, tmp_path / "run", resume=True)
 
 
@@ -336,7 +349,7 @@ def test_a_run_from_before_a_field_of_the_config_can_be_resumed(drawn_mpii, tmp_
     assert train(drawn_mpii, tmp_path, resume=True) == log
     settings["model"]["eyes"] = 3  # a field of a later version
     path.write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match=r"config\.json: not the settings of a run.*eyes"):
+    with pytest.raises(ValueError, match=r"config\.json has not the settings of a run.*eyes"):
         train(drawn_mpii, tmp_path, resume=True)
 
 
@@ -348,13 +361,6 @@ def test_joints_are_not_read_near_maxima_of_heat_maps_that_nobody_supervises(dra
     training = replace(QUICK, epochs=1, heat_map_weight=0.1)
     log = train(drawn_mpii, tmp_path, config=config, training=training)
     assert len(log) == 1
-    # A run that was begun without supervision, before this was refused, can be ended.
-    path = tmp_path / "config.json"
-    settings = json.loads(path.read_text())
-    settings["training"]["heat_map_weight"] = 0.0
-    path.write_text(json.dumps(settings))
-    training = replace(QUICK, epochs=1)
-    assert train(drawn_mpii, tmp_path, config=config, training=training, resume=True) == log
 
 
 def test_fine_tuning_reads_joints_as_they_will_be_tested():
@@ -392,25 +398,39 @@ def test_a_network_that_cannot_be_validated_is_refused_before_training(drawn_mpi
     )
     with pytest.raises(ValueError, match="lacks pelvis, thorax"):
         train_pose(
-            pose_model(config), config, batches, MPII(drawn_mpii), score_mpii, tmp_path / "run"
+            pose_model(config),
+            config,
+            batches,
+            validation=MPII(drawn_mpii),
+            run=Run(tmp_path / "run"),
         )
     assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_leaves_the_previous_state(drawn_mpii, tmp_path):
-    train(drawn_mpii, tmp_path)
+    with pytest.raises(Interrupted):
+        train(drawn_mpii, tmp_path, validate=interrupting("pckh", 2))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, hard))
     try:
-        model = pose_model(TINY)
-        compile_pose(model, QUICK, steps=4)
-        model.optimizer.build(model.trainable_variables)
-        with pytest.raises(OSError, match=r"state\.h5 .*The previous version was kept"):
-            _save_state(model, tmp_path, _Progress())
+        with pytest.raises(OSError, match=r"\.h5 .*The previous version was kept"):
+            train(drawn_mpii, tmp_path, resume=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_of_an_error_the_epoch_with_the_lowest_is_the_best(drawn_mpii, tmp_path):
+    for measure, best in (("mpjpe", 2), ("pckh", 1)):
+        scores = iter([200.0, 300.0, 90.0])
+        log = train(
+            drawn_mpii,
+            tmp_path / measure,
+            validate=lambda: {measure: next(scores)},  # noqa: B023
+        )
+        assert [row[f"val_{measure}"] for row in log] == [300.0, 90.0]
+        assert weights.read_facts(tmp_path / measure / "best.h5")["epoch"] == best
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
@@ -426,14 +446,21 @@ def test_a_bad_image_in_mid_epoch_is_named(drawn_mpii, tmp_path, damage):
         image.write_bytes(image.read_bytes()[:1000])
     error = FileNotFoundError if damage == "missing" else ValueError
     with pytest.raises(error, match=image.name):
-        train_pose(pose_model(TINY), TINY, batches, dataset, score_mpii, tmp_path / "run", QUICK)
+        train_pose(
+            pose_model(TINY),
+            TINY,
+            batches,
+            validation=dataset,
+            run=Run(tmp_path / "run"),
+            training=QUICK,
+        )
 
 
 def test_a_damaged_state_says_so(drawn_mpii, tmp_path):
     train(drawn_mpii, tmp_path)
     state = tmp_path / "state.h5"
     state.write_bytes(state.read_bytes()[:10_000])
-    with pytest.raises(ValueError, match=r"state\.h5: damaged"):
+    with pytest.raises(ValueError, match=r"state\.h5 is damaged"):
         train(drawn_mpii, tmp_path, resume=True)
 
 
@@ -450,27 +477,17 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(drawn_mpii
         {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=3, workers=0
     )
     with pytest.raises(FloatingPointError, match=r"epoch 1, batch 3 of 3 \(persons train") as error:
-        train_pose(pose_model(TINY), TINY, batches, dataset, score_mpii, tmp_path, QUICK)
+        train_pose(
+            pose_model(TINY),
+            TINY,
+            batches,
+            validation=dataset,
+            run=Run(tmp_path),
+            training=QUICK,
+        )
     for sample in batches.samples(2):
         assert sample.name in str(error.value)
     assert not (tmp_path / "last.h5").exists()
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"epochs": 0},
-        {"learning_rate": 0.0},
-        {"schedule": "guess"},
-        {"freeze_stem": 6},
-        {"stem_rate": -0.1},
-        {"heat_map_weight": float("nan")},
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=name):
-        PoseTraining(**settings)
 
 
 HEADS = ModelConfig(
@@ -484,7 +501,7 @@ HEADS = ModelConfig(
 )
 
 
-def train_heads(out, resume=False, score=None, training=None, subsampling=1):
+def train_heads(out, resume=False, validate=None, training=None, subsampling=1):
     """Stage 2 on labelled poses: two epochs of two batches."""
     keras.utils.set_random_seed(0)
     videos = Synthetic("train", videos=12, image_size=64, frames=6)
@@ -495,9 +512,15 @@ def train_heads(out, resume=False, score=None, training=None, subsampling=1):
         steps_per_epoch=2,
     )
     model = action_model(HEADS)
-    training = training or ActionTraining(epochs=2)
-    score = score or (lambda: {"accuracy": 50.0})
-    log = train_action(model, HEADS, batches, videos, score, out, training, resume)
+    log = train_action(
+        model,
+        HEADS,
+        batches,
+        validation=videos,
+        run=Run(out, resume),
+        validate=validate or (lambda: {"accuracy": 50.0}),
+        training=training or ActionTraining(epochs=2),
+    )
     return model, log
 
 
@@ -507,31 +530,18 @@ def test_the_rate_falls_when_the_score_stagnates_and_so_it_does_after_a_resume(t
     _, log = train_heads(tmp_path / "a", False, lambda: {"accuracy": next(scores)}, training)
     rates = [row["learning_rate"] for row in log]
     np.testing.assert_allclose(rates, [2e-4, 2e-4, 2e-4, 2e-4, 2e-5, 2e-5], rtol=1e-5)
-    progress = _Progress(log[:4])
     model = action_model(HEADS)
     compile_action(model, training, steps=12)
-    callback = PlateauRate(progress.log, training)
+    callback = PlateauRate(log[:4], training)
     callback.set_model(model)
     callback.on_epoch_begin(4)
     assert float(model.optimizer.learning_rate) == pytest.approx(2e-5)
 
 
-class Interrupted(Exception):
-    pass
-
-
 def test_an_interrupted_action_stage_resumes_to_the_result_of_an_uninterrupted_one(tmp_path):
     whole, _ = train_heads(tmp_path / "whole")
-    calls = iter([50.0, 50.0])
-
-    def failing():
-        try:
-            return {"accuracy": next(calls)}
-        except StopIteration:
-            raise Interrupted from None
-
     with pytest.raises(Interrupted):
-        train_heads(tmp_path / "run", score=failing)
+        train_heads(tmp_path / "run", validate=interrupting("accuracy", 2))
     resumed, log = train_heads(tmp_path / "run", resume=True)
     assert [row["epoch"] for row in log] == [1, 2]
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
@@ -546,10 +556,10 @@ def test_a_resumed_action_stage_must_have_the_same_clips(tmp_path):
 
 def test_data_sets_of_the_same_names_are_told_apart_by_their_labels(tmp_path):
     first = Synthetic("train", videos=3, image_size=64)
-    assert _items(first) == _items(Synthetic("train", videos=3, image_size=64))
+    assert fingerprint(first) == fingerprint(Synthetic("train", videos=3, image_size=64))
     for other in ({"image_size": 128}, {"views": "front"}, {"seed": 1}):
         changed = Synthetic("train", videos=3, **{"image_size": 64, **other})
-        assert _items(changed) != _items(first)
+        assert fingerprint(changed) != fingerprint(first)
 
 
 def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
@@ -560,7 +570,7 @@ def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
         Frames, "__getitem__", lambda self, index: built.append(index) or build(self, index)
     )
     # Runs of before go on.
-    assert _items(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
+    assert fingerprint(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
     assert built == [0, 5, 9]
 
 
@@ -607,10 +617,10 @@ def test_stage_2_keeps_the_pose_network_bit_for_bit_and_stage_3_on_the_same_mode
             model,
             CLIPS,
             batches,
-            videos,
-            lambda: {"accuracy": 1.0},
-            tmp_path / str(number),
-            training,
+            validation=videos,
+            run=Run(tmp_path / str(number)),
+            validate=lambda: {"accuracy": 1.0},
+            training=training,
         )
         trained = parts()
         assert all(same(start[0], trained[0])) == (number == 0)
@@ -618,20 +628,3 @@ def test_stage_2_keeps_the_pose_network_bit_for_bit_and_stage_3_on_the_same_mode
         batches.epoch = 0
     with pytest.raises(ValueError, match="no pose network to finetune"):
         set_pose_trainable(action_view(model), True)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"optimizer": "guess"},
-        {"schedule": "guess"},
-        {"patience": 0},
-        {"label_smoothing": 1.0},
-        {"momentum": 1.0},
-        {"learning_rate": -1.0},
-    ],
-)
-def test_action_settings_that_make_no_sense_are_refused(settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=name):
-        ActionTraining(**settings)

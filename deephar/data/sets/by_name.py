@@ -1,0 +1,64 @@
+"""Data sets by name, as command lines and recipes name them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deephar.data.sets.human36m import Human36M
+from deephar.data.sets.lsp import LSP
+from deephar.data.sets.mpii import MPII
+from deephar.data.sets.ntu import NTU
+from deephar.data.sets.penn import PennAction
+from deephar.data.synthetic.penn import DrawnPenn
+from deephar.data.synthetic.videos import Synthetic
+
+
+def _penn(folder, split, **options):
+    # Hidden joints are guesses, many of them far off. They are not learned, and not scored.
+    return PennAction(folder, split, hidden=False, **options)
+
+
+_BUILDERS: dict[str, Callable] = {
+    "mpii": MPII,
+    "lsp": LSP,
+    "lspet": lambda folder, split: LSP(folder, "extended"),
+    "h36m": Human36M,
+    "penn": _penn,
+    "penn-drawn": DrawnPenn,
+    "ntu": NTU,
+    "synthetic": lambda folder, split, **options: Synthetic(split, **options),
+}
+
+KINDS = tuple(_BUILDERS)
+"""Names of the data sets: `kind` of `open_dataset`."""
+
+VIDEO_KINDS = ("penn", "penn-drawn", "ntu", "synthetic")
+"""Those of videos with an action."""
+
+
+def open_dataset(
+    kind: str, folder: str | None = None, *, split: str = "train", options: Mapping = {}
+) -> Any:
+    """Opens a data set by the name of its kind.
+
+    Args:
+        kind: one of `KINDS`. ``"lspet"`` is LSP-extended, ``"penn-drawn"`` Penn Action with frames
+            drawn from its labels.
+        folder: folder of the data set. Not used by ``"synthetic"``, which is built in.
+        split: the split.
+        options: more arguments of the data set's class.
+
+    Returns:
+        The data set.
+
+    Raises:
+        FileNotFoundError, ValueError: As the data set; or the kind or an option is unknown, or the
+            folder is missing.
+    """
+    if kind not in _BUILDERS:
+        raise ValueError(f"There is no data set {kind!r}. Known are {', '.join(KINDS)}.")
+    if folder is None and kind != "synthetic":
+        raise ValueError(f"The data set {kind!r} needs a folder. Give its path.")
+    try:
+        return _BUILDERS[kind](folder, split, **options)
+    except TypeError as error:
+        raise ValueError(f"The data set {kind!r} does not take these options: {error}.") from error

@@ -1,0 +1,139 @@
+"""The data of a recipe: opens the data sets and holds out what to validate on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deephar import evaluation
+from deephar.data import Frames, InMemory, hold_out
+from deephar.data.samples import limited, whole_of
+from deephar.data.sets import ntu, penn
+from deephar.data.sets.by_name import open_dataset
+from deephar.training.recipe import Recipe
+
+_VALIDATION_BLOCKS = 30  # of videos: many, so that all actions are among those held out
+_DRAWN_FRAMES = 8  # of each video, where frames are drawn
+_VALIDATION_FRAMES = 3  # of each video, to validate the pose on
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Opened data sets.
+
+    Attributes:
+        main: name of the main data set.
+        datasets: data sets by name, without what is held out; the main one first.
+        validation: samples or videos held out of the main one.
+        has_videos: whether the main data set is of videos, not of stills.
+    """
+
+    main: str
+    datasets: Mapping[str, Any]
+    validation: Any
+    has_videos: bool
+
+    @property
+    def train(self) -> Any:
+        """The main data set."""
+        return self.datasets[self.main]
+
+    @property
+    def protocol(self) -> str | None:
+        """Name of the protocol that splits the videos, for data sets that have several."""
+        protocol = getattr(whole_of(self.train), "protocol", None)
+        return protocol if self.has_videos else None
+
+    def stills(self) -> "TrainingData":
+        """The same with single frames in place of videos, to learn the pose from."""
+        if not self.has_videos:
+            return self
+        return TrainingData(
+            self.main,
+            {**self.datasets, self.main: _frames_of(self.train)},
+            _frames_of(self.validation, _VALIDATION_FRAMES),
+            has_videos=False,
+        )
+
+
+def open_data(recipe: Recipe, given: Mapping[str, Any] | None = None) -> TrainingData:
+    """Opens the data sets of a recipe.
+
+    Args:
+        recipe: the recipe.
+        given: data sets in memory by name, in place of those that the recipe names.
+
+    Raises:
+        FileNotFoundError, ValueError: As the data sets; or nothing is left to train or to validate
+            on.
+    """
+    given = dict(given or {})
+    if unknown := sorted(set(given) - set(recipe.data)):
+        raise ValueError(
+            f"The recipe has no data set {', '.join(unknown)}; its data sets are "
+            f"{', '.join(recipe.data)}."
+        )
+    datasets = {
+        name: given[name] if name in given else _opened(recipe, name) for name in recipe.data
+    }
+    datasets[recipe.main], validation = _held_out(recipe, datasets[recipe.main])
+    has_videos = recipe.data[recipe.main].has_videos
+    if not has_videos:
+        validation = limited(validation, recipe.validation_limit, "persons", spread=True)
+    return TrainingData(recipe.main, datasets, validation, has_videos)
+
+
+def pose_score(dataset: Any) -> Callable:
+    """The function of `deephar.evaluation` by which poses on a data set are scored.
+
+    Args:
+        dataset: stills, such as frames of videos.
+    """
+    whole = whole_of(dataset)
+    scores = {
+        "mpii": evaluation.score_mpii,
+        "lsp": evaluation.score_lsp,
+        "lspet": evaluation.score_lsp,
+        "h36m": evaluation.score_mpjpe,
+    }
+    if whole.name in scores:
+        return scores[whole.name]
+    knows_heads = dataset[0].head_size > 0
+    return evaluation.score_pckh if knows_heads else evaluation.score_penn
+
+
+def _opened(recipe, name):
+    source = recipe.data[name]
+    options = dict(source.options)
+    if source.kind == "ntu":
+        # Poses are scored in the layout of the network.
+        options = {"skeleton": recipe.network.skeleton, **options}
+    if source.kind in ("penn", "ntu") and recipe.network.stem == "none":
+        options["frames"] = False
+    if source.kind in ("penn", "penn-drawn") and "actions" not in options:
+        actions = penn.action_names(source.folder)
+        if not set(actions) <= set(penn.ACTIONS):
+            options["actions"] = actions
+    return open_dataset(source.kind, source.folder, options=options)
+
+
+def _held_out(recipe, dataset):
+    whole = whole_of(dataset)
+    if isinstance(whole, ntu.NTU):
+        return ntu.hold_out_subjects(dataset, recipe.validation)
+    source = recipe.data[recipe.main]
+    if source.kind == "synthetic" and whole is dataset:
+        options = {**source.options, "videos": max(1, round(recipe.validation * len(dataset)))}
+        return dataset, open_dataset("synthetic", split="validation", options=options)
+    blocks = {"blocks": _VALIDATION_BLOCKS} if source.has_videos else {}
+    return hold_out(dataset, recipe.validation, **blocks)
+
+
+def _frames_of(videos, per_video=None):
+    """Frames of videos as stills.
+
+    Of drawn videos, some frames of each are kept in memory: to draw a single frame of a video takes
+    many times as long as to draw the next one.
+    """
+    if isinstance(videos[0].frames[0], str):
+        return Frames(videos, per_video)
+    return InMemory(Frames(videos, per_video or _DRAWN_FRAMES))

@@ -1,0 +1,392 @@
+"""A recipe: the network, the data and the stages of a training, with every number.
+
+    recipe = Recipe(
+        network=VARIANTS["vgg16-light"],
+        data={"mpii": Source("mpii", "datasets/MPII")},
+        stages=(PoseStage(shares={"mpii": 16}, training=PoseTraining(epochs=60)),),
+    )
+    train(recipe, "runs/mine")
+
+A recipe is checked when it is made. It is kept as JSON in the folder of its run.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deephar.data import Augmentation, SequenceAugmentation
+from deephar.data.sets.by_name import KINDS, VIDEO_KINDS
+from deephar.models import ModelConfig, ReceptionConfig, config_from_json
+from deephar.models.config import STREAMS
+from deephar.training.settings import ActionTraining, PoseTraining
+
+NUM_FRAMES = 16
+"""Frames of a clip, unless the stage or the network says otherwise."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set to train on.
+
+    Attributes:
+        kind: which data set, one of `deephar.data.sets.by_name.KINDS`.
+        folder: its folder. None for the built-in set, and for a data set in memory that is given
+            to `deephar.training.train`.
+        options: more arguments of the data set's class, such as ``{"protocol": "cross-view"}``.
+
+    Raises:
+        ValueError: The kind is unknown.
+    """
+
+    kind: str
+    folder: str | None = None
+    options: Mapping = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "options", dict(self.options))
+        if self.kind not in KINDS:
+            raise ValueError(f"There is no data set {self.kind!r}. Known are {', '.join(KINDS)}.")
+
+    @property
+    def has_videos(self) -> bool:
+        """Whether it is a data set of videos with an action, not of stills."""
+        return self.kind in VIDEO_KINDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseStage:
+    """A stage that learns the pose, from stills and from single frames of videos.
+
+    Attributes:
+        name: folder of the stage inside that of the run; ``""`` for the folder of the run itself.
+        network: fields of the recipe's network that this stage has otherwise, such as
+            ``{"stem_stride": 8}``.
+        start: weights to start from: names, paths, or files of earlier stages such as
+            ``"pose/last.h5"``. The network takes from each what they share; of what several
+            have, the last one counts. Empty: the best weights of the stage before; for the first
+            stage, random weights and those of the stem.
+        stem_weights: initial weights of the stem, where there is nothing else to start from:
+            ``"imagenet"``, None, or a path.
+        shares: number of samples of each data set in a batch.
+        steps: batches an epoch; None for once through the first data set (once through the videos,
+            not their frames).
+        seed: of this stage; None for that of the recipe.
+        training: the other settings.
+
+    Raises:
+        ValueError: A share is not a positive whole number, or `steps` is not positive.
+    """
+
+    name: str = "pose"
+    network: Mapping = field(default_factory=dict)
+    start: tuple[str, ...] = ()
+    stem_weights: str | None = "imagenet"
+    shares: Mapping[str, int] = field(default_factory=dict)
+    steps: int | None = None
+    seed: int | None = None
+    training: PoseTraining = PoseTraining()
+
+    def __post_init__(self):
+        object.__setattr__(self, "network", dict(self.network))
+        _check_stage(self, PoseTraining)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionStage:
+    """A stage that learns actions from clips; the pose network is frozen, or trained as well.
+
+    Of a network without a stem, the stage learns from labelled poses.
+
+    Attributes:
+        name: folder of the stage inside that of the run.
+        start: as of `PoseStage`; one file. The first stage must have it, unless it learns from
+            labelled poses.
+        shares: number of clips of each data set in a batch. Stills ride along only where
+            everything is trained.
+        steps: batches an epoch; None for once through the first data set.
+        seed: of this stage; None for that of the recipe.
+        num_frames: frames of a clip; None for what the network says, else 16.
+        subsampling: frames of the video from one frame of a clip to the next, or ``"whole"``, see
+            `deephar.data.clip_indices`; None for ``"whole"``.
+        streams: what the actions are predicted from, as of `deephar.models.ModelConfig`; None for
+            all. Where everything is trained, None means in all three: as the action heads were
+            trained.
+        cache_features: runs the frozen pose network once over all frames, not in each epoch.
+            Faster, but without augmentation other than mirroring.
+        augmentation: random changes to labelled poses.
+        training: the other settings.
+
+    Raises:
+        ValueError: A share is not a positive whole number, a number is out of its range, or
+            features are to be cached of a network that is trained.
+    """
+
+    name: str = "action"
+    start: tuple[str, ...] = ()
+    shares: Mapping[str, int] = field(default_factory=dict)
+    steps: int | None = None
+    seed: int | None = None
+    num_frames: int | None = None
+    subsampling: int | str | None = None
+    streams: tuple[str, ...] | None = None
+    cache_features: bool = False
+    augmentation: SequenceAugmentation = SequenceAugmentation()
+    training: ActionTraining = ActionTraining()
+
+    def __post_init__(self):
+        if self.streams is not None:
+            object.__setattr__(self, "streams", tuple(self.streams))
+        _check_stage(self, ActionTraining)
+        if len(self.start) > 1:
+            raise ValueError(f"{_of(self)} starts from one file, got {', '.join(self.start)}.")
+        if self.num_frames is not None and self.num_frames < 4:
+            raise ValueError(f"num_frames must be at least 4, got {self.num_frames}.")
+        if self.subsampling not in (None, "whole") and not _is_count(self.subsampling):
+            raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {self.subsampling!r}.')
+        if self.streams is not None and not set() < set(self.streams) <= set(STREAMS):
+            raise ValueError(f"streams must be some of {', '.join(STREAMS)}, got {self.streams}.")
+        if self.cache_features and self.training.finetune:
+            raise ValueError(
+                f"{_of(self)} trains the pose network, so its features cannot be cached. Set "
+                "cache_features=False."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The network, the data and the stages of a training.
+
+    Attributes:
+        network: config of the network; its `actions` are those of the data.
+        data: the data sets by name. The first is the main one: validation samples are held out of
+            it, and its name is that of the action head. The others must be stills.
+        stages: the stages, in order.
+        validation: share of the main data set that is held out to pick the best epoch, between 0
+            and 1.
+        validation_limit: at most so many stills are held out, spread evenly; None for all.
+        augmentation: random changes to all images.
+        seed: seed of all random choices.
+        mixed_precision: whether to compute in bfloat16.
+
+    Raises:
+        ValueError: Something is out of its range, or does not fit the rest; the message says what.
+    """
+
+    network: ModelConfig | ReceptionConfig
+    data: Mapping[str, Source]
+    stages: tuple[PoseStage | ActionStage, ...]
+    validation: float = 0.1
+    validation_limit: int | None = None
+    augmentation: Augmentation = Augmentation()
+    seed: int = 0
+    mixed_precision: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "data", dict(self.data))
+        object.__setattr__(self, "stages", tuple(self.stages))
+        self._check_numbers()
+        self._check_data()
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names) or ("" in names and len(names) > 1):
+            raise ValueError(
+                "Each of several stages needs a name of its own, got "
+                f"{', '.join(map(repr, names))}."
+            )
+        for number, stage in enumerate(self.stages):
+            self._check_stage(stage, is_first=number == 0)
+
+    @property
+    def main(self) -> str:
+        """Name of the main data set."""
+        return next(iter(self.data))
+
+    def to_json(self) -> str:
+        """The recipe as JSON."""
+        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        fields["network"] = json.loads(self.network.to_json())
+        fields["stages"] = [
+            {"kind": _KINDS_OF_STAGES[type(stage)], **dataclasses.asdict(stage)}
+            for stage in self.stages
+        ]
+        for name in ("augmentation",):
+            fields[name] = dataclasses.asdict(fields[name])
+        fields["data"] = {name: dataclasses.asdict(item) for name, item in self.data.items()}
+        return json.dumps(fields, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """The recipe that `to_json` has written.
+
+        Raises:
+            ValueError: Not JSON of a recipe, or a field is unknown or out of its range.
+        """
+        fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise ValueError(f"Expected the fields of a recipe as a JSON object, got {text[:50]}.")
+        fields = dict(fields)
+        for name, decode in (
+            ("network", lambda value: config_from_json(json.dumps(value))),
+            ("augmentation", lambda value: _decoded(Augmentation, value)),
+            ("data", lambda value: {key: _decoded(Source, item) for key, item in value.items()}),
+            ("stages", lambda value: tuple(map(_decoded_stage, value))),
+        ):
+            if name in fields:
+                fields[name] = decode(fields[name])
+        return _decoded(cls, fields)
+
+    def network_of(self, stage: PoseStage | ActionStage) -> ModelConfig | ReceptionConfig:
+        """Config of the network that a pose stage trains; it predicts the pose only."""
+        changes = stage.network if isinstance(stage, PoseStage) else {}
+        if self.network.stem == "none":
+            return self.network
+        return dataclasses.replace(self.network, **{**changes, "actions": {}})
+
+    def _check_numbers(self):
+        if not 0 < self.validation < 1:
+            raise ValueError(f"validation must be between 0 and 1, got {self.validation}.")
+        if self.validation_limit is not None and not _is_count(self.validation_limit):
+            raise ValueError(f"validation_limit must be at least 1, got {self.validation_limit}.")
+        for seed in (self.seed, *(stage.seed for stage in self.stages)):
+            if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+                raise ValueError(f"seed must be a whole number from 0 to 2^32 - 1, got {seed!r}.")
+
+    def _check_data(self):
+        if not self.data or not self.stages:
+            raise ValueError("A recipe needs a data set and a stage at least.")
+        others = [name for name in list(self.data)[1:] if self.data[name].has_videos]
+        if others:
+            raise ValueError(
+                f"Only the first data set may be of videos, but {others[0]!r} is one, too. Put it "
+                "first, or leave it out."
+            )
+
+    def _check_stage(self, stage, is_first):
+        if unknown := sorted(set(stage.shares) - set(self.data)):
+            raise ValueError(
+                f"{_of(stage)} has shares of {', '.join(unknown)}, but the data sets are "
+                f"{', '.join(self.data)}. shares must name the data sets {', '.join(self.data)}."
+            )
+        if self.main not in stage.shares:
+            raise ValueError(
+                f"{_of(stage)} has no share of {self.main!r}. shares must name the data sets "
+                f"{', '.join(self.data)}."
+            )
+        if isinstance(stage, PoseStage):
+            if set(stage.shares) != set(self.data):
+                raise ValueError(
+                    f"{_of(stage)}: shares must name the data sets {', '.join(self.data)}, got "
+                    f"{', '.join(stage.shares)}."
+                )
+            self._check_pose_stage(stage)
+        else:
+            self._check_action_stage(stage, is_first)
+
+    def _check_pose_stage(self, stage):
+        if self.network.stem == "none":
+            raise ValueError(
+                f"{_of(stage)} learns poses from images, but the network has no stem. Take a "
+                "network that sees images."
+            )
+        try:
+            config = self.network_of(stage)
+        except TypeError as error:
+            raise ValueError(f"{_of(stage)}: network has an unknown field ({error}).") from error
+        check_peak_window(config, stage.training.heat_map_weight)
+
+    def _check_action_stage(self, stage, is_first):
+        if not self.data[self.main].has_videos:
+            raise ValueError(
+                f"{_of(stage)} learns actions of videos, but {self.main!r} has stills. Put a data "
+                "set of videos first."
+            )
+        streams = set(stage.streams or STREAMS)
+        if isinstance(self.network, ReceptionConfig) and streams != set(STREAMS):
+            raise ValueError(f"{_of(stage)}: a ReceptionNet takes both streams.")
+        if self.network.stem == "none":
+            if (
+                stage.streams not in (None, ("pose",))
+                or stage.cache_features
+                or stage.training.finetune
+            ):
+                raise ValueError(
+                    f"{_of(stage)} learns from labelled poses, as the network has no stem. It "
+                    "takes the stream pose only, and neither cached features nor fine-tuning."
+                )
+        elif is_first and not stage.start:
+            raise ValueError(
+                f"{_of(stage)} comes first, so it needs weights of a pose network to start from. "
+                "Give start, or put a pose stage before it."
+            )
+
+
+def check_peak_window(config: ModelConfig | ReceptionConfig, heat_map_weight: float) -> None:
+    """Raises if `peak_window` is set but the heat maps are not supervised.
+
+    Args:
+        config: of the network.
+        heat_map_weight: of the heat maps in the loss, see `PoseTraining`.
+
+    Raises:
+        ValueError: The config has a `peak_window`, and the weight is 0.
+    """
+    window = getattr(config, "peak_window", 0)  # a ReceptionNet has none
+    if window and not heat_map_weight:
+        raise ValueError(
+            f"The network reads joints within {window} positions of the maximum of their heat maps "
+            "(peak_window), which is reliable only if the heat maps are supervised. Give "
+            "--heat-map-weight, such as 0.3, or --peak-window 0 to read the whole maps (in Python: "
+            "heat_map_weight, or a config with peak_window=0)."
+        )
+
+
+_KINDS_OF_STAGES = {PoseStage: "pose", ActionStage: "action"}
+
+
+def _of(stage):
+    return f"The stage {stage.name!r}" if stage.name else "The stage"
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _check_stage(stage, training):
+    object.__setattr__(stage, "shares", dict(stage.shares))
+    object.__setattr__(stage, "start", tuple(stage.start))
+    if not isinstance(stage.training, training):
+        raise ValueError(f"{_of(stage)}: training must be of the class {training.__name__}.")
+    for name, share in stage.shares.items():
+        if not _is_count(share):
+            raise ValueError(f"The share of {name!r} must be a positive integer, got {share!r}.")
+    if stage.steps is not None and not _is_count(stage.steps):
+        raise ValueError(f"steps must be at least 1, got {stage.steps!r}.")
+
+
+def _decoded_stage(fields):
+    classes = {kind: stage for stage, kind in _KINDS_OF_STAGES.items()}
+    fields = dict(fields)
+    kind = fields.pop("kind", None)
+    if kind not in classes:
+        raise ValueError(f"A stage has the kind {' or '.join(classes)}, got {kind!r}.")
+    training = PoseTraining if kind == "pose" else ActionTraining
+    for name, value in (("training", training), ("augmentation", SequenceAugmentation)):
+        if name in fields:
+            fields[name] = _decoded(value, fields[name])
+    return _decoded(classes[kind], fields)
+
+
+def _decoded(kind: type, fields: Mapping) -> Any:
+    """A dataclass of the fields; names those that it does not have, and those that it lacks."""
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    if unknown := sorted(set(fields) - set(known)):
+        raise ValueError(
+            f"{kind.__name__} has no field {', '.join(unknown)}. Its fields are {', '.join(known)}."
+        )
+    # JSON has no tuples.
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(f"{kind.__name__} cannot be made of these fields: {error}.") from error

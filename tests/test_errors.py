@@ -1,0 +1,21 @@
+"""A user's mistake as one line."""
+
+import pytest
+
+from deephar.errors import reporting_errors
+
+
+def test_mistakes_and_interrupts_become_a_line_and_a_status(capsys):
+    def failing(error):
+        @reporting_errors
+        def main(argv=None):
+            raise error
+
+        return main()
+
+    assert failing(FileNotFoundError("no\n  such file")) == 2
+    assert capsys.readouterr().err == "error: no such file\n"
+    assert failing(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    with pytest.raises(TypeError):  # a mistake of ours keeps its traceback
+        failing(TypeError("bug"))

@@ -1,0 +1,136 @@
+"""Training by a recipe, from Python: what a notebook does."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from deephar import weights
+from deephar.data import MPII, Subset
+from deephar.models import ModelConfig, build_model
+from deephar.training import PoseStage, PoseTraining, Recipe, Source, read_recipe, train
+
+TINY = ModelConfig(
+    stem="vgg16-narrow", image_size=64, stem_features=8, growth=4, num_pyramids=1, num_levels=2
+)
+QUICK = PoseTraining(epochs=1)
+
+
+def stage(name, **fields):
+    fields = {"stem_weights": None, "shares": {"mpii": 2}, "steps": 1, "training": QUICK, **fields}
+    return PoseStage(name=name, **fields)
+
+
+def recipe(folder, *stages, **fields):
+    fields = {"network": TINY, "validation": 0.2, **fields}
+    return Recipe(**fields, data={"mpii": Source("mpii", str(folder))}, stages=stages)
+
+
+@pytest.fixture(scope="module")
+def two_stages(drawn_mpii, tmp_path_factory):
+    """A run of two stages, the second with one more pyramid; recipe and folder."""
+    made = recipe(
+        drawn_mpii,
+        stage("small"),
+        stage("large", network={"num_pyramids": 2}, seed=7),
+    )
+    out = tmp_path_factory.mktemp("runs") / "two"
+    assert train(made, out, workers=0) == out / "large" / "best.h5"
+    return made, out
+
+
+def test_a_run_folder_holds_its_recipe(two_stages):
+    made, out = two_stages
+    assert read_recipe(out) == made
+    assert sorted(path.name for path in out.iterdir()) == ["large", "recipe.json", "small"]
+    for name in ("small", "large"):
+        assert (out / name / "log.csv").exists()
+
+
+def test_a_stage_goes_on_with_what_it_shares_with_the_one_before(two_stages, capsys):
+    _, out = two_stages
+    config = weights.read_config(out / "large" / "best.h5")
+    assert config == replace(TINY, num_pyramids=2)
+    start = json.loads((out / "large" / "config.json").read_text())["training"]["start"]
+    assert start.startswith("what the network shares with")
+    assert "small/best.h5" in start
+
+
+def test_complete_stages_are_not_run_again(two_stages, capsys):
+    made, out = two_stages
+    before = (out / "large" / "last.h5").stat().st_mtime_ns
+    train(made, out, resume=True, workers=0)
+    assert capsys.readouterr().out.count("complete, all 1 epochs are done") == 2
+    assert (out / "large" / "last.h5").stat().st_mtime_ns == before
+
+
+def test_a_run_is_resumed_by_its_own_recipe_only(two_stages):
+    made, out = two_stages
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        train(made, out)
+    with pytest.raises(ValueError, match="seed was 0, now 1"):
+        train(replace(made, seed=1), out, resume=True)
+    changed = replace(made.stages[1], training=PoseTraining(epochs=2))
+    with pytest.raises(ValueError, match="epochs"):
+        train(replace(made, stages=(made.stages[0], changed)), out, resume=True)
+
+
+def test_a_run_of_an_earlier_version_says_how_to_go_on(drawn_mpii, tmp_path):
+    made = recipe(drawn_mpii, stage(""))
+    with pytest.raises(FileNotFoundError, match="no run to --resume"):
+        train(made, tmp_path, resume=True)
+    (tmp_path / "state.h5").touch()
+    (tmp_path / "last.h5").touch()
+    with pytest.raises(ValueError, match=r"earlier version .* --weights .*last\.h5"):
+        train(made, tmp_path, resume=True)
+
+
+def test_a_damaged_recipe_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"recipe\.json does not exist"):
+        read_recipe(tmp_path)
+    (tmp_path / "recipe.json").write_text('{"network": 3}')
+    with pytest.raises(ValueError, match=r"recipe\.json is not a recipe"):
+        read_recipe(tmp_path)
+
+
+def test_of_several_files_the_last_one_counts(drawn_mpii, tmp_path):
+    files = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        config = replace(TINY, num_pyramids=3 - seed)  # the first file has one pyramid more
+        model = build_model(config)
+        files.append(str(tmp_path / f"{seed}.h5"))
+        weights.save(model, config, files[-1])
+    slow = PoseTraining(epochs=1, learning_rate=1e-12)
+    made = recipe(
+        drawn_mpii, stage("", start=files, training=slow), network=replace(TINY, num_pyramids=2)
+    )
+    trained, _ = weights.load_model(train(made, tmp_path / "run", workers=0))
+    first, last = (weights.load_model(file)[0] for file in files)
+    for name, model in (("dp1_du1_r0_conv1", last), ("up2_uu0_r0_conv1", first)):
+        for ours, theirs in zip(
+            trained.get_layer(name).weights, model.get_layer(name).weights, strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_data_sets_in_memory_take_the_place_of_folders(drawn_mpii, tmp_path):
+    made = recipe("nowhere", stage(""))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        train(made, tmp_path / "a")
+    with pytest.raises(ValueError, match="The recipe has no data set lsp"):
+        train(made, tmp_path / "a", data={"lsp": MPII(drawn_mpii)})
+    assert not (tmp_path / "a").exists()
+    persons = Subset(MPII(drawn_mpii), range(6))
+    best = train(made, tmp_path / "b", data={"mpii": persons}, workers=0)
+    assert weights.read_config(best) == TINY
+
+
+def test_the_precision_of_other_networks_stays_as_it_was(drawn_mpii, tmp_path):
+    before = keras.config.dtype_policy().name
+    made = recipe(drawn_mpii, stage(""), mixed_precision=True)
+    train(made, tmp_path, workers=0)
+    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "mixed_bfloat16"
+    assert keras.config.dtype_policy().name == before
