@@ -115,8 +115,8 @@ class CaffePreprocessing(keras.layers.Layer):
 class SpatialSoftmax(_Float32Layer):
     """Softmax of each heat map over its positions.
 
-    Input and output: ``(..., height, width, joints)``; every output map sums to 1. Written with
-    the maximum removed first, so that saturated logits stay finite.
+    Input and output: ``(..., height, width, joints)``; every output map sums to 1. The maximum
+    is subtracted first, so that saturated logits stay finite.
     """
 
     def call(self, heat_maps: keras.KerasTensor) -> keras.KerasTensor:
@@ -133,7 +133,7 @@ class SoftArgmax(_Float32Layer):
     """Expected position under probability maps.
 
     The grid runs from 0 to 1 *inclusive* in x and in y, as in the published networks: position i
-    of n lies at i / (n - 1). A map of a single row (or column) puts it in the middle, 0.5.
+    of n lies at i / (n - 1). In a map of a single row (or column), it lies in the middle, 0.5.
 
     Input: ``(..., height, width, joints)``, each map summing to 1.
     Output: ``(..., joints, 2)``, x and y in [0, 1].
@@ -156,16 +156,16 @@ def _unit_grid(size):
 
 @_register
 class PeakWindow(_Float32Layer):
-    """Probability maps without what lies far from their maximum, each summing to 1 again.
+    """Sets probability maps to 0 far from their maximum, and normalises them again.
 
-    The expected position under a map with two maxima, on either wrist, lies between the two: right
-    for neither. Around the larger one it is right for the likelier. While the layer is trained the
-    maps pass unchanged, so that every position gets a gradient; a frozen one keeps its windows.
+    If a map has two maxima, one on each wrist, its expected position lies between the two and fits
+    neither. Near the larger maximum alone, it fits the more likely wrist. In training, maps pass
+    unchanged, so that every position gets a gradient. A frozen layer keeps its windows.
 
     Input and output: ``(..., height, width, joints)``, each map summing to 1.
 
     Args:
-        radius: rows and columns that are kept on either side of the maximum; at least 1.
+        radius: rows and columns that are kept on each side of the maximum; at least 1.
     """
 
     def __init__(self, radius: int, **kwargs) -> None:
@@ -267,17 +267,17 @@ class DepthSoftArgmax(_Float32Layer):
     Source: Luvizon et al., CVPR 2018, section 3.2.
 
     Args:
-        grid: where the depth maps lie: ``"inclusive"``, from 0 to 1 with both ends, or
-            ``"centres"``, in the middle of as many equal parts. The authors have used both.
+        grid: positions of the depth maps: ``"inclusive"``, from 0 to 1 with both ends, or
+            ``"centres"``, the centres of equal intervals. The authors have used both.
 
     Raises:
-        ValueError: another grid.
+        ValueError: The grid is unknown.
     """
 
     def __init__(self, grid: str = "inclusive", **kwargs) -> None:
         super().__init__(**kwargs)
         if grid not in ("inclusive", "centres"):
-            raise ValueError(f"grid must be 'inclusive' or 'centres', and is {grid!r}")
+            raise ValueError(f"grid must be 'inclusive' or 'centres', got {grid!r}.")
         self.grid = grid
 
     def call(self, maps: keras.KerasTensor) -> keras.KerasTensor:
@@ -344,7 +344,7 @@ class ContextAggregation(_Float32Layer):
     """Position of each joint, from its specialised heat map and from its contextual ones.
 
     ``weight * specialised + (1 - weight) * sum(p_c * contextual_c) / sum(p_c)``, where p is the
-    confidence in each contextual map. Where none of a joint's maps has any, they count alike.
+    confidence in each contextual map. If all confidences of a joint are 0, its maps count equally.
 
     Input: positions ``(..., joints, dim)`` by the specialised maps, positions ``(..., joints *
     context, dim)`` by the contextual ones, a joint's own in a row, and the confidences in these,
@@ -353,7 +353,7 @@ class ContextAggregation(_Float32Layer):
     Contextual Information, 2017; the CVPR 2018 network inherits it.
 
     Args:
-        weight: share of the specialised map.
+        weight: weight of the specialised map, from 0 to 1.
     """
 
     def __init__(self, weight: float = 0.8, **kwargs) -> None:
@@ -417,14 +417,14 @@ class HeatMapPooling(keras.layers.Layer):
 
 @_register
 class VisibleCoordinates(_Float32Layer):
-    """Coordinates times visibility: those of hidden joints go to 0.
+    """Coordinates times visibility, so that those of hidden joints are 0.
 
     Input: ``(..., joints, dim + 1)``, coordinates from 0 to 1, and visibility. Output: ``(...,
     joints, dim)``. Source: the authors' SPNet masks by visibility.
 
     Args:
-        centred: whether coordinates are taken from -1 to 1, so that hidden joints lie in the middle
-            of the crop. The authors leave them from 0 to 1, which puts hidden joints into a corner.
+        centred: whether coordinates are first scaled to [-1, 1], so that hidden joints lie in the
+            middle of the crop. The authors keep [0, 1], which puts hidden joints into a corner.
     """
 
     def __init__(self, centred: bool = True, **kwargs) -> None:
@@ -446,11 +446,11 @@ class VisibleCoordinates(_Float32Layer):
 
 @_register
 class ClipPooling(keras.layers.Layer):
-    """Max pooling over frames and joints, after filling up with zeros to what can be halved twice.
+    """Max pooling over frames and joints, with zero padding.
 
-    Windows are 2 x 2; joints are halved, frames if ``time_stride`` is 2. Zeros are added around:
-    joints up to a multiple of 4, frames of ``2 * time_stride``, so that what follows can pool by 2
-    once more and undo that.
+    Windows are 2 x 2. Joints are halved; frames only if ``time_stride`` is 2. Joints are padded to
+    a multiple of 4, frames to a multiple of ``2 * time_stride``, so that the result can be halved
+    once more.
 
     Input: ``(batch, frames, joints, channels)``, at least 4 frames, which may be unknown when the
     graph is built. Output: ``(batch, filled frames / time_stride, filled joints / 2, channels)``.
@@ -481,10 +481,10 @@ class ClipPooling(keras.layers.Layer):
 
 @_register
 class ClipFilling(keras.layers.Layer):
-    """Adds zeros around a clip, so that its frames and joints can be halved twice.
+    """Pads a clip with zeros, so that its frames and joints can be halved twice.
 
     Input: ``(batch, frames, joints, channels)``, at least 4 frames, which may be unknown when the
-    graph is built. Output: the same, frames and joints filled up to multiples of 4.
+    graph is built. Output: the same, frames and joints padded to multiples of 4.
     """
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -496,9 +496,9 @@ class ClipFilling(keras.layers.Layer):
 
 
 def _filled(x, axis, multiple):
-    """``x`` with zeros before and after, up to a multiple of 2 or 4 along an axis."""
+    """``x`` padded with zeros on both sides to a multiple of 2 or 4 along an axis."""
     lacking = -_known_shape(x)[axis] % multiple
-    before = (slice(None),) * axis  # at most 2 on a side, and the axis has no less
+    before = (slice(None),) * axis  # at most 2 zeros a side: the axis is at least as long
     zeros = ops.zeros_like(x)
     first, last = (zeros[(*before, slice(0, n))] for n in (lacking // 2, (lacking + 1) // 2))
     return ops.concatenate([first, x, last], axis)
@@ -508,7 +508,7 @@ def _filled(x, axis, multiple):
 class MaxMinPooling(keras.layers.Layer):
     """Max pooling plus min pooling, in windows of 2 x 2 without overlap.
 
-    Where a side is odd, the last window is smaller. Input: ``(batch, frames, joints, channels)``.
+    If a side is odd, the last window is smaller. Input: ``(batch, frames, joints, channels)``.
     Output: ``(batch, ceil(frames / 2), ceil(joints / 2), channels)``.
     Source: Luvizon et al., CVPR 2018, section 4 (action heat maps).
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-# Targets hold deephar.skeletons.UNSUPERVISED, -1e9, below this.
+# Values below this are deephar.skeletons.UNSUPERVISED, -1e9.
 _SUPERVISED_ABOVE = -1e6
 _EPSILON = 1e-7
 
@@ -17,8 +17,8 @@ class PoseLoss(keras.losses.Loss):
     For each prediction block ``sum |p - t| + (p - t)^2`` over the supervised coordinates, divided
     by the number of joints with any supervised coordinate, plus ``visibility_weight`` times the
     mean binary cross-entropy of the supervised visibilities; summed over the blocks (intermediate
-    supervision) and averaged over samples and frames. Where nothing is supervised, the loss and
-    its gradient are 0. Coordinates are supervised one by one: a target whose depth is -1e9
+    supervision) and averaged over samples and frames. If nothing is supervised, the loss and its
+    gradient are 0. Coordinates are supervised one by one: a target whose depth is -1e9
     trains x and y only.
 
     Targets: ``(batch, [frames,] joints, dim + 1)``: coordinates in the unit crop, then
@@ -56,7 +56,7 @@ def elastic_net(true: keras.KerasTensor, predicted: keras.KerasTensor) -> keras.
         ``(...)``; 0 where no joint is supervised.
     """
     supervised = ops.broadcast_to(true > _SUPERVISED_ABOVE, ops.shape(predicted))
-    # Selected before it is used: a difference to -1e9, or a NaN, must not reach the gradient.
+    # Masked first, since a difference to -1e9, or a NaN, must not reach the gradient.
     difference = ops.where(supervised, predicted, 0.0) - ops.where(supervised, true, 0.0)
     loss = ops.sum(ops.abs(difference) + ops.square(difference), axis=(-2, -1))
     joints = ops.sum(ops.cast(ops.any(supervised, axis=-1), loss.dtype), axis=-1)
@@ -68,9 +68,9 @@ def heat_map_cross_entropy(
 ) -> keras.KerasTensor:
     """Cross-entropy of heat maps to Gaussians around the true positions, averaged over joints.
 
-    Soft-argmax has the right expectation under many maps, also under one with two maxima, on the
-    left and on the right wrist; this asks for a single one, at the joint. (Gaussians are cut off at
-    the border of a map: there, and on maps of few positions, their mean lies further inside.)
+    Many maps give the right soft-argmax, even one with two maxima on both sides of the joint. This
+    loss asks for a single maximum, at the joint. (Gaussians are cut off at the border of a map.
+    There, and on maps of few positions, their mean lies further inside.)
 
     Args:
         true: ``(..., joints, 2)``, x and y in the unit crop, -1e9 where not supervised.
@@ -90,7 +90,7 @@ def heat_map_cross_entropy(
     y = _log_gaussian(true[..., 1], height, spread)
     target = ops.einsum("...jh,...jw->...hwj", ops.softmax(y), ops.softmax(x))
     known = ops.expand_dims(supervised, (-3, -2))
-    # Bounded: where the network is sure of another place, the label may well be wrong.
+    # Bounded, since the label may be wrong if the network is certain of another position.
     log = ops.log(ops.where(known, ops.cast(probabilities, "float32"), 1.0) + 1e-6)
     entropy = -ops.sum(target * log, axis=(-3, -2))
     weight = ops.cast(supervised, entropy.dtype)
@@ -98,7 +98,7 @@ def heat_map_cross_entropy(
 
 
 def _log_gaussian(center, size, spread):
-    """``(..., joints)`` to ``(..., joints, size)``, on the grid of ``SoftArgmax``."""
+    """Logarithm of Gaussians on the grid of ``SoftArgmax``: ``(..., joints, size)``."""
     distance = ops.arange(size, dtype="float32") - ops.expand_dims(center, -1) * (size - 1)
     return -ops.square(distance / spread) / 2
 
@@ -131,7 +131,7 @@ class ActionLoss(keras.losses.Loss):
     probabilities. Result of ``call``: ``(batch,)``.
 
     Args:
-        label_smoothing: share of the target that is spread over all classes, 0 to 1.
+        label_smoothing: fraction of the target that is spread over all classes, 0 to 1.
 
     Source: Luvizon et al., CVPR 2018, section 4 (every block is supervised).
     """

@@ -31,7 +31,7 @@ from types import MappingProxyType
 import numpy as np
 
 UNSUPERVISED = -1e9
-"""Value in the target of a network of what it is not to learn: a position, a visibility."""
+"""Target value of a position or a visibility that is not supervised."""
 
 # Vermilion, blue and yellow of M. Okabe and K. Ito, "Color Universal Design" (2008): they differ
 # in hue for most viewers and in lightness for everyone.
@@ -79,7 +79,7 @@ class Skeleton:
         limbs: lines to draw.
 
     Raises:
-        ValueError: a joint name occurs twice, a joint has no partner on the other side, or a limb
+        ValueError: A joint name occurs twice, a joint has no partner on the other side, or a limb
             names an unknown joint.
     """
 
@@ -116,7 +116,7 @@ class Skeleton:
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Joint names by title of the row they share in tables: Head, Shoulder, ..., Ankle.
 
-        Groups of which the layout has no joint are left out.
+        Groups without a joint of the layout are left out.
         """
         members = {
             title: tuple(joint for joint in self.joints if _without_side(joint) in parts)
@@ -128,11 +128,11 @@ class Skeleton:
         """Position of a joint in the pose array.
 
         Raises:
-            ValueError: the skeleton has no joint of this name; the message lists those it has.
+            ValueError: The skeleton has no joint of this name.
         """
         if joint not in self.joints:
             known = ", ".join(self.joints)
-            raise ValueError(f"Skeleton {self.name!r} has no joint {joint!r}; it has {known}.")
+            raise ValueError(f"Skeleton {self.name!r} has no joint {joint!r}. It has {known}.")
         return self.joints.index(joint)
 
 
@@ -318,12 +318,12 @@ def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
         skeleton: name of a built-in skeleton, or a `Skeleton` of your own.
 
     Raises:
-        ValueError: no skeleton has this name; the message lists those there are.
+        ValueError: No skeleton has this name.
     """
     if isinstance(skeleton, Skeleton):
         return skeleton
     if not isinstance(skeleton, str) or skeleton not in SKELETONS:
-        raise ValueError(f"Unknown skeleton {skeleton!r}; known are {', '.join(SKELETONS)}.")
+        raise ValueError(f"Unknown skeleton {skeleton!r}. Known are {', '.join(SKELETONS)}.")
     return SKELETONS[skeleton]
 
 

@@ -57,10 +57,10 @@ def build_model(
 
 
 def spnet(config: ModelConfig = VARIANTS["spnet-mpii"]) -> keras.Model:
-    """The authors' SPNet, of the residual stem; takes their Keras 2 weight files.
+    """The authors' SPNet, with the residual stem. Loads their Keras 2 weight files.
 
-    Their network gives a list: the poses of all blocks, then the actions of all blocks (or the two
-    in turn). Here a block is a row: of ``"pose"``, and of ``"action_<dataset>"``.
+    Their network returns a list: the poses of all blocks, then the actions of all blocks (or the
+    two alternate). Here, blocks are rows of ``"pose"`` and ``"action_<dataset>"``.
 
     Args:
         config: a ``ModelConfig`` with ``stem="residual"``, such as ``VARIANTS["spnet-mpii"]``,
@@ -70,10 +70,10 @@ def spnet(config: ModelConfig = VARIANTS["spnet-mpii"]) -> keras.Model:
         What ``build_model`` gives.
 
     Raises:
-        ValueError: the config is one of another network.
+        ValueError: The config is of another network.
 
     Source: Luvizon et al., TPAMI 2020, and its published code.
     """
     if getattr(config, "stem", None) != "residual":
-        raise ValueError(f"an SPNet has the stem 'residual'; this config is {config}")
+        raise ValueError(f"An SPNet has the stem 'residual', got {config}.")
     return build_model(config)

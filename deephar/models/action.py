@@ -1,9 +1,8 @@
 """The action heads: poses and appearance of a clip in, action scores out.
 
-A clip is seen as an image whose rows are frames and whose columns are joints. Each prediction block
-of the pose network has an action block, and they hand on their features and their predictions as
-the pose blocks do, lateral connections included. Structure and layer names follow the authors'
-SPNet.
+A clip is treated as an image whose rows are frames and whose columns are joints. Each prediction
+block of the pose network has an action block. Action blocks pass on features and predictions as
+pose blocks do, with lateral connections. Structure and layer names follow the authors' SPNet.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from deephar.models.pose import level_names, pyramid_levels
 from deephar.models.units import batch_norm_relu, bottleneck_unit, conv, residual_unit
 
 _LONG_CLIP = 16
-"""From so many frames on, time is halved where the streams join."""
+"""Clips of at least this length are halved in time where the streams join."""
 
 
 def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -> keras.Model:
     """The action heads as a network of their own, for any number of frames from 4 up.
 
-    Input: if ``config.stem`` is ``"none"``, poses ``(batch, frames, joints, dim + 1)``, which all
-    blocks look at: coordinates in the unit crop of the clip, then visibility; 0 where unknown
-    (0.5 where the depth alone is).
+    Input: if ``config.stem`` is ``"none"``, poses ``(batch, frames, joints, dim + 1)``, the same
+    for all blocks: coordinates in the unit crop of the clip, then visibility; 0 where unknown
+    (0.5 if only the depth is unknown).
     Otherwise a dict: ``"pose"`` (``"action_pose"`` with a pose replica), ``(batch, frames,
     predictions, joints, dim + 1)``, and ``"appearance_1"``, ``"appearance_2"``, ..., ``(batch,
     frames, joints, channels)`` each, as `deephar.models.frame_model` gives them for every frame.
 
     Output: a dict with one ``"action_<dataset>"`` for each head, ``(batch, predictions, classes)``:
-    probabilities, one entry an action block, the last is the answer.
+    probabilities of each action block; the last one is the answer.
 
     Args:
         config: a ``ModelConfig`` with ``actions``.
@@ -43,12 +42,12 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
         A ``keras.Model`` named ``"actions"``.
 
     Raises:
-        ValueError: the config has no actions.
+        ValueError: The config has no actions.
 
     Source: Luvizon et al., CVPR 2018, section 4; TPAMI 2020, section 4.
     """
     if not config.actions:
-        raise ValueError("the config has no actions; give them as in actions={'penn': 15}")
+        raise ValueError("The config has no actions. Give them as in actions={'penn': 15}.")
     inputs, poses, appearances = _inputs(config, appearance_channels)
     heads = action_blocks(poses, appearances, config)
     outputs = {
@@ -130,13 +129,13 @@ def fuse_streams(
     Args:
         pose: ``(batch, frames, joints, dim + 1)``, or None.
         appearance: ``(batch, frames, joints, channels)``, or None.
-        previous: what this function gave for the block before, or None for the first block.
+        previous: result of this function for the block before, or None for the first block.
         config: a ``ModelConfig``.
         name: prefix of the layer names.
 
     Returns:
-        ``(batch, frames / 1 or 2, joints / 2, channels)``, sizes as of `ClipPooling`, as many
-        channels as the wider stream has.
+        ``(batch, frames / 1 or 2, joints / 2, channels)``, with the sizes of `ClipPooling` and the
+        channels of the wider stream.
     """
     streams = []
     if pose is not None:
@@ -175,7 +174,7 @@ def action_prediction(
         x: ``(batch, frames, joints, channels)``.
         config: a ``ModelConfig``.
         name: prefix of the layer names.
-        last: whether there is no block after this one, so that nothing need be handed on.
+        last: whether this is the last block, which re-injects nothing.
 
     Returns:
         The features for the next block, shaped as ``x`` (None if ``last``), and the answers: data

@@ -1,4 +1,4 @@
-"""What a network is made of, and the variants that have names."""
+"""Configs of networks, and named variants."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ ACTION_VERSIONS = ("v1", "v2")
 DEPTHS = ("volumetric", "regression")
 STREAMS = ("pose", "appearance")
 
-# Of the stems that have more than one.
+# Allowed strides of stems with a choice of several.
 _STRIDES = {"vgg16": (4, 8), "residual": (4, 8, 16)}
 
 
@@ -22,45 +22,45 @@ class ModelConfig:
     """Everything that decides the layers and shapes of a network.
 
     Attributes:
-        stem: the feature extractor; ``"vgg16"``; ``"vgg16-narrow"``, a quarter as wide and with
+        stem: the feature extractor: ``"vgg16"``; ``"vgg16-narrow"``, a quarter as wide and with
             batch normalisation, to be trained from random weights; ``"residual"``, that of the
-            authors' SPNet; ``"inception"``, that of their ReceptionNet; or ``"none"`` for a network
-            of the action heads alone, which takes poses in place of images.
+            authors' SPNet; ``"inception"``, that of their ReceptionNet; or ``"none"`` for the
+            action heads alone, which take poses instead of images.
         skeleton: name of the joint layout that is predicted.
         dim: 2 or 3, coordinates of a joint.
         depth: how z is predicted if ``dim`` is 3: ``"volumetric"``, 16 heat maps a joint (the
             paper), or ``"regression"``, a depth map weighted by the heat map (SPNet).
-        image_size: side of the square input in pixels; from 64 up, a multiple of 64 for VGG-16.
+        image_size: side of the square input in pixels, at least 64; a multiple of 64 for VGG-16.
         stem_features: channels of the stem's output. VGG-16 gives 1024 at stride 8; any other
             number adds 1x1 projections.
         stem_stride: pixels of the image from one position of the stem's output to the next: 8;
-            VGG-16 may have 4, too, and the residual stem 4 or 16.
-        num_pyramids: downscaling and upscaling pyramids, in turn.
-        num_levels: resolutions a pyramid passes through, the stem's included.
+            for VGG-16 also 4, for the residual stem also 4 or 16.
+        num_pyramids: number of pyramids, alternately downscaling and upscaling.
+        num_levels: number of resolutions in a pyramid, including that of the stem.
         growth: channels added with each level.
         kernel_size: side of the depth-wise kernels.
         visibility: ``"sigmoid_max"``, the sigmoid of the largest heat-map value, or
             ``"window_mass"``, the largest 2x2 probability mass.
-        peak_window: positions of a heat map on either side of its maximum that soft-argmax reads
-            when the network is used, not trained; 0 for the whole map, as in the papers. For maps
-            that were supervised (`PoseTraining.heat_map_weight`): where only coordinates were,
-            a map need not have its maximum near the joint.
+        peak_window: at inference, soft-argmax reads only so many positions of a heat map on each
+            side of its maximum; 0 for the whole map, as in the papers. Use it only if the heat maps
+            were supervised (`PoseTraining.heat_map_weight`). Otherwise the maximum of a map may
+            be far from the joint.
         num_frames: frames of the clips it is trained on; None if it knows no actions.
         actions: classes of each action head, by data set, as ``{"penn": 15}``; empty for a network
             that predicts the pose only.
         streams: what the actions are predicted from: ``"pose"``, ``"appearance"``, or both.
         pose_features: width of the pose stream; a multiple of 16.
-        appearance_features: width of the appearance stream. What joins the two has the larger
-            width of both.
+        appearance_features: width of the appearance stream. The fused features have the larger
+            of the two widths.
         action_pyramids: numbers of the pyramids that have action blocks, from 1, in order and
             without a gap; empty for all.
-        pose_replica: whether the actions go by heat maps of their own, a replica of those that the
-            pose is read from, which fine-tuning on actions may change.
-        centred: whether the pose stream sees coordinates from -1 to 1, so that hidden joints, which
-            are set to 0, lie in the middle. The authors' networks see them from 0 to 1.
+        pose_replica: whether actions are predicted from a copy of the heat maps. Fine-tuning on
+            actions may change the copy without changing the predicted pose.
+        centred: whether coordinates range from -1 to 1 in the pose stream. Hidden joints, which are
+            set to 0, then lie in the middle. In the authors' networks, they range from 0 to 1.
 
     Raises:
-        ValueError: a field has another type, is out of its range, or does not fit the others.
+        ValueError: A field has another type, is out of its range, or does not fit the others.
     """
 
     stem: str = "vgg16"
@@ -105,7 +105,9 @@ class ModelConfig:
     def _check_depth(self):
         _check_dim(self.dim)
         if (self.depth is None) != (self.dim == 2):
-            raise ValueError(f"depth={self.depth!r} does not go with dim={self.dim}")
+            raise ValueError(
+                f"depth={self.depth!r} does not go with dim={self.dim}. Give depth for dim=3 only."
+            )
         if self.depth is not None:
             _check_choice("depth", self.depth, DEPTHS)
 
@@ -114,12 +116,12 @@ class ModelConfig:
         unit = 1 if self.stem == "residual" else 64
         if self.image_size < 64 or self.image_size % unit:
             raise ValueError(
-                f"image_size must be a multiple of 64 pixels, from 64 up, and is {self.image_size}"
+                f"image_size must be a multiple of 64 pixels, from 64 up, got {self.image_size}."
             )
         if self.image_size % (stride := self.stem_stride * 2 ** (self.num_levels - 1)):
             raise ValueError(
-                f"image_size must be a multiple of {stride} for num_levels={self.num_levels}, and "
-                f"is {self.image_size}; use fewer levels, or another size"
+                f"image_size must be a multiple of {stride} for num_levels={self.num_levels}, got "
+                f"{self.image_size}. Use fewer levels, or another size."
             )
         _check_stem_features(self)
 
@@ -127,23 +129,23 @@ class ModelConfig:
         for stream in self.streams:
             _check_choice("streams", stream, STREAMS)
         if len(set(self.streams)) != len(self.streams) or not self.streams:
-            raise ValueError(f"streams must name one or two streams, and is {self.streams}")
+            raise ValueError(f"streams must name one or two streams, got {self.streams}.")
         if self.pose_features < 16 or self.pose_features % 16:
-            raise ValueError(f"pose_features must be a multiple of 16, and is {self.pose_features}")
+            raise ValueError(f"pose_features must be a multiple of 16, got {self.pose_features}.")
         pyramids = self.action_pyramids
         if pyramids and pyramids != tuple(range(pyramids[0], pyramids[-1] + 1)):
             raise ValueError(
-                f"action_pyramids must be neighbours, in order, as in (5, 6), and is {pyramids}"
+                f"action_pyramids must be neighbours, in order, as in (5, 6), got {pyramids}."
             )
         if pyramids and not 1 <= pyramids[0] <= pyramids[-1] <= self.num_pyramids:
             raise ValueError(
-                f"action_pyramids must be from 1 to num_pyramids={self.num_pyramids}, and is "
-                f"{pyramids}"
+                f"action_pyramids must be from 1 to num_pyramids={self.num_pyramids}, got "
+                f"{pyramids}."
             )
         if self.stem == "none" and (not self.actions or self.streams != ("pose",)):
             raise ValueError(
-                'stem="none" makes a network of poses to actions: it needs actions, and '
-                'streams=("pose",)'
+                'stem="none" is for a network that predicts actions from poses. It needs actions, '
+                'and streams=("pose",).'
             )
 
     @property
@@ -185,15 +187,15 @@ class ReceptionConfig:
         kernel_size: side of the depth-wise kernels of the blocks.
         context_maps: contextual heat maps of each joint, for ``dim=2``; 0 for none.
         depth_maps: heat maps of each joint along depth, for ``dim=3``.
-        depth_grid: where these lie between 0 and 1: ``"inclusive"``, at both ends, or
-            ``"centres"``, in the middle of as many equal parts. The authors have used both.
+        depth_grid: positions of these maps between 0 and 1: ``"inclusive"``, with both ends, or
+            ``"centres"``, the centres of equal intervals. The authors have used both.
         num_frames: frames of the clips it is trained on; None if it knows no actions.
         actions: classes of its action head, by data set, as ``{"penn": 15}``; empty for a network
             that predicts the pose only.
         action_version: the authors' pose stream ``"v1"`` (Penn Action) or ``"v2"`` (NTU).
 
     Raises:
-        ValueError: a field has another type, is out of its range, or does not fit the others.
+        ValueError: A field has another type, is out of its range, or does not fit the others.
     """
 
     skeleton: str = "pa16j"
@@ -224,19 +226,17 @@ class ReceptionConfig:
             self, image_size=32, stem_features=2, num_blocks=1, context_maps=0, depth_maps=2
         )
         if self.image_size % 32:
-            raise ValueError(
-                f"image_size must be a multiple of 32 pixels, and is {self.image_size}"
-            )
+            raise ValueError(f"image_size must be a multiple of 32 pixels, got {self.image_size}.")
         if self.stem_features % 2:
-            raise ValueError(f"stem_features must be even, and is {self.stem_features}")
+            raise ValueError(f"stem_features must be even, got {self.stem_features}.")
         _check_stem_features(self)
         if self.dim == 3 and self.context_maps:
             raise ValueError(
-                f"contextual maps are for dim=2 only: context_maps must be 0 for dim=3, and is "
-                f"{self.context_maps}"
+                f"Contextual maps are for dim=2 only. context_maps must be 0 for dim=3, got "
+                f"{self.context_maps}."
             )
         if len(self.actions) > 1:
-            raise ValueError(f"a ReceptionNet has one action head, and actions is {self.actions}")
+            raise ValueError(f"A ReceptionNet has one action head, got actions={self.actions}.")
 
     @property
     def num_joints(self) -> int:
@@ -249,7 +249,7 @@ class ReceptionConfig:
 
     @property
     def num_action_predictions(self) -> int:
-        """Answers of the action head: four of each stream, then of both merged."""
+        """Predictions of the action head: four of each stream, then one of both merged."""
         return 9 if self.actions else 0
 
     @property
@@ -276,11 +276,11 @@ def config_from_json(text: str) -> ModelConfig | ReceptionConfig:
     """The ``ModelConfig`` or ``ReceptionConfig`` that ``to_json`` has written.
 
     Raises:
-        ValueError: not JSON of a config, or with a field that is not known; names it.
+        ValueError: The text is not JSON of a config, or a field is unknown. The message names it.
     """
     fields = json.loads(text)
     if not isinstance(fields, dict):
-        raise ValueError(f"expected the fields of a network config, got {text}")
+        raise ValueError(f"Expected the fields of a network config as a JSON object, got {text}.")
     network = fields.pop("network", "pyramids")
     kinds = {"pyramids": ModelConfig, "reception": ReceptionConfig}
     _check_choice("network", network, kinds)
@@ -288,22 +288,26 @@ def config_from_json(text: str) -> ModelConfig | ReceptionConfig:
     unknown = sorted(set(fields) - {item.name for item in dataclasses.fields(kind)})
     if unknown:
         raise ValueError(
-            f"the config has fields that this version of deephar does not know: "
-            f"{', '.join(unknown)}; use the version that wrote it, or a newer one"
+            "The config has fields that this version of deephar does not know: "
+            f"{', '.join(unknown)}. Use the version that wrote it, or a newer one."
         )
     return kind(**fields)
 
 
 def in_space(config: ModelConfig | ReceptionConfig, depth: str) -> ModelConfig | ReceptionConfig:
-    """A config of the same network with 3D poses, its depth predicted as ``depth`` says.
+    """A config of the same network for 3D poses.
+
+    Args:
+        config: of a network of 2D or 3D poses.
+        depth: how depth is predicted, see `ModelConfig`.
 
     Raises:
-        ValueError: the network cannot predict depth in this way.
+        ValueError: The network cannot predict depth in this way.
     """
     if isinstance(config, ModelConfig):
         return dataclasses.replace(config, dim=3, depth=depth)
     if depth != "volumetric":
-        raise ValueError(f"a ReceptionNet has volumetric depth only, and depth is {depth!r}")
+        raise ValueError(f"A ReceptionNet predicts volumetric depth only, got depth={depth!r}.")
     return dataclasses.replace(config, dim=3, context_maps=0)
 
 
@@ -312,66 +316,66 @@ def _check_types(config):
         value = getattr(config, item.name)
         if isinstance(value, bool) != (item.type is bool) or not isinstance(value, item.type):
             kind = getattr(item.type, "__name__", str(item.type))
-            raise ValueError(f"{item.name} must be {kind}, and is {value!r}")
+            raise ValueError(f"{item.name} must be {kind}, got {value!r}.")
 
 
 def _check_at_least(config, **smallest):
     for name, least in smallest.items():
         if getattr(config, name) < least:
-            raise ValueError(f"{name} must be at least {least}, and is {getattr(config, name)}")
+            raise ValueError(f"{name} must be at least {least}, got {getattr(config, name)}.")
 
 
 def _check_stem_features(config):
-    """A residual stem starts with a part of them, and halves that."""
+    """Checks that the channels of a residual stem can be divided as its units need."""
     unit = 2 * (config.stem_stride.bit_length() - 1)
     if config.stem == "residual" and config.stem_features % unit:
         raise ValueError(
             f"stem_features must be a multiple of {unit} for a residual stem of stride "
-            f"{config.stem_stride}, and is {config.stem_features}"
+            f"{config.stem_stride}, got {config.stem_features}."
         )
 
 
 def _check_dim(dim):
     if dim not in (2, 3):
-        raise ValueError(f"dim must be 2 or 3, and is {dim}")
+        raise ValueError(f"dim must be 2 or 3, got {dim}.")
 
 
 def _check_kernel_size(size):
     if size < 1 or size % 2 == 0:
-        raise ValueError(f"kernel_size must be odd and positive, and is {size}")
+        raise ValueError(f"kernel_size must be odd and positive, got {size}.")
 
 
 def _check_actions(actions, num_frames):
     for name, classes in actions.items():
         if type(classes) is not int or classes < 2:
-            raise ValueError(f"actions: {name!r} must have 2 classes or more, and has {classes}")
+            raise ValueError(f"actions: {name!r} must have at least 2 classes, got {classes}.")
     if actions and (num_frames is None or num_frames < 4):
         raise ValueError(
-            f"num_frames must be at least 4 for a network of actions, and is {num_frames}"
+            f"num_frames must be at least 4 for a network of actions, got {num_frames}."
         )
 
 
 def _check_choice(field, value, choices):
     if value not in choices:
-        raise ValueError(f"{field} must be one of {', '.join(map(str, choices))}, and is {value!r}")
+        raise ValueError(f"{field} must be one of {', '.join(map(str, choices))}, got {value!r}.")
 
 
 def _spnet(**fields):
-    """The authors' SPNet: what all of theirs have in common."""
+    """A config of the authors' SPNet with the fields that all of them share."""
     return ModelConfig(
         stem="residual", stem_features=288, visibility="window_mass", centred=False, **fields
     )
 
 
 VARIANTS = {
-    # The width of the thesis: the VGG-16 channels as they come, pyramids of 1024 to 1312.
+    # The width of the thesis: all channels of VGG-16, pyramids of 1024 to 1312 channels.
     "vgg16": ModelConfig(),
-    # The same stem and size of image at a width that ships, and trains on a CPU in hours; the
-    # stem's levels added up at stride 4, so that heat maps are twice as fine.
+    # The same stem and image size, narrower: small enough to ship, and to train on a CPU in hours.
+    # The stem has stride 4, so heat maps are twice as fine.
     "vgg16-medium": ModelConfig(stem_features=192, stem_stride=4, growth=32),
-    # Trains on a CPU, and runs there in real time: the same network, which sees 128 pixels.
+    # The same network for images of 128 pixels. Trains on a CPU and runs there in real time.
     "vgg16-light": ModelConfig(image_size=128, stem_features=192, stem_stride=4, growth=32),
-    # Trains on a CPU in minutes, from random weights: the narrow stem, 64 pixels.
+    # The narrow stem, 64 pixels. Trains on a CPU in minutes, from random weights.
     "vgg16-light-64": ModelConfig(
         stem="vgg16-narrow",
         image_size=64,

@@ -28,7 +28,7 @@ def multitask_model(config: ModelConfig, stem_weights: str | Path | None = None)
         A ``keras.Model``. `frame_view` and `action_view` give its two parts.
 
     Raises:
-        FileNotFoundError, ValueError: the stem weights cannot be had, or the config has no actions.
+        FileNotFoundError, ValueError: The stem weights are missing, or the config has no actions.
 
     Source: Luvizon et al., CVPR 2018, figure 1; TPAMI 2020, figure 2.
     """
@@ -38,11 +38,11 @@ def multitask_model(config: ModelConfig, stem_weights: str | Path | None = None)
 
 
 def clip_model(frames: keras.Model, heads: keras.Model, name: str) -> keras.Model:
-    """A network for clips of its two parts, as `frame_view` and `action_view` give them.
+    """Builds a network for clips from its two parts, see `frame_view` and `action_view`.
 
     Args:
         frames: a model of images, whose outputs are a dict with ``"pose"``.
-        heads: a model of clips, whose inputs are called as outputs of ``frames``.
+        heads: a model of clips, whose inputs have the names of outputs of ``frames``.
         name: of the network.
 
     Returns:
@@ -55,7 +55,7 @@ def clip_model(frames: keras.Model, heads: keras.Model, name: str) -> keras.Mode
 
 
 def frame_model(config: ModelConfig, stem_weights: str | Path | None = None) -> keras.Model:
-    """The pose network with what the action heads need of each frame.
+    """The pose network with the outputs that the action heads need of each frame.
 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
     as `deephar.models.pose_model` gives it; if the config has an appearance stream,
@@ -95,19 +95,21 @@ def appearance_names(config: ModelConfig) -> list[str]:
 
 
 def copy_to_replica(model: keras.Model) -> None:
-    """Sets the replica heat maps of a network to those that its poses are read from.
+    """Copies the weights of a network's heat maps to their replica.
 
-    For a network with ``pose_replica`` whose pose network has been trained without one.
+    For a network with ``pose_replica`` whose pose network was trained without one.
 
     Raises:
-        ValueError: the network has no replica.
+        ValueError: The network has no replica.
     """
     frames = frame_view(model)
     replicas = [
         layer for layer in frames.layers if layer.name.endswith("_replica") and layer.weights
     ]
     if not replicas:
-        raise ValueError(f"{model.name} has no replica of its heat maps (pose_replica=True)")
+        raise ValueError(
+            f"{model.name} has no replica of its heat maps. Build it with pose_replica=True."
+        )
     for layer in replicas:
         layer.set_weights(frames.get_layer(layer.name.removesuffix("_replica")).get_weights())
 
@@ -121,7 +123,7 @@ def frame_view(model: keras.Model) -> keras.Model:
     """The `frame_model` inside a `multitask_model`: images to poses, with the same weights.
 
     Raises:
-        ValueError: the model is another one.
+        ValueError: The model is not a `multitask_model`.
     """
     _require_multitask(model)
     return model.get_layer("every_frame").layer
@@ -131,7 +133,7 @@ def action_view(model: keras.Model) -> keras.Model:
     """The `action_model` inside a `multitask_model`, with the same weights.
 
     Raises:
-        ValueError: the model is another one.
+        ValueError: The model is not a `multitask_model`.
     """
     _require_multitask(model)
     return model.get_layer("actions")
@@ -140,5 +142,5 @@ def action_view(model: keras.Model) -> keras.Model:
 def _require_multitask(model):
     if not has_pose_network(model):
         raise ValueError(
-            f"{model.name} is no multitask_model: a network of poses, or of actions, has no parts"
+            f"{model.name} is not a multitask_model. A network of poses or of actions has no parts."
         )

@@ -1,4 +1,4 @@
-"""The pose network: a stem, then pyramids whose every level predicts the pose and passes it on."""
+"""The pose network: a stem, then pyramids. Each level of a pyramid predicts the pose."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ DEPTH_MAPS = 16
 
 
 class Prediction(NamedTuple):
-    """What a prediction block gives.
+    """Outputs of a prediction block.
 
     Attributes:
         pose: ``(batch, joints, dim + 1)``: coordinates, visibility.
         probabilities: ``(batch, height, width, joints)``, heat maps that each sum to 1.
-        features: ``(batch, height, width, channels)``, the image as the network saw it when it
-            first came to this resolution.
-        replica: the pose and heat maps made for the actions, another `Prediction`, or None.
+        features: ``(batch, height, width, channels)``, the first features of the network at this
+            resolution.
+        replica: pose and heat maps for the action heads, another `Prediction`, or None.
     """
 
     pose: Any
@@ -57,7 +57,7 @@ def pose_model(config: ModelConfig, stem_weights: str | Path | None = None) -> k
 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
     ``(batch, predictions, joints, dim + 1)``: x and y (and z) in the unit crop, then visibility,
-    all in [0, 1]; one entry a prediction block, the last is the answer.
+    all in [0, 1]. Each prediction block has an entry; the last one is the answer.
 
     Args:
         config: a ``ModelConfig``.
@@ -67,7 +67,7 @@ def pose_model(config: ModelConfig, stem_weights: str | Path | None = None) -> k
         A ``keras.Model``.
 
     Raises:
-        FileNotFoundError, ValueError: the stem weights cannot be had, or are not VGG-16's.
+        FileNotFoundError, ValueError: The stem weights are missing, or are not those of VGG-16.
 
     Source: Luvizon et al., TPAMI 2020 (the pyramids), with VGG-16 as stem.
     """
@@ -79,7 +79,7 @@ def pose_model(config: ModelConfig, stem_weights: str | Path | None = None) -> k
 
 
 def pose_pyramids(features: keras.KerasTensor, config: ModelConfig) -> list[Prediction]:
-    """Downscaling and upscaling pyramids in turn, with lateral connections.
+    """Alternating downscaling and upscaling pyramids with lateral connections.
 
     Args:
         features: the stem's output, ``(batch, h, w, c)``.
@@ -125,7 +125,7 @@ def pyramid_levels(
 
 
 def level_names(number: int, level: int) -> tuple[str, str]:
-    """Name of a pyramid, and of the unit in it that leads to a level, as the authors have them."""
+    """The authors' names of a pyramid, and of the unit in it that leads to a level."""
     pyramid = f"dp{number}" if number % 2 else f"up{number}"
     return pyramid, f"{pyramid}_{pyramid[0]}u{level}"
 
@@ -144,7 +144,7 @@ def prediction_block(
 
     Args:
         x: ``(batch, height, width, channels)``.
-        features: ``features`` of the ``Prediction``, handed through.
+        features: `features` of the ``Prediction``, returned as they are.
         config: a ``ModelConfig``.
         name: prefix of the layer names.
         replica: whether a second pose is predicted, for the actions.
@@ -165,7 +165,7 @@ def prediction_block(
         of_replica = pose_from_heat_maps(*maps, config, f"{name}_replica")
         prediction = prediction._replace(replica=Prediction(*of_replica, features))
 
-    # Besides the heat maps, as many free maps go forward.
+    # As many unsupervised maps are re-injected along with the heat maps.
     forward = conv(h, config.num_joints, f"{name}_heatmaps_fw_maps")
     r = layers.Concatenate(name=f"{name}_heatmaps_concat")([forward, heat_maps])
     r = layers.ReLU(name=f"{name}_heatmaps_act2")(r)
@@ -177,7 +177,7 @@ def prediction_block(
 
 
 def _maps(h, config, name, suffix=""):
-    """Heat maps, and depth maps where depth is read from such (else None), of features."""
+    """Heat maps, and depth maps if depth is regressed (else None)."""
     per_joint = DEPTH_MAPS if config.depth == "volumetric" else 1
     heat_maps = conv(h, per_joint * config.num_joints, f"{name}_heatmaps_conv1{suffix}")
     depth_maps = None
@@ -192,7 +192,7 @@ def pose_from_heat_maps(
     config: ModelConfig,
     name: str,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The pose that heat maps show.
+    """The pose in heat maps.
 
     Args:
         heat_maps: ``(batch, h, w, joints)``, or 16 times as many maps for a volumetric network.

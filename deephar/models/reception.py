@@ -1,7 +1,7 @@
 """ReceptionNet, the authors' network of the CVPR 2018 paper: pose, and actions on top of it.
 
-A stem in the manner of Inception, then reception blocks, each with a prediction of the pose that is
-re-injected into the features. Layer names follow the authors' nested models, so that their weight
+A stem similar to Inception, then reception blocks. Each block predicts the pose and re-injects the
+prediction into the features. Layer names follow the authors' nested models, so that their weight
 files fit by name.
 """
 
@@ -44,14 +44,14 @@ from deephar.models.units import (
 )
 
 _SHARPNESS = {2: 4.0, 3: 2.0}
-"""By dim: the heat maps are scaled by this where visibility is to mask poses for the actions."""
+"""By dim: factor on the heat maps for the visibility that masks poses of the action heads."""
 
 _POSE_WIDTHS = {"v1": ((8, 16, 24), 32, 56), "v2": ((12, 24, 36), 64, 112)}
 """By version of the pose stream: channels of its convolutions."""
 
 
 class _Block(NamedTuple):
-    """What a reception block gives: ``features`` and raw ``heat_maps``, (batch, h, w, ...) each."""
+    """Outputs of a reception block: ``features`` and raw ``heat_maps``, (batch, h, w, ...) each."""
 
     features: Any
     heat_maps: Any
@@ -65,9 +65,9 @@ def reception_net(config: ReceptionConfig, stem_weights: str | Path | None = Non
     `deephar.models.pose_model`.
 
     With actions, for clips of 4 frames or more. Input: ``(batch, frames, image_size, image_size,
-    3)``. Output: a dict with ``"pose"``, ``(batch, frames, 1, joints, dim + 1)``, by the last
-    block, and ``"action_<dataset>"``, ``(batch, 9, classes)``: four answers from the poses, four
-    from the appearance, and last *the* answer, from both.
+    3)``. Output: a dict with ``"pose"``, ``(batch, frames, 1, joints, dim + 1)``, of the last
+    block, and ``"action_<dataset>"``, ``(batch, 9, classes)``: four predictions from the poses,
+    four from the appearance, and last the answer, from both.
 
     Args:
         config: a ``ReceptionConfig``.
@@ -95,7 +95,7 @@ def reception_net(config: ReceptionConfig, stem_weights: str | Path | None = Non
 
 
 def _frame_model(config, stem_weights):
-    """The last block's pose of an image, and the first block's features under its heat maps."""
+    """Pose of the last block, and features of the first block pooled under its heat maps."""
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
     blocks = reception_blocks(image, config, stem_weights)
     pose, probabilities = pose_from_maps(
@@ -143,7 +143,7 @@ def reception_blocks(
 
 
 def _reception_block(x, kernel_size, name):
-    """Features at three resolutions, the coarser ones half as wide, summed up at the finest."""
+    """Sums features of three resolutions at the finest; the coarser two are half as wide."""
     width = x.shape[-1]
     names = Numbering(name)
 
@@ -171,13 +171,13 @@ def _reception_block(x, kernel_size, name):
 def pose_from_maps(
     heat_maps: keras.KerasTensor, config: ReceptionConfig, name: str, sharpness: float = 1.0
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The pose that the heat maps of a block show.
+    """The pose in the heat maps of a block.
 
     Args:
         heat_maps: ``(batch, h, w, maps)``, raw.
         config: a ``ReceptionConfig``.
         name: prefix of the layer names.
-        sharpness: factor of the heat maps where visibility is read from them.
+        sharpness: factor on the heat maps to compute the visibility.
 
     Returns:
         The pose ``(batch, joints, dim + 1)``, and heat maps ``(batch, h, w, joints)`` that each sum
@@ -215,7 +215,7 @@ def _aggregated(position, contextual, name):
 
 
 def _action_model(config, channels):
-    """Poses and appearance of a clip to actions; as `deephar.models.action_model`, for one head."""
+    """As `deephar.models.action_model`, for a ReceptionNet with one head."""
     ((dataset, classes),) = config.actions.items()
     pose = keras.Input((None, 1, config.num_joints, config.dim + 1), name="pose")
     appearance = keras.Input((None, config.num_joints, channels), name="appearance_1")
@@ -260,7 +260,7 @@ def _pose_stream(pose, config, names):
 
 
 def _action_blocks(x, classes, names):
-    """Four predictions in a row, each but the last re-injected into the features.
+    """Four successive predictions. All but the last are re-injected into the features.
 
     Args:
         x: ``(batch, frames / 2, joints / 2, channels)``.
@@ -288,7 +288,7 @@ def _action_blocks(x, classes, names):
 
 
 def _weighted(heat_maps, name):
-    """Action heat maps, each weighted by a number and mixed with the others; as they are, first."""
+    """Weights and mixes action heat maps; starts as the identity."""
     classes = heat_maps.shape[-1]
     weighting = layers.SeparableConv2D(classes, 1, use_bias=False, name=name)
     weighted = weighting(heat_maps)

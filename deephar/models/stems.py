@@ -1,4 +1,4 @@
-"""Feature extractors: image in, feature map out, at stride 8 unless the config says another."""
+"""Feature extractors: image in, feature map out, at stride 8 unless the config says otherwise."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def build_stem(
     config: ModelConfig | ReceptionConfig,
     weights: str | Path | None = None,
 ) -> keras.KerasTensor:
-    """The stem that a ``ModelConfig`` asks for; arguments and errors as of the functions below."""
+    """The stem of a config; arguments and errors are those of the functions below."""
     if config.stem == "vgg16":
         return vgg16_stem(image, config.stem_features, weights, config.stem_stride)
     if weights is not None:
         raise ValueError(
-            f"the stem {config.stem!r} has no published weights; it starts from random ones: leave "
-            "the stem weights out ('none')"
+            f"The stem {config.stem!r} has no published weights and starts from random ones. Leave "
+            "the stem weights out ('none')."
         )
     if config.stem == "inception":
         return inception_stem(image, config.stem_features)
@@ -65,15 +65,15 @@ def vgg16_stem(
         ``(batch, height / stride, width / stride, features)``.
 
     Raises:
-        FileNotFoundError, ValueError: the weights cannot be had, or are not VGG-16's.
+        FileNotFoundError, ValueError: The weights are missing, or are not those of VGG-16.
     """
     vgg = _vgg16(CaffePreprocessing(name="stem_preprocessing")(image), weights)
     blocks = {4: (3, 4, 5), 8: (4, 5)}[stride]
     levels = {block: vgg.get_layer(f"block{block}_conv3").output for block in blocks}
     if features != VGG16_FEATURES or stride != 8:
         return _add_levels(levels, features)
-    # VGG-16 has no normalisation: its features reach ten thousands. Unnormalised, they would drown
-    # what the pyramids add to them; unscaled, their variances would not fit into float16 files.
+    # VGG-16 has no normalisation, so its features reach ten thousands. Without normalisation they
+    # would dwarf what the pyramids add. Without scaling, variances would not fit into float16.
     x = layers.Rescaling(0.01, name="stem_scale")(_join(*levels.values()))
     return batch_norm(x, "stem_bn")
 
@@ -130,11 +130,11 @@ def residual_stem(image: keras.KerasTensor, features: int, stride: int = 8) -> k
 
 
 def inception_stem(image: keras.KerasTensor, features: int) -> keras.KerasTensor:
-    """The stem of the authors' CVPR 2018 network, in the manner of Inception-v4.
+    """The stem of the authors' CVPR 2018 network, similar to Inception-v4.
 
     Args:
         image: ``(batch, height, width, 3)``.
-        features: output channels; the authors have 576.
+        features: output channels; 576 in the authors' network.
 
     Returns:
         ``(batch, height / 8, width / 8, features)``.
@@ -165,9 +165,9 @@ def inception_stem(image: keras.KerasTensor, features: int) -> keras.KerasTensor
 
 
 def _add_levels(levels, features):
-    """Levels by block, each half as fine as the one before, added up at the size of the first.
+    """Adds up the levels of several blocks, at the resolution of the first.
 
-    They are normalised one by one, since those of VGG-16 differ tenfold in size.
+    Each is normalised on its own, since features of VGG-16 differ tenfold from block to block.
     """
     total = None
     for number, x in reversed(levels.items()):
@@ -192,19 +192,19 @@ def _vgg16(x, weights):
         return keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
     if weights != "imagenet" and not Path(weights).is_file():
         raise FileNotFoundError(
-            f"stem weights {weights}: no such file; give 'imagenet' or the path of a VGG-16 "
-            "weights file without classifier"
+            f"{weights}: There is no such file of stem weights. Give 'imagenet', or the path of a "
+            "VGG-16 weights file without classifier."
         )
     try:
         return keras.applications.VGG16(include_top=False, weights=weights, input_tensor=x)
     except Exception as error:  # Keras raises a bare Exception when a download fails
         if weights == "imagenet":
             raise FileNotFoundError(
-                "the ImageNet weights of VGG-16 could not be downloaded; on a machine without "
-                "internet, fetch vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 elsewhere "
-                f"and give its path as the stem weights (the download said: {error})"
+                f"The ImageNet weights of VGG-16 could not be downloaded ({error}). On a machine "
+                "without internet, fetch vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 "
+                "elsewhere and give its path as the stem weights."
             ) from error
         raise ValueError(
-            f"stem weights {weights}: not a VGG-16 weights file without classifier (13 "
-            f"convolutions, block1_conv1 to block5_conv3), or damaged: {error}"
+            f"{weights} is damaged, or not a VGG-16 weights file without classifier ({error}). "
+            "Such a file has 13 convolutions, block1_conv1 to block5_conv3."
         ) from error

@@ -11,8 +11,8 @@ from collections import Counter
 import keras
 from keras import layers
 
-# Of the moving averages. With Keras's own 0.99 it takes some 500 batches until a network at
-# inference resembles the one in training, and short runs and early validation scores mean nothing.
+# Momentum of the moving averages. Keras's default, 0.99, takes some 500 batches to converge, so
+# short runs and early validation scores would mean nothing.
 _MOMENTUM = 0.9
 
 
@@ -94,7 +94,7 @@ def bottleneck_unit(
         filters: output channels; a number other than ``channels`` adds a 1x1 convolution to the
             shortcut, which then starts from the activated features.
         name: prefix of the layer names.
-        reduction: how many times narrower the middle is.
+        reduction: factor by which the middle is narrower.
 
     Returns:
         ``(batch, height, width, filters)``.
@@ -114,8 +114,8 @@ def bottleneck_unit(
 class Numbering:
     """Names for the layers of one part of a network: ``part_conv2d_1``, ``part_conv2d_2``, ...
 
-    The authors left most of these layers without a name, so their weight files know them only by
-    the order in which they were built; this counts them in the same order.
+    The authors left most of these layers unnamed. Their weight files identify them by the order in
+    which they were built, and this class counts in the same order.
 
     Args:
         part: prefix of the names.
@@ -126,7 +126,7 @@ class Numbering:
         self._counts = Counter()
 
     def __call__(self, kind: str) -> str:
-        """The next name of a layer of this kind, as ``"conv2d"``."""
+        """The next name for a kind of layer, such as ``"conv2d"``."""
         self._counts[kind] += 1
         return f"{self._part}_{kind}_{self._counts[kind]}"
 

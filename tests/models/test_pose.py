@@ -40,7 +40,7 @@ def test_output_has_one_entry_a_prediction_block_in_the_unit_crop(visibility, im
     assert pose.max() <= 1 + 1e-6  # rounding of a sum of probabilities
 
 
-def test_a_network_with_a_peak_window_reads_near_the_maximum_but_not_while_it_is_trained(tiny):
+def test_peak_window_applies_at_inference_but_not_in_training(tiny):
     windowed = pose_model(replace(TINY, peak_window=1))
     windowed.set_weights(tiny.get_weights())
     whole, near = (model.predict(images(), verbose=0)["pose"] for model in (tiny, windowed))
@@ -102,7 +102,7 @@ def test_saves_and_loads_as_keras_and_as_weights(tiny, tmp_path):
         np.testing.assert_array_equal(model.predict(images(), verbose=0)["pose"], expected)
 
 
-def test_stem_reads_imagenet_layout_files_and_says_what_is_wrong_with_others(tmp_path):
+def test_stem_reads_imagenet_files_and_refuses_others(tmp_path):
     path = tmp_path / "vgg.weights.h5"
     vgg = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
     vgg.save_weights(path)
@@ -112,7 +112,7 @@ def test_stem_reads_imagenet_layout_files_and_says_what_is_wrong_with_others(tmp
             model.get_layer(name).get_weights(), vgg.get_layer(name).get_weights(), strict=True
         ):
             np.testing.assert_array_equal(ours, theirs)
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.h5: no such file"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.h5: There is no such file"):
         pose_model(TINY, tmp_path / "nowhere.h5")
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ValueError, match="not a VGG-16 weights file"):
@@ -150,7 +150,7 @@ def test_poses_stay_float32_under_mixed_precision(policy):
         ("peak_window", -1),
     ],
 )
-def test_config_refuses_what_cannot_be_built(field, value):
+def test_config_refuses_bad_fields(field, value):
     with pytest.raises(ValueError, match=str(value)):
         ModelConfig(**{field: value})
 
@@ -164,5 +164,5 @@ def test_config_survives_json_and_names_fields_it_does_not_know():
     assert config_from_json(TINY.to_json()) == TINY
     with pytest.raises(ValueError, match="novelty"):
         config_from_json('{"novelty": 1}')
-    with pytest.raises(ValueError, match="expected the fields"):
+    with pytest.raises(ValueError, match="Expected the fields"):
         config_from_json("null")

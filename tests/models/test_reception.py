@@ -139,7 +139,7 @@ def test_clips_may_have_any_number_of_frames_and_joints(joints, version):
         np.testing.assert_allclose(outputs["action_own"].sum(-1), 1, atol=1e-5)
 
 
-def test_poses_of_clips_are_those_of_the_pose_network_with_the_same_weights(tiny, tmp_path):
+def test_poses_of_clips_are_those_of_the_pose_network(tiny, tmp_path):
     alone = reception_net(replace(TINY, actions={}, num_frames=None))
     weights.save(tiny, TINY, tmp_path / "clip.h5")
     weights.load_part(alone, tmp_path / "clip.h5")
@@ -162,7 +162,7 @@ def test_views_share_the_weights_and_chain_to_the_whole_network(tiny):
     np.testing.assert_allclose(folded["pose"], whole["pose"], atol=1e-5)
 
 
-def test_action_gradients_reach_every_weight_of_the_heads_and_no_frozen_pose():
+def test_action_gradients_reach_all_heads_and_no_frozen_pose():
     model = reception_net(TINY)
     heads, frames = action_view(model), frame_view(model)
     before, frozen = heads.get_weights(), frames.get_weights()

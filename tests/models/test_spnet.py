@@ -160,7 +160,7 @@ def test_learns_from_clips():
         ({"action_pyramids": (2, 3)}, "from 1 to num_pyramids=2"),
     ],
 )
-def test_config_refuses_what_cannot_be_built(fields, message):
+def test_config_refuses_bad_fields(fields, message):
     with pytest.raises(ValueError, match=message):
         replace(CLIPS, **fields)
 
