@@ -81,6 +81,6 @@ def check_dim(dim: int) -> None:
 
 def check_subsampling(subsampling: int | str) -> None:
     """Raises ValueError unless `subsampling` is a positive integer or ``"whole"``."""
-    number = isinstance(subsampling, Real) and subsampling >= 1 and subsampling == int(subsampling)
-    if subsampling != WHOLE and not number:
+    is_whole_number = isinstance(subsampling, Real) and float(subsampling).is_integer()
+    if subsampling != WHOLE and not (is_whole_number and subsampling >= 1):
         raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {subsampling!r}.')

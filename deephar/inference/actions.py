@@ -57,7 +57,8 @@ class ActionProtocol:
         clips: "single", the middle clip of each video, or "multi", clips half a clip apart.
         mirror: whether each clip is averaged with its mirror image. Twice the work.
         boxes: "gt", the union of the label boxes over the frames of the clip; "predicted", the box
-            that encloses the poses on the full first, middle and last frame of the video; "full".
+            that encloses the poses on the full first, middle and last frame of the video; "full",
+            the whole frame.
         subsampling: frames of the video from one frame of a clip to the next, or "whole": clips
             that are spread over the whole video.
         num_frames: frames of a clip; None for what the network was trained on.

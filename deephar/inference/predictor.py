@@ -41,6 +41,7 @@ from deephar.inference.network import (
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.search import find_person
+from deephar.models import ModelConfig, ReceptionConfig
 from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ class Predictor:
                 names of actions, or `subsampling` is invalid.
         """
         check_subsampling(subsampling)
+        if not isinstance(config, ModelConfig | ReceptionConfig):
+            raise ValueError(
+                f"The config must be a ModelConfig or ReceptionConfig, got {config!r}. Give the "
+                "config that the model was built with."
+            )
         predictor = cls.__new__(cls)
         predictor._set_config("The network", config, head, actions)
         check_model(model, config, head=predictor._head)

@@ -28,6 +28,7 @@ def test_spec_knows_the_joints_of_its_skeleton():
         ({"num_frames": 0}, "at least 1 frame, got 0"),
         ({"subsampling": 0}, "subsampling must be 1, 2"),
         ({"subsampling": 1.5}, "subsampling must be 1, 2"),
+        ({"subsampling": float("inf")}, "subsampling must be 1, 2"),
         ({"subsampling": (1, 2)}, r"subsampling must be 1, 2, \.\.\. or .*, got \(1, 2\)"),
         ({"subsampling": "all"}, "subsampling must be 1, 2"),
     ],

@@ -393,6 +393,12 @@ def test_a_config_that_does_not_fit_is_refused(clip_model, changes, message):
         Predictor.from_model(clip_model, replace(CLIPS, **changes))
 
 
+@pytest.mark.parametrize("config", [None, "vgg16-light", CLIPS.to_json()])
+def test_what_is_no_config_is_refused(clip_model, config):
+    with pytest.raises(ValueError, match="must be a ModelConfig or ReceptionConfig, got"):
+        Predictor.from_model(clip_model, config)
+
+
 def test_clips_of_another_length_are_refused(clip_model):
     clip = keras.Input((8, SIZE, SIZE, 3))
     fixed = keras.Model(clip, clip_model(clip))

@@ -270,7 +270,7 @@ def _arm(body, arm, side, sign, trunk, thorax, n):
         elbow = shoulder + upper @ _v(0, 0, -length["upper_arm"])
         wrist = elbow + lower @ _v(0, 0, -length["forearm"])
     along = wrist - elbow if arm.grip is None else np.asarray(arm.grip, float)
-    hand = wrist + 0.8 * length["hand"] * _unit(along)
+    hand = wrist + 0.8 * length["hand"] * unit_vectors(along)
     return {
         f"{side}_shoulder": shoulder,
         f"{side}_elbow": elbow,
@@ -292,13 +292,13 @@ def _leg(body, leg, side, sign, pelvis, place, n):
         knee = hip + thigh @ _v(0, 0, -length["thigh"])
         ankle = knee + shank @ _v(0, 0, -length["shank"])
     if leg.toes is not None:
-        toes = np.broadcast_to(_unit(np.asarray(leg.toes, float)), (n, 3))
+        toes = np.broadcast_to(unit_vectors(np.asarray(leg.toes, float)), (n, 3))
     else:
         hinge = pelvis[..., 0] if leg.reach is not None else outward[..., 0]
         toes = _toes(body, leg, hinge, knee, ankle, n)
-    down = _unit(ankle - knee)
+    down = unit_vectors(ankle - knee)
     down = down - (down * toes).sum(-1, keepdims=True) * toes
-    sole = ankle + 0.6 * length["ankle_height"] * _unit(down + 1e-9)
+    sole = ankle + 0.6 * length["ankle_height"] * unit_vectors(down + 1e-9)
     return {
         f"{side}_hip": hip,
         f"{side}_knee": knee,
@@ -310,14 +310,14 @@ def _leg(body, leg, side, sign, pelvis, place, n):
 
 def _toes(body, leg, hinge, knee, ankle, n):
     """Direction of the foot: at right angles to the shank, but flat on the floor when low."""
-    down = _unit(ankle - knee)
-    forward = _unit(np.cross(hinge, down))
+    down = unit_vectors(ankle - knee)
+    forward = unit_vectors(np.cross(hinge, down))
     point = np.radians(np.broadcast_to(leg.ankle, n))[:, None]
     free = np.cos(point) * forward + np.sin(point) * down
-    flat = _unit(free * (1, 1, 0) + 1e-9)
+    flat = unit_vectors(free * (1, 1, 0) + 1e-9)
     height = ankle[:, 2:] / body.lengths["ankle_height"] - 1
     weight = np.clip(1 - height / 3, 0, 1)
-    return _unit(weight * flat + (1 - weight) * free + 1e-9)
+    return unit_vectors(weight * flat + (1 - weight) * free + 1e-9)
 
 
 def reach(
@@ -349,7 +349,7 @@ def reach(
     cosine = (first**2 + distance**2 - second**2) / (2 * first * distance)
     cosine = np.clip(cosine, -1, 1)
     pole = np.broadcast_to(np.asarray(pole, float), (count, 3))
-    across = _unit(pole - (pole * along).sum(-1, keepdims=True) * along + 1e-9)
+    across = unit_vectors(pole - (pole * along).sum(-1, keepdims=True) * along + 1e-9)
     middle = start + first * (cosine * along + np.sqrt(1 - cosine**2) * across)
     return middle, start + distance * along
 
@@ -385,5 +385,6 @@ def _apply(matrices, vectors):
     return (matrices @ vectors[..., None])[..., 0]
 
 
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+def unit_vectors(vectors: np.ndarray, *, least: float = 1e-9) -> np.ndarray:
+    """Vectors (..., 3) divided by their lengths, or by `least` if they are shorter."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), least)

@@ -15,7 +15,7 @@ import numpy as np
 from deephar.camera import Camera
 from deephar.data.samples import Video
 from deephar.data.sets.penn import PennAction
-from deephar.data.synthetic.body import SIDES
+from deephar.data.synthetic.body import SIDES, unit_vectors
 from deephar.data.synthetic.render import LazyFrames, Light, Look, Solids, draw_solids
 from deephar.data.synthetic.scenery import surroundings
 from deephar.skeletons import get_skeleton
@@ -43,6 +43,7 @@ _TIPS = {"forearm": ("hand", 0.07, 0.018), "shank": ("foot", 0.03, 0.028)}
 
 _KEPT = 16  # videos whose surroundings stay in memory, about 1 MB each
 
+_SHORTEST = 1e-6  # length that the direction of a limb is divided by at least
 _FAINT = 0.3  # opacity of limbs that end in a hidden joint
 
 
@@ -292,7 +293,7 @@ def _side_rods(at, hidden, side, depth, size, look):
         rods.append((_at_depth(a, z), _at_depth(b, z), (first, last), cloth[what], faint))
         if what in _TIPS:
             name, beyond, radius = _TIPS[what]
-            tip = b + beyond * size[:, None] * _unit(b - a)
+            tip = b + beyond * size[:, None] * unit_vectors(b - a, least=_SHORTEST)
             rods.append((_at_depth(b, z), _at_depth(tip, z), (radius, radius), cloth[name], faint))
     ends = [_at_depth(p, 0 * size) for p in (at[f"{side}_shoulder"], _middle(at, "shoulder"))]
     return [*rods, (*ends, (0.033, 0.037), look.shirt, np.zeros(len(size), bool))]
@@ -309,7 +310,7 @@ def _neck(at, size, look):
 def _trunk(at, size, look):
     """Ellipsoids (centre, form, up, colour, stripe width) of the trunk."""
     top, bottom = _middle(at, "shoulder"), _middle(at, "hip")
-    up = _unit(top - bottom)
+    up = unit_vectors(top - bottom, least=_SHORTEST)
     long = np.linalg.norm(top - bottom, axis=-1)
     wide = {
         name: np.linalg.norm(at[f"right_{name}"] - at[f"left_{name}"], axis=-1) / 2
@@ -330,7 +331,7 @@ def _trunk(at, size, look):
 
 def _head(at, size, look):
     head = at["head_top"]
-    up = _unit(head - _middle(at, "shoulder"))
+    up = unit_vectors(head - _middle(at, "shoulder"), least=_SHORTEST)
     up = np.where(np.isfinite(up), up, (0.0, -1.0))
     z = -0.02 * size
     face = (0.046 * size, 0.054 * size, 0.066 * size)
@@ -363,7 +364,3 @@ def _middle(at, joint):
 
 def _at_depth(points, depth):
     return np.concatenate([points, depth[:, None]], axis=-1)
-
-
-def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
