@@ -224,7 +224,7 @@ def test_unknown_skeleton_lists_the_known_ones(name):
 
 
 def test_unknown_joint_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'pa16j' has no joint 'nose'; it has pelvis, thorax"):
+    with pytest.raises(ValueError, match=r"'pa16j' has no joint 'nose'\. It has pelvis, thorax"):
         get_skeleton("pa16j").index("nose")
 
 

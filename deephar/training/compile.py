@@ -1,7 +1,7 @@
-"""What a stage trains, and how: frozen layers, optimizers, losses, learning rates.
+"""Frozen layers, optimizers, losses and learning rates of a stage.
 
-Stage 1 learns the pose. Stage 2 learns the actions on top of it: the pose network keeps its weights
-and its statistics. Stage 3, optional, trains everything together.
+Stage 1 learns the pose. Stage 2 learns actions, with the weights and statistics of the pose network
+frozen. Stage 3, which is optional, trains the whole network.
 """
 
 import math
@@ -18,10 +18,10 @@ from deephar.training.settings import ActionTraining, PoseTraining
 
 
 def freeze_stem(model: keras.Model, blocks: int) -> None:
-    """Keeps the weights of the first ``blocks`` (0 to 5) of the VGG-16 stem as they are.
+    """Freezes the weights of the first ``blocks`` (0 to 5) of the VGG-16 stem.
 
     Raises:
-        ValueError: the network has another stem.
+        ValueError: The network has another stem.
     """
     if not blocks:
         return
@@ -30,26 +30,31 @@ def freeze_stem(model: keras.Model, blocks: int) -> None:
 
 
 def _vgg_layers(model, blocks, setting):
-    """The layers of the first ``blocks`` of the VGG-16 stem, of which the setting speaks."""
+    """Layers of the first ``blocks`` of the VGG-16 stem; `setting` is named in the error."""
     names = tuple(f"block{number}_" for number in range(1, blocks + 1))
     found = [layer for layer in model.layers if layer.name.startswith(names)]
     if not found:
         raise ValueError(
-            f"{setting} is for the blocks of a VGG-16 stem, but this network has another stem."
+            f"{setting} is for the blocks of a VGG-16 stem, but this network has another stem. "
+            "Leave it out."
         )
     return found
 
 
 def compile_pose(model: keras.Model, training: PoseTraining, steps: int) -> keras.Model:
-    """A model to ``fit``, of the same weights, compiled with the optimizer and losses of stage 1.
+    """Compiles a pose network with the optimizer and losses of stage 1.
 
-    RMSprop; elastic net and visibility of all blocks (``PoseLoss``), and their heat maps if the
-    training asks for it (``HeatMapTraining``).
+    The optimizer is RMSprop. The losses are the elastic net and visibility of all blocks
+    (``PoseLoss``), and those of the heat maps if the training has a weight for them
+    (``HeatMapTraining``).
 
     Args:
-        model: a network of poses.
+        model: a pose network.
         training: a ``PoseTraining``.
-        steps: batches of the whole training, for its schedule.
+        steps: number of batches of the whole training, for its schedule.
+
+    Returns:
+        A compiled model with the same weights.
 
     Raises:
         ValueError: ``stem_rate`` is not 1, and the network has another stem than VGG-16.
@@ -67,11 +72,11 @@ def compile_pose(model: keras.Model, training: PoseTraining, steps: int) -> kera
 
 @keras.saving.register_keras_serializable(package="deephar")
 class StemRMSprop(keras.optimizers.RMSprop):
-    """RMSprop with a learning rate of its own for the blocks of the VGG-16 stem.
+    """RMSprop with another learning rate for the blocks of the VGG-16 stem.
 
     Args:
-        learning_rate: outside of the stem.
-        stem_rate: factor on it in the stem.
+        learning_rate: learning rate outside of the stem.
+        stem_rate: factor on the learning rate in the stem.
         **kwargs: see ``keras.optimizers.RMSprop``.
     """
 
@@ -93,24 +98,29 @@ class StemRMSprop(keras.optimizers.RMSprop):
 
 
 class HeatMapTraining(keras.Model):
-    """A network of poses whose heat maps, of all blocks, are supervised besides its poses.
+    """A pose network that is trained on the heat maps of all blocks as well.
 
-    The log shows their cross-entropy, before its weight, as ``heat_map_loss``.
+    The log shows their unweighted cross-entropy as ``heat_map_loss``.
 
     Args:
-        model: the network; its weights are shared.
-        weight: of the cross-entropy of the heat maps, see ``heat_map_cross_entropy``.
+        model: a pose network, which shares its weights.
+        weight: weight of ``heat_map_cross_entropy``.
+
+    Raises:
+        ValueError: The network has no heat maps.
     """
 
     def __init__(self, model: keras.Model, weight: float):
         maps = [
             layer.output
             for layer in model.layers
-            # A contextual map need not be at the joint.
+            # Contextual maps may have their maximum far from the joint.
             if isinstance(layer, layers.SpatialSoftmax) and "_context_" not in layer.name
         ]
         if not maps:
-            raise ValueError(f"The network {model.name!r} has no heat maps to supervise.")
+            raise ValueError(
+                f"The network {model.name!r} has no heat maps to supervise. Set heat_map_weight=0."
+            )
         super().__init__(model.input, {**model.output, "heat_maps": maps})
         self.heat_map_weight = weight
         self.heat_map_loss = keras.metrics.Mean(name="heat_map_loss")
@@ -134,15 +144,15 @@ def _rate(training, steps):
 
 
 def set_pose_trainable(model: keras.Model, trainable: bool) -> None:
-    """Sets whether the pose network inside a ``multitask_model`` is trained, statistics included.
+    """Freezes or unfreezes the pose network in a ``multitask_model``, including its statistics.
 
     Raises:
-        ValueError: it is to be trained, but the model has none.
+        ValueError: The pose network is to be trained, but the model has none.
     """
     if has_pose_network(model):
         model.get_layer("every_frame").trainable = trainable
         for layer in frame_view(model).layers:
-            # Fine-tuning does not supervise heat maps: joints are read as they will be tested.
+            # Fine-tuning does not supervise heat maps, so joints are read as at inference.
             if isinstance(layer, layers.PeakWindow):
                 layer.trainable = False
     elif trainable:
@@ -152,23 +162,23 @@ def set_pose_trainable(model: keras.Model, trainable: bool) -> None:
 
 
 def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> None:
-    """Compiles a model with the optimizer and the losses of an ``ActionTraining``.
+    """Compiles a model with the optimizer and losses of an ``ActionTraining``.
 
     Args:
         model: a ``multitask_model`` or an ``action_model``.
         training: an ``ActionTraining``.
-        steps: batches of the whole training, for its schedule.
+        steps: number of batches of the whole training, for its schedule.
     """
     rate = _rate(training, steps)
     if training.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(rate, momentum=training.momentum, nesterov=True)
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta"])  # of batch norm
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta"])  # batch norm's
     losses, loss_weights = {}, {}
     for name in model.output:
         if name == "pose":
-            # Where the pose network is frozen, its loss has no gradient; it is shown, not learned.
+            # If the pose network is frozen, this loss has no gradient and is only shown.
             losses[name], loss_weights[name] = PoseLoss(), training.pose_weight
         else:
             losses[name], loss_weights[name] = ActionLoss(training.label_smoothing), 1.0
@@ -178,10 +188,10 @@ def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> 
 class PlateauRate(keras.callbacks.Callback):
     """Divides the learning rate by 10 when the validation score stagnates.
 
-    The rate follows from the log alone, so that a resumed run goes on with the right one.
+    The rate depends on the log alone, so a resumed run continues with the right one.
 
     Args:
-        log: the rows of all complete epochs, which grows as training goes on.
+        log: rows of all complete epochs; grows during training.
         training: an ``ActionTraining``.
     """
 
@@ -196,7 +206,9 @@ class PlateauRate(keras.callbacks.Callback):
 
 
 def count_plateaus(scores: Sequence[float], patience: int) -> int:
-    """How often a score has not risen for ``patience`` epochs; each such time counts anew.
+    """Number of times that a score has not risen for ``patience`` epochs.
+
+    Counting starts again after each such time.
 
     >>> count_plateaus([50, 60, 60, 59, 61, 61, 60], patience=2)
     2

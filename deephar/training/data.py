@@ -1,4 +1,4 @@
-"""The data of a recipe: opens the data sets and holds out what to validate on."""
+"""Opens the data sets of a recipe and holds out validation data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from deephar.data.sets import ntu, penn
 from deephar.data.sets.by_name import open_dataset
 from deephar.training.recipe import Recipe
 
-_VALIDATION_BLOCKS = 30  # of videos: many, so that all actions are among those held out
-_DRAWN_FRAMES = 8  # of each video, where frames are drawn
-_VALIDATION_FRAMES = 3  # of each video, to validate the pose on
+_VALIDATION_BLOCKS = 30  # blocks of videos to hold out: many, so that they have all actions
+_DRAWN_FRAMES = 8  # frames per video to train the pose on, if frames are drawn
+_VALIDATION_FRAMES = 3  # frames per video to validate the pose on
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +22,9 @@ class TrainingData:
 
     Attributes:
         main: name of the main data set.
-        datasets: data sets by name, without what is held out; the main one first.
-        validation: samples or videos held out of the main one.
-        has_videos: whether the main data set is of videos, not of stills.
+        datasets: data sets by name, without held-out items; the main one first.
+        validation: samples or videos held out of the main data set.
+        has_videos: whether the main data set has videos, not stills.
     """
 
     main: str
@@ -34,17 +34,17 @@ class TrainingData:
 
     @property
     def train(self) -> Any:
-        """The main data set."""
+        """The main data set, without held-out items."""
         return self.datasets[self.main]
 
     @property
     def protocol(self) -> str | None:
-        """Name of the protocol that splits the videos, for data sets that have several."""
+        """Protocol that splits the videos; None if the data set has only one."""
         protocol = getattr(whole_of(self.train), "protocol", None)
         return protocol if self.has_videos else None
 
     def stills(self) -> "TrainingData":
-        """The same with single frames in place of videos, to learn the pose from."""
+        """The same data with single frames in place of videos, to learn the pose."""
         if not self.has_videos:
             return self
         return TrainingData(
@@ -60,16 +60,16 @@ def open_data(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trainin
 
     Args:
         recipe: the recipe.
-        given: data sets in memory by name, in place of those that the recipe names.
+        given: data sets in memory by name, which replace those of the recipe.
 
     Raises:
-        FileNotFoundError, ValueError: As the data sets; or nothing is left to train or to validate
-            on.
+        FileNotFoundError, ValueError: A data set cannot be opened, or is too small to hold out
+            validation data.
     """
     given = dict(given or {})
     if unknown := sorted(set(given) - set(recipe.data)):
         raise ValueError(
-            f"The recipe has no data set {', '.join(unknown)}; its data sets are "
+            f"The recipe has no data set {', '.join(unknown)}. Its data sets are "
             f"{', '.join(recipe.data)}."
         )
     datasets = {
@@ -83,7 +83,7 @@ def open_data(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trainin
 
 
 def pose_score(dataset: Any) -> Callable:
-    """The function of `deephar.evaluation` by which poses on a data set are scored.
+    """The function of `deephar.evaluation` that scores poses on a data set.
 
     Args:
         dataset: stills, such as frames of videos.
@@ -131,8 +131,8 @@ def _held_out(recipe, dataset):
 def _frames_of(videos, per_video=None):
     """Frames of videos as stills.
 
-    Of drawn videos, some frames of each are kept in memory: to draw a single frame of a video takes
-    many times as long as to draw the next one.
+    For drawn videos, some frames of each are kept in memory, since drawing a single frame takes
+    much longer than drawing the next one.
     """
     if isinstance(videos[0].frames[0], str):
         return Frames(videos, per_video)

@@ -1,9 +1,9 @@
-"""What the frozen pose network gives for every frame of a data set, computed once and kept on disk.
+"""Outputs of the frozen pose network for all frames of a data set, computed once and kept on disk.
 
-Stage 2 trains the action heads on a pose network that does not change. Running it once over each
-frame, and not again in every epoch, saves most of the work. In return, all frames of a video are
-cropped by one window, around its labelled boxes in all frames instead of those in the clip's, and
-not augmented, but for mirroring.
+Stage 2 trains the action heads on a pose network that does not change. Running the network once
+over all frames, and not in every epoch, saves most of the time. In return, all frames of a video
+are cropped by one window, around the labelled boxes of all its frames, and not augmented except by
+mirroring.
 """
 
 import hashlib
@@ -40,26 +40,26 @@ def cache_features(
     mirror: bool = True,
     batch_size: int = 32,
 ) -> "Features":
-    """Runs the pose network over all frames of a data set and keeps what it gives.
+    """Runs the pose network over all frames of a data set and stores its outputs.
 
-    What is in the folder already is used if it belongs to the same weights, videos and crops, and
-    replaced if not.
+    Stored outputs in the folder are used again if weights, videos and crops are the same, and
+    replaced otherwise.
 
     Args:
         model: a ``multitask_model``.
         config: its ``ModelConfig``.
         dataset: a data set of videos with frames.
-        folder: where the files go; made if missing.
-        mirror: whether mirror images are kept as well, to be drawn from in training.
-        batch_size: frames a call of the network.
+        folder: folder for the files; made if missing.
+        mirror: whether to store the outputs for mirror images, too.
+        batch_size: frames per call of the network.
 
     Returns:
         `Features`.
 
     Raises:
-        ValueError: a video cannot be used; names it.
-        FileNotFoundError: a frame is missing; names it.
-        OSError: the folder cannot be written.
+        ValueError: A video cannot be used.
+        FileNotFoundError: A frame is missing.
+        OSError: The folder cannot be written, or the disk is too full.
     """
     folder = Path(folder)
     network = _needed_outputs(model)
@@ -78,7 +78,7 @@ def cache_features(
 
 
 def _needed_outputs(model):
-    """The pose network with those of its outputs that the action heads take."""
+    """The pose network, reduced to the outputs that the action heads take."""
     network = frame_view(model)
     outputs = {tensor.name: network.output[tensor.name] for tensor in action_view(model).inputs}
     return keras.Model(network.input, outputs)
@@ -93,12 +93,14 @@ class _Facts(NamedTuple):
 class Features:
     """Outputs of the pose network for the frames of a data set of videos, made by `cache_features`.
 
-    A data set itself: ``[i]`` gives `VideoFeatures`, without a look at the video.
+    Itself a data set: ``[i]`` gives `VideoFeatures`, without reading the video.
 
     Attributes:
-        dataset: the data set of videos; so are `name` and `actions`.
-        arrays: name of the output -> array (frames, views, ...), memory-mapped; the second view,
-            if there is one, is the mirror image.
+        dataset: the data set of videos.
+        name: name of the data set.
+        actions: names of its actions.
+        arrays: output name -> memory-mapped array (frames, views, ...). The second view, if any,
+            is the mirror image.
     """
 
     def __init__(self, dataset: Any, facts: Sequence[Any], arrays: Mapping[str, np.ndarray]):
@@ -124,7 +126,7 @@ class Features:
         """The middle clips of all videos: output name -> array (videos, T, ...).
 
         Args:
-            spec: frames T and subsampling of the clips.
+            spec: number of frames T and subsampling of the clips.
         """
         clips = []
         for index in range(len(self)):
@@ -139,7 +141,7 @@ class VideoFeatures:
     """Outputs of the pose network for one video.
 
     Attributes:
-        name: of the video.
+        name: name of the video.
         action: index of its action.
         arrays: output name -> array (frames, views, ...).
     """
@@ -154,21 +156,21 @@ class VideoFeatures:
 
 
 class FeatureBatches(MixedBatches):
-    """Batches of clips of cached features, to train an ``action_model`` on.
+    """Batches of clips of cached features, to train an ``action_model``.
 
     A batch is a dict of the inputs of the network, float32 (B, T, ...), and a dict of one-hot
-    targets as `deephar.data.ClipBatches` gives them (with weights, if there are several data
-    sets). Where a clip starts, and whether it is mirrored, is drawn at random.
+    targets as in `deephar.data.ClipBatches` (with weights, if there are several data sets). The
+    start of a clip, and whether it is mirrored, is random.
 
     Args:
-        datasets: `Features` by name, which is that of the action head, too.
-        shares: number of clips from each of them in a batch.
-        spec: frames and subsampling of the clips.
+        datasets: `Features` by name, which is also the name of the action head.
+        shares: number of clips of each data set in a batch.
+        spec: number of frames and subsampling of the clips.
         seed: seed of all random choices.
-        steps_per_epoch: batches in an epoch; by default all videos of the first of them once.
+        steps_per_epoch: batches per epoch; by default one pass over the first data set.
 
     Raises:
-        ValueError: as `deephar.data.ClipBatches`.
+        ValueError: As `deephar.data.ClipBatches`.
     """
 
     def __init__(
@@ -184,7 +186,7 @@ class FeatureBatches(MixedBatches):
         super().__init__(
             datasets,
             shares,
-            function=partial(_draw_clips, spec=spec),  # without workers: reading is all the work
+            function=partial(_draw_clips, spec=spec),  # no workers, since reading is fast
             seed=seed,
             steps_per_epoch=steps_per_epoch,
         )
@@ -201,7 +203,7 @@ class FeatureBatches(MixedBatches):
 
 
 def _draw_clips(items, seeds, spec):
-    """A random clip of each video: for each output, in order of the names, (B, T, ...)."""
+    """A random clip of each video: an array (B, T, ...) per output, in order of the names."""
     clips = []
     for item, seed in zip(items, seeds, strict=True):
         rng = np.random.default_rng(seed)
@@ -227,8 +229,8 @@ def _compute(network, config, dataset, folder, counts, mirror, batch_size):
             values = outputs[name].astype(file.dtype)
             if not np.isfinite(values).all():
                 raise ValueError(
-                    f"Video {batch[0].video!r}: The pose network gives features that are NaN or "
-                    "too large for 16 bits. Its training has diverged, or train without caching."
+                    f"Video {batch[0].video!r}: The features are NaN or too large for 16 bits. "
+                    "Train without caching, or train the pose network again if it has diverged."
                 )
             for image, value in zip(batch, values, strict=True):
                 file[image.row, image.view] = value
@@ -238,7 +240,7 @@ def _compute(network, config, dataset, folder, counts, mirror, batch_size):
 
 
 class _Image(NamedTuple):
-    """One crop: its video, and its place in the arrays."""
+    """One crop: its video, and its position in the arrays."""
 
     video: str
     row: int
@@ -247,7 +249,7 @@ class _Image(NamedTuple):
 
 
 def _crop_jobs(dataset, config, counts, mirror, size):
-    """Functions that crop up to ``size`` frames of a video each; all frames of all videos."""
+    """Functions that each crop up to ``size`` frames of a video, for all frames of all videos."""
     row = 0
     for index, count in enumerate(counts):
         video = dataset[index]
@@ -270,7 +272,7 @@ def _crop(clip, row, config, mirror):
 
 def _create(network, folder, frames, views):
     """Empty arrays on disk, one for each output."""
-    # Positions need the precision; features, which are most of the data, do not.
+    # Only positions need 32 bits. Features are most of the data.
     forms = {
         name: (np.float32 if name == "pose" else np.float16, (frames, views, *output.shape[1:]))
         for name, output in network.output.items()
@@ -278,10 +280,12 @@ def _create(network, folder, frames, views):
     size = sum(np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in forms.values())
     free = shutil.disk_usage(folder).free
     print(f"features of {frames} frames: {size / 1e9:.1f} GB in {folder}", flush=True)
-    if size > 0.95 * free:  # writing to a file in memory kills the process when the disk is full
+    if (
+        size > 0.95 * free
+    ):  # writing to a memory-mapped file kills the process when the disk is full
         raise OSError(
             f"{folder}: The features take {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. "
-            "Give a folder elsewhere, fewer videos or a smaller network, or do not cache."
+            "Use another folder, fewer videos or a smaller network, or do not cache."
         )
     return {
         name: np.lib.format.open_memmap(_file(folder, name), "w+", dtype, shape)
@@ -290,7 +294,7 @@ def _create(network, folder, frames, views):
 
 
 def _run(network, images, batch_size):
-    """Outputs for up to a batch of images; always called with as many, to be traced once."""
+    """Outputs for up to `batch_size` images, padded to full batches to be traced only once."""
     batch = np.zeros((batch_size, *images.shape[1:]), np.float32)
     batch[: len(images)] = images
     outputs = network.predict_on_batch(batch)
@@ -309,7 +313,7 @@ def _is_stored(folder, key):
 
 
 def _describe_videos(network, config, dataset, mirror):
-    """Digest of all that the features depend on (weights, config, videos), and `_Facts` of each."""
+    """Digest of weights, config and videos of the features, and `_Facts` of each video."""
     parts = (config.to_json(), weights.digest(network), network.dtype_policy.name, mirror, dataset)
     digest = hashlib.sha256(repr(parts).encode())
     facts = []
@@ -317,19 +321,19 @@ def _describe_videos(network, config, dataset, mirror):
         video = dataset[index]
         facts.append(_Facts(video.name, video.action, len(video.joints)))
         digest.update(f"{video.name} {len(video.joints)} {video.size}".encode())
-        digest.update(_pictures(video.frames).encode())
+        digest.update(_frame_marks(video.frames).encode())
         digest.update(np.ascontiguousarray(video.boxes, float).data)
     return digest.hexdigest(), facts
 
 
-def _pictures(frames):
-    """What tells whether the frames are still the same: some of them, by file or by content."""
+def _frame_marks(frames):
+    """Marks that change with the frames: some of them, by file or by content."""
     marks = []
     for index in sorted({0, len(frames) // 2, len(frames) - 1}):
         frame = frames[index] if index == 0 or isinstance(frames[0], str) else None
         if isinstance(frame, str):
             status = Path(frame).stat()
             marks.append(f"{status.st_size} {status.st_mtime_ns}")
-        elif frame is not None:  # drawn: one of them is enough, since drawing takes time
+        elif frame is not None:  # drawn: one is enough, since drawing takes time
             marks.append(hashlib.sha256(np.ascontiguousarray(frame)).hexdigest())
     return " ".join(marks)

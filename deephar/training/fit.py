@@ -1,4 +1,4 @@
-"""Fitting one stage: compile, train, validate after each epoch, write the run folder."""
+"""Trains single networks: compiles, trains, validates each epoch and writes the run folder."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,21 +40,21 @@ def train_pose(
         model: a network of `deephar.models.pose_model` or `reception_net`.
         config: its config.
         batches: a `deephar.data.Batches` of training samples.
-        validation: a data set of stills to score after each epoch.
+        validation: data set of stills to score after each epoch.
         run: the run folder.
-        training: epochs, learning rate and so on.
-        validate: function without arguments that scores the model: measure -> value; by default by
-            the protocol of the validation data. The best score decides ``best.h5``.
+        training: epochs, learning rate and losses.
+        validate: function without arguments that scores the model: measure -> value. By default,
+            the measure of the validation data. The best score decides ``best.h5``.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError, FloatingPointError: As
-            `deephar.training.run.fit_run`; or the network reads joints near the maximum of heat
-            maps that are not supervised.
+            `deephar.training.run.fit_run`; or `peak_window` is set but the heat maps are not
+            supervised.
     """
-    # A protocol decides the measure, so scores of another one would not compare.
+    # The protocol decides the measure, and scores of different measures cannot be compared.
     protocol = getattr(whole_of(validation), "protocol", None)
     more = {} if protocol is None else {"protocol": protocol}
     check_peak_window(config, training.heat_map_weight)
@@ -94,34 +94,34 @@ def train_action(
     validate: Callable[[], Mapping[str, float]],
     training: ActionTraining = ActionTraining(),
 ) -> list[dict]:
-    """Trains the action heads on a frozen pose network, or everything together.
+    """Trains the action heads on a frozen pose network, or the whole network.
 
     Args:
-        model: a `multitask_model` for batches of clips and of cached features, or an
-            `action_model` for batches of poses. Its pose network has the weights to start from,
-            also when the run is resumed.
-        config: its `ModelConfig`.
+        model: a `multitask_model` for batches of clips or of cached features, or an `action_model`
+            for batches of poses. Its pose network must have its initial weights, even if the run
+            is resumed.
+        config: its config.
         batches: `deephar.data.ClipBatches`, `SequenceBatches`, or
             `deephar.training.features.FeatureBatches`.
-        validation: a data set of videos, kept in the settings of the run.
+        validation: data set of videos, recorded in the settings of the run.
         run: the run folder.
         validate: function without arguments that scores the model: measure -> value. The best
             score decides ``best.h5``.
-        training: epochs, optimizer and so on.
+        training: epochs, optimizer and losses.
 
     Returns:
         The log: a list of dicts, one an epoch.
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError, FloatingPointError: As
-            `deephar.training.run.fit_run`; or everything is to be trained, but there is no pose
-            network.
+            `deephar.training.run.fit_run`; or the whole network is to be trained, but the model
+            has no pose network.
     """
     trainer = action_view(model) if isinstance(batches, FeatureBatches) else model
     set_pose_trainable(trainer, training.finetune)
     more = {}
     if has_pose_network(model):
-        # A run goes with the pose network it started on: the heads learn from what that one gives.
+        # A resumed run must have the same pose network, since the heads learn from its outputs.
         more["pose_network"] = weights.digest(frame_view(model))[:16]
     settings = run_settings(
         trainer, config, batches, validation=validation, training=training, run=run, more=more

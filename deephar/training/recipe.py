@@ -1,4 +1,4 @@
-"""A recipe: the network, the data and the stages of a training, with every number.
+"""Recipes: the network, the data and the stages of a training, with every number.
 
     recipe = Recipe(
         network=VARIANTS["vgg16-light"],
@@ -7,7 +7,7 @@
     )
     train(recipe, "runs/mine")
 
-A recipe is checked when it is made. It is kept as JSON in the folder of its run.
+A recipe is checked when it is made. A run folder holds its recipe as JSON.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from deephar.models.config import STREAMS
 from deephar.training.settings import ActionTraining, PoseTraining
 
 NUM_FRAMES = 16
-"""Frames of a clip, unless the stage or the network says otherwise."""
+"""Default number of frames of a clip."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Source:
     """A data set to train on.
 
     Attributes:
-        kind: which data set, one of `deephar.data.sets.by_name.KINDS`.
-        folder: its folder. None for the built-in set, and for a data set in memory that is given
-            to `deephar.training.train`.
-        options: more arguments of the data set's class, such as ``{"protocol": "cross-view"}``.
+        kind: one of `deephar.data.sets.by_name.KINDS`.
+        folder: folder of the data set. None for the built-in data set, and for data sets in memory
+            (see `deephar.training.train`).
+        options: further arguments of the data set, such as ``{"protocol": "cross-view"}``.
 
     Raises:
         ValueError: The kind is unknown.
@@ -51,32 +51,32 @@ class Source:
 
     @property
     def has_videos(self) -> bool:
-        """Whether it is a data set of videos with an action, not of stills."""
+        """Whether the data set has videos with actions, not stills."""
         return self.kind in VIDEO_KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoseStage:
-    """A stage that learns the pose, from stills and from single frames of videos.
+    """A stage that learns poses, from stills and from single frames of videos.
 
     Attributes:
-        name: folder of the stage inside that of the run; ``""`` for the folder of the run itself.
-        network: fields of the recipe's network that this stage has otherwise, such as
+        name: subfolder of the run folder; ``""`` for the run folder itself.
+        network: fields of the recipe's network that differ in this stage, such as
             ``{"stem_stride": 8}``.
         start: weights to start from: names, paths, or files of earlier stages such as
-            ``"pose/last.h5"``. The network takes from each what they share; of what several
-            have, the last one counts. Empty: the best weights of the stage before; for the first
-            stage, random weights and those of the stem.
-        stem_weights: initial weights of the stem, where there is nothing else to start from:
-            ``"imagenet"``, None, or a path.
+            ``"pose/last.h5"``. The network loads the layers that it shares with each file. If
+            several files have a layer, the last one counts. If empty, the stage starts from the
+            best weights of the stage before; the first stage starts from random weights and
+            `stem_weights`.
+        stem_weights: ``"imagenet"``, None, or a path.
         shares: number of samples of each data set in a batch.
-        steps: batches an epoch; None for once through the first data set (once through the videos,
-            not their frames).
-        seed: of this stage; None for that of the recipe.
-        training: the other settings.
+        steps: batches per epoch. None for one pass over the main data set; for videos, one frame
+            of each.
+        seed: seed of this stage; None for the seed of the recipe.
+        training: epochs, learning rate and losses.
 
     Raises:
-        ValueError: A share is not a positive whole number, or `steps` is not positive.
+        ValueError: A field is out of its range.
     """
 
     name: str = "pose"
@@ -95,32 +95,33 @@ class PoseStage:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionStage:
-    """A stage that learns actions from clips; the pose network is frozen, or trained as well.
+    """A stage that learns actions from clips, with the pose network frozen or trained as well.
 
-    Of a network without a stem, the stage learns from labelled poses.
+    If the network has no stem, the stage learns from labelled poses.
+
+    If the stage trains the whole network (``training.finetune``), None for `num_frames`,
+    `subsampling` or `streams` means the value that the action heads were trained with.
 
     Attributes:
-        name: folder of the stage inside that of the run.
-        start: as of `PoseStage`; one file. The first stage must have it, unless it learns from
-            labelled poses.
-        shares: number of clips of each data set in a batch. Stills ride along only where
-            everything is trained.
-        steps: batches an epoch; None for once through the first data set.
-        seed: of this stage; None for that of the recipe.
-        num_frames: frames of a clip; None for what the network says, else 16.
-        subsampling: frames of the video from one frame of a clip to the next, or ``"whole"``, see
+        name: subfolder of the run folder.
+        start: as in `PoseStage`, but one file at most. Required for the first stage, unless it
+            learns from labelled poses.
+        shares: number of clips of each data set in a batch. Stills are used only if the whole
+            network is trained.
+        steps: batches per epoch; None for one pass over the main data set.
+        seed: seed of this stage; None for the seed of the recipe.
+        num_frames: frames of a clip; None for the number in the network's config, or else 16.
+        subsampling: distance of the frames of a clip in the video, or ``"whole"``, see
             `deephar.data.clip_indices`; None for ``"whole"``.
-        streams: what the actions are predicted from, as of `deephar.models.ModelConfig`; None for
-            all. Where everything is trained, None means in all three: as the action heads were
-            trained.
-        cache_features: runs the frozen pose network once over all frames, not in each epoch.
+        streams: as in `deephar.models.ModelConfig`; None for both.
+        cache_features: runs the frozen pose network over all frames once, not in every epoch.
             Faster, but without augmentation other than mirroring.
         augmentation: random changes to labelled poses.
-        training: the other settings.
+        training: epochs, optimizer and losses.
 
     Raises:
-        ValueError: A share is not a positive whole number, a number is out of its range, or
-            features are to be cached of a network that is trained.
+        ValueError: A field is out of its range, or features are to be cached although the pose
+            network is trained.
     """
 
     name: str = "action"
@@ -140,7 +141,9 @@ class ActionStage:
             object.__setattr__(self, "streams", tuple(self.streams))
         _check_stage(self, ActionTraining)
         if len(self.start) > 1:
-            raise ValueError(f"{_of(self)} starts from one file, got {', '.join(self.start)}.")
+            raise ValueError(
+                f"{_describe(self)} starts from one file, got {', '.join(self.start)}."
+            )
         if self.num_frames is not None and self.num_frames < 4:
             raise ValueError(f"num_frames must be at least 4, got {self.num_frames}.")
         if self.subsampling not in (None, "whole") and not _is_count(self.subsampling):
@@ -149,7 +152,7 @@ class ActionStage:
             raise ValueError(f"streams must be some of {', '.join(STREAMS)}, got {self.streams}.")
         if self.cache_features and self.training.finetune:
             raise ValueError(
-                f"{_of(self)} trains the pose network, so its features cannot be cached. Set "
+                f"{_describe(self)} trains the pose network, so its features cannot be cached. Set "
                 "cache_features=False."
             )
 
@@ -159,19 +162,20 @@ class Recipe:
     """The network, the data and the stages of a training.
 
     Attributes:
-        network: config of the network; its `actions` are those of the data.
+        network: config of the network. Its `actions` are replaced by those of the data.
         data: the data sets by name. The first is the main one: validation samples are held out of
-            it, and its name is that of the action head. The others must be stills.
+            it, and it names the action head. The others must be stills.
         stages: the stages, in order.
-        validation: share of the main data set that is held out to pick the best epoch, between 0
-            and 1.
-        validation_limit: at most so many stills are held out, spread evenly; None for all.
-        augmentation: random changes to all images.
+        validation: fraction of the main data set that is held out to pick the best epoch, between
+            0 and 1.
+        validation_limit: maximum number of stills that are validated on, spread evenly; None for
+            all that are held out.
+        augmentation: random changes to images.
         seed: seed of all random choices.
         mixed_precision: whether to compute in bfloat16.
 
     Raises:
-        ValueError: Something is out of its range, or does not fit the rest; the message says what.
+        ValueError: A field is out of its range, or does not fit the others.
     """
 
     network: ModelConfig | ReceptionConfig
@@ -188,12 +192,7 @@ class Recipe:
         object.__setattr__(self, "stages", tuple(self.stages))
         self._check_numbers()
         self._check_data()
-        names = [stage.name for stage in self.stages]
-        if len(set(names)) != len(names) or ("" in names and len(names) > 1):
-            raise ValueError(
-                "Each of several stages needs a name of its own, got "
-                f"{', '.join(map(repr, names))}."
-            )
+        self._check_names()
         for number, stage in enumerate(self.stages):
             self._check_stage(stage, is_first=number == 0)
 
@@ -207,25 +206,23 @@ class Recipe:
         fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         fields["network"] = json.loads(self.network.to_json())
         fields["stages"] = [
-            {"kind": _KINDS_OF_STAGES[type(stage)], **dataclasses.asdict(stage)}
+            {"kind": _STAGE_KINDS[type(stage)], **dataclasses.asdict(stage)}
             for stage in self.stages
         ]
-        for name in ("augmentation",):
-            fields[name] = dataclasses.asdict(fields[name])
+        fields["augmentation"] = dataclasses.asdict(self.augmentation)
         fields["data"] = {name: dataclasses.asdict(item) for name, item in self.data.items()}
         return json.dumps(fields, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """The recipe that `to_json` has written.
+        """Reads a recipe from the JSON of `to_json`.
 
         Raises:
-            ValueError: Not JSON of a recipe, or a field is unknown or out of its range.
+            ValueError: The text is not JSON of a recipe, or a field is unknown or out of its range.
         """
         fields = json.loads(text)
         if not isinstance(fields, dict):
             raise ValueError(f"Expected the fields of a recipe as a JSON object, got {text[:50]}.")
-        fields = dict(fields)
         for name, decode in (
             ("network", lambda value: config_from_json(json.dumps(value))),
             ("augmentation", lambda value: _decoded(Augmentation, value)),
@@ -233,15 +230,22 @@ class Recipe:
             ("stages", lambda value: tuple(map(_decoded_stage, value))),
         ):
             if name in fields:
-                fields[name] = decode(fields[name])
+                try:
+                    fields[name] = decode(fields[name])
+                except (TypeError, AttributeError) as error:
+                    raise ValueError(
+                        f"The field {name} of a recipe cannot be read ({error}). Write it as "
+                        "to_json does."
+                    ) from error
         return _decoded(cls, fields)
 
-    def network_of(self, stage: PoseStage | ActionStage) -> ModelConfig | ReceptionConfig:
-        """Config of the network that a pose stage trains; it predicts the pose only."""
-        changes = stage.network if isinstance(stage, PoseStage) else {}
-        if self.network.stem == "none":
-            return self.network
-        return dataclasses.replace(self.network, **{**changes, "actions": {}})
+    def network_of(self, stage: PoseStage) -> ModelConfig | ReceptionConfig:
+        """Config of the network that a pose stage trains, without actions."""
+        return dataclasses.replace(self.network, **{**stage.network, "actions": {}})
+
+    def seed_of(self, stage: PoseStage | ActionStage) -> int:
+        """Seed of a stage."""
+        return self.seed if stage.seed is None else stage.seed
 
     def _check_numbers(self):
         if not 0 < self.validation < 1:
@@ -254,31 +258,36 @@ class Recipe:
 
     def _check_data(self):
         if not self.data or not self.stages:
-            raise ValueError("A recipe needs a data set and a stage at least.")
+            raise ValueError("A recipe needs at least one data set and one stage.")
         others = [name for name in list(self.data)[1:] if self.data[name].has_videos]
         if others:
             raise ValueError(
-                f"Only the first data set may be of videos, but {others[0]!r} is one, too. Put it "
-                "first, or leave it out."
+                f"Only the first data set may have videos, but {others[0]!r} has videos, too. Put "
+                "it first, or leave it out."
             )
 
-    def _check_stage(self, stage, is_first):
-        if unknown := sorted(set(stage.shares) - set(self.data)):
+    def _check_names(self):
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names) or ("" in names and len(names) > 1):
             raise ValueError(
-                f"{_of(stage)} has shares of {', '.join(unknown)}, but the data sets are "
-                f"{', '.join(self.data)}. shares must name the data sets {', '.join(self.data)}."
+                "Each of several stages needs a name of its own, got "
+                f"{', '.join(map(repr, names))}."
             )
-        if self.main not in stage.shares:
+        for name in names:
+            if name in (".", "..") or "/" in name or "\\" in name:
+                raise ValueError(
+                    f"A stage is named {name!r}, but its name is that of a subfolder of the run "
+                    "folder. Leave out slashes and dots."
+                )
+
+    def _check_stage(self, stage, is_first):
+        needed = self.data if isinstance(stage, PoseStage) else [self.main]
+        if not set(needed) <= set(stage.shares) <= set(self.data):
             raise ValueError(
-                f"{_of(stage)} has no share of {self.main!r}. shares must name the data sets "
-                f"{', '.join(self.data)}."
+                f"{_describe(stage)}: shares must name the data sets {', '.join(self.data)}, got "
+                f"{', '.join(stage.shares) or 'none'}."
             )
         if isinstance(stage, PoseStage):
-            if set(stage.shares) != set(self.data):
-                raise ValueError(
-                    f"{_of(stage)}: shares must name the data sets {', '.join(self.data)}, got "
-                    f"{', '.join(stage.shares)}."
-                )
             self._check_pose_stage(stage)
         else:
             self._check_action_stage(stage, is_first)
@@ -286,38 +295,39 @@ class Recipe:
     def _check_pose_stage(self, stage):
         if self.network.stem == "none":
             raise ValueError(
-                f"{_of(stage)} learns poses from images, but the network has no stem. Take a "
-                "network that sees images."
+                f"{_describe(stage)} learns poses from images, but the network has no stem. Use a "
+                "network with a stem."
             )
         try:
             config = self.network_of(stage)
         except TypeError as error:
-            raise ValueError(f"{_of(stage)}: network has an unknown field ({error}).") from error
+            raise ValueError(
+                f"{_describe(stage)}: network has an unknown field ({error})."
+            ) from error
         check_peak_window(config, stage.training.heat_map_weight)
 
     def _check_action_stage(self, stage, is_first):
         if not self.data[self.main].has_videos:
             raise ValueError(
-                f"{_of(stage)} learns actions of videos, but {self.main!r} has stills. Put a data "
-                "set of videos first."
+                f"{_describe(stage)} learns actions of videos, but {self.main!r} has stills. Put a "
+                "data set of videos first."
             )
         streams = set(stage.streams or STREAMS)
         if isinstance(self.network, ReceptionConfig) and streams != set(STREAMS):
-            raise ValueError(f"{_of(stage)}: a ReceptionNet takes both streams.")
+            raise ValueError(
+                f"{_describe(stage)}: A ReceptionNet uses both streams. Leave streams out."
+            )
         if self.network.stem == "none":
-            if (
-                stage.streams not in (None, ("pose",))
-                or stage.cache_features
-                or stage.training.finetune
-            ):
+            other_streams = stage.streams not in (None, ("pose",))
+            if other_streams or stage.cache_features or stage.training.finetune:
                 raise ValueError(
-                    f"{_of(stage)} learns from labelled poses, as the network has no stem. It "
-                    "takes the stream pose only, and neither cached features nor fine-tuning."
+                    f"{_describe(stage)} learns from labelled poses, as the network has no stem. "
+                    "Use the stream pose only, and neither cached features nor fine-tuning."
                 )
         elif is_first and not stage.start:
             raise ValueError(
-                f"{_of(stage)} comes first, so it needs weights of a pose network to start from. "
-                "Give start, or put a pose stage before it."
+                f"{_describe(stage)} comes first, so it needs weights of a pose network to start "
+                "from. Give start, or put a pose stage before it."
             )
 
 
@@ -325,8 +335,8 @@ def check_peak_window(config: ModelConfig | ReceptionConfig, heat_map_weight: fl
     """Raises if `peak_window` is set but the heat maps are not supervised.
 
     Args:
-        config: of the network.
-        heat_map_weight: of the heat maps in the loss, see `PoseTraining`.
+        config: config of the network.
+        heat_map_weight: weight of the heat maps in the loss, see `PoseTraining`.
 
     Raises:
         ValueError: The config has a `peak_window`, and the weight is 0.
@@ -335,16 +345,16 @@ def check_peak_window(config: ModelConfig | ReceptionConfig, heat_map_weight: fl
     if window and not heat_map_weight:
         raise ValueError(
             f"The network reads joints within {window} positions of the maximum of their heat maps "
-            "(peak_window), which is reliable only if the heat maps are supervised. Give "
+            "(peak_window). This is reliable only if the heat maps are supervised. Give "
             "--heat-map-weight, such as 0.3, or --peak-window 0 to read the whole maps (in Python: "
             "heat_map_weight, or a config with peak_window=0)."
         )
 
 
-_KINDS_OF_STAGES = {PoseStage: "pose", ActionStage: "action"}
+_STAGE_KINDS = {PoseStage: "pose", ActionStage: "action"}
 
 
-def _of(stage):
+def _describe(stage):
     return f"The stage {stage.name!r}" if stage.name else "The stage"
 
 
@@ -356,7 +366,7 @@ def _check_stage(stage, training):
     object.__setattr__(stage, "shares", dict(stage.shares))
     object.__setattr__(stage, "start", tuple(stage.start))
     if not isinstance(stage.training, training):
-        raise ValueError(f"{_of(stage)}: training must be of the class {training.__name__}.")
+        raise ValueError(f"{_describe(stage)}: training must be of the class {training.__name__}.")
     for name, share in stage.shares.items():
         if not _is_count(share):
             raise ValueError(f"The share of {name!r} must be a positive integer, got {share!r}.")
@@ -365,11 +375,11 @@ def _check_stage(stage, training):
 
 
 def _decoded_stage(fields):
-    classes = {kind: stage for stage, kind in _KINDS_OF_STAGES.items()}
+    classes = {kind: stage for stage, kind in _STAGE_KINDS.items()}
     fields = dict(fields)
     kind = fields.pop("kind", None)
     if kind not in classes:
-        raise ValueError(f"A stage has the kind {' or '.join(classes)}, got {kind!r}.")
+        raise ValueError(f"A stage must have the kind {' or '.join(classes)}, got {kind!r}.")
     training = PoseTraining if kind == "pose" else ActionTraining
     for name, value in (("training", training), ("augmentation", SequenceAugmentation)):
         if name in fields:
@@ -378,7 +388,7 @@ def _decoded_stage(fields):
 
 
 def _decoded(kind: type, fields: Mapping) -> Any:
-    """A dataclass of the fields; names those that it does not have, and those that it lacks."""
+    """Makes a dataclass from fields; an error names unknown and missing fields."""
     known = {item.name: item for item in dataclasses.fields(kind)}
     if unknown := sorted(set(fields) - set(known)):
         raise ValueError(

@@ -1,6 +1,6 @@
-"""Training runs: folders that a killed run goes on from.
+"""Training runs: folders from which an interrupted training can be resumed.
 
-A run folder holds ``config.json`` (network, training and data settings), ``log.csv`` (a row an
+A run folder holds ``config.json`` (network, training and data settings), ``log.csv`` (a row per
 epoch), ``best.h5`` and ``last.h5`` (weights with config and score inside, for
 `deephar.weights.load_model`) and ``state.h5`` (weights and optimizer, to resume from).
 """
@@ -24,20 +24,20 @@ from deephar.data.samples import names_of
 from deephar.files import replacing, writing_h5
 from deephar.models import config_from_json
 
-# Validation scores of which the lowest is the best.
+# Validation scores for which lower is better.
 _ERRORS = ("val_mpjpe", "val_p-mpjpe")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder that is written, or gone on with.
+    """A run folder to write, or to resume.
 
     Attributes:
         out: the folder.
-        resume: whether to go on after the last complete epoch of the run in the folder, with its
-            weights. The result is the one that the run would have had without the interruption.
-        start: what the initial weights are, in words. Kept in config.json.
-        facts: what the weight files tell besides, see `deephar.weights.save`.
+        resume: whether to resume the run in the folder after its last complete epoch. The result is
+            the same as without the interruption.
+        start: description of the initial weights, kept in config.json.
+        facts: further facts to keep in the weight files, see `deephar.weights.save`.
     """
 
     out: Path | str
@@ -56,18 +56,18 @@ def fit_run(
     save: Callable,
     callbacks: Sequence[Callable] = (),
 ) -> list[dict]:
-    """Trains a compiled model and writes the run folder; goes on with an interrupted run.
+    """Trains a compiled model and writes the run folder, or resumes an interrupted run.
 
     Args:
         model: a compiled `keras.Model`.
-        batches: a `deephar.data.Batches`, or what has the same attributes.
-        run: the folder, and whether to go on with it.
-        settings: what makes the run what it is, as `run_settings` gives it.
+        batches: a `deephar.data.Batches`, or an object with the same attributes.
+        run: the run folder.
+        settings: settings of the run, see `run_settings`.
         validate: function without arguments that scores the model: measure -> value. The best
-            value of the first measure (the highest, but of an error the lowest) decides
+            value of the first measure (the highest, or the lowest of an error) decides
             ``best.h5``.
-        save: function of a path and of facts, which writes the weights there.
-        callbacks: functions of the log so far that make more Keras callbacks.
+        save: function of a path and of facts that writes a weights file.
+        callbacks: functions of the log so far that make further Keras callbacks.
 
     Returns:
         The log: a list of dicts, one an epoch.
@@ -76,15 +76,19 @@ def fit_run(
         FileExistsError: The folder holds a run and `run.resume` is False.
         FileNotFoundError: There is no run to resume, or an image is missing.
         ValueError: The run in the folder has other settings, or an image cannot be used.
-        FloatingPointError: The loss is not finite; says in which batch. The files of the last
-            complete epoch stay.
+        FloatingPointError: The loss is not finite. The files of the last complete epoch stay.
     """
     out = Path(run.out)
     epochs = settings["training"]["epochs"]
-    _check_run(out, settings, run.resume)
-    # Built now, so that a resumed run has the variables that the state is loaded into.
+    if run.resume:
+        check_resumable(out)
+        # A resumed run has its own weights.
+        require_same(out / "config.json", read_settings(out), settings, ignored=["training.start"])
+    else:
+        check_free(out)
+    # Built now, so that a resumed run has variables to load the state into.
     model.optimizer.build(model.trainable_variables)
-    # What would make validation impossible must not show only after the first epoch.
+    # Validation must not fail only after the first epoch.
     validate()
     progress = _load_state(model, out) if run.resume else _start(model, out, settings)
     if progress.epoch == epochs:
@@ -117,10 +121,10 @@ def fit_run(
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends training at the first batch whose loss is NaN or infinite, before files are written.
+    """Stops training at the first batch with a NaN or infinite loss, before files are written.
 
     Args:
-        batches: the `deephar.data.Batches` that are trained on, to name the persons.
+        batches: the training batches, to name the persons.
     """
 
     def __init__(self, batches: Any):
@@ -143,12 +147,12 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
 
 class ValidationScore(keras.callbacks.Callback):
-    """Adds the validation scores to the logs of each epoch, and the learning rate.
+    """Adds the validation scores and the learning rate to the logs of each epoch.
 
-    Keras's progress bar and all later callbacks show them.
+    Keras's progress bar and all later callbacks see them.
 
     Args:
-        validate: function without arguments: measure, such as ``"pckh"``, -> value.
+        validate: function without arguments that scores the model: measure -> value.
     """
 
     def __init__(self, validate: Callable):
@@ -166,7 +170,7 @@ class ValidationScore(keras.callbacks.Callback):
 
 @dataclass
 class _Progress:
-    """How far a run has come: its log, a dict for each complete epoch."""
+    """Progress of a run: its log, a dict for each complete epoch."""
 
     log: list = dataclasses.field(default_factory=list)
 
@@ -175,12 +179,12 @@ class _Progress:
         return len(self.log)
 
     def best(self):
-        """How good the best epoch so far is; minus infinity before the first epoch."""
+        """Goodness of the best epoch so far; minus infinity before the first epoch."""
         return max((_goodness(row) for row in self.log), default=-math.inf)
 
 
 class _RunFiles(keras.callbacks.Callback):
-    """Writes the files of a run after each epoch; the state last, since resuming goes by it."""
+    """Writes the files of a run after each epoch; the state last, since resuming reads it."""
 
     def __init__(self, out, progress, data, save):
         super().__init__()
@@ -188,7 +192,7 @@ class _RunFiles(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         measure, score = validation_score(logs)
-        # Of equal scores the later epoch's weights, which have learned for longer.
+        # If scores are equal, the later epoch wins, since it has trained for longer.
         improved = _goodness(logs) >= self.progress.best()
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
         self.progress.log.append(row)
@@ -205,7 +209,7 @@ def validation_score(row: Mapping) -> tuple[str, float]:
 
 
 def _goodness(row):
-    """The validation score of an epoch, turned round where lower is better."""
+    """The validation score of an epoch, negated if lower is better."""
     measure, score = validation_score(row)
     return -score if measure in _ERRORS else score
 
@@ -220,16 +224,16 @@ def run_settings(
     run: Run,
     more: Mapping = {},
 ) -> dict:
-    """What makes a run what it is, as ``config.json`` keeps it: a nest of dicts for JSON.
+    """Settings that a resumed run must share, as nested dicts for ``config.json``.
 
     Args:
         model: the network.
         config: its config.
         batches: with `datasets` and `settings()`.
-        validation: the data set that is validated on.
+        validation: the validation data set.
         training: a `PoseTraining` or `ActionTraining`.
-        run: the run; its `start` is kept.
-        more: what else a resumed run must have in common.
+        run: the run, for its `start`.
+        more: further settings.
     """
     settings = {
         "model": json.loads(config.to_json()),
@@ -242,11 +246,11 @@ def run_settings(
         },
         **more,
     }
-    return json.loads(json.dumps(settings))  # as it will be read back: lists, not tuples
+    return json.loads(json.dumps(settings))  # as JSON is read back: lists, not tuples
 
 
 def fingerprint(dataset: Any) -> dict:
-    """How many items a data set has, and digests of their names and of some of their labels.
+    """Number of items of a data set, and digests of their names and of some labels.
 
     Args:
         dataset: a data set, see `deephar.data`, or cached features.
@@ -255,17 +259,17 @@ def fingerprint(dataset: Any) -> dict:
     names = "\n".join(names_of(dataset))
     items = {"items": count, "names": hashlib.sha256(names.encode()).hexdigest()[:16]}
     some = [dataset[index] for index in sorted({0, count // 2, count - 1})]
-    if all(hasattr(item, "joints") for item in some):  # not of cached features
+    if all(hasattr(item, "joints") for item in some):  # cached features have no joints
         labels = b"".join(np.ascontiguousarray(item.joints, float).tobytes() for item in some)
         items["labels"] = hashlib.sha256(labels).hexdigest()[:16]
     return items
 
 
 def check_free(out: Path | str) -> None:
-    """Checks that a folder holds no run yet; one that failed in its first epoch does not count.
+    """Raises if a folder holds a run. A run that failed in its first epoch does not count.
 
     Raises:
-        FileExistsError: It holds one.
+        FileExistsError: The folder holds a run.
     """
     results = [name for name in ("log.csv", "best.h5", "last.h5") if (Path(out) / name).exists()]
     if results:
@@ -275,53 +279,57 @@ def check_free(out: Path | str) -> None:
         )
 
 
-def _check_run(out, settings, resume):
-    """Raises unless the folder is free, or holds a run with these settings to be resumed."""
-    if not resume:
-        check_free(out)
-        return
-    if not (out / "state.h5").exists():
-        last = out / "last.h5"
-        advice = f"Start from its weights: --weights {last}." if last.exists() else "Leave it out."
-        raise FileNotFoundError(f"{out} has no run to --resume (no state.h5). {advice}")
-    path = out / "config.json"
-    stored, now = _flat(read_settings(out)), _flat(settings)
-    del stored["training.start"], now["training.start"]  # a resumed run has its own weights
-    require_same(path, stored, now)
-
-
-def require_same(path: Path, stored: Mapping, now: Mapping) -> None:
-    """Refuses to go on with a run of other settings.
+def check_resumable(out: Path | str, stages: Sequence[str] = ("",)) -> None:
+    """Raises if a folder holds no run to resume.
 
     Args:
-        path: of the file that keeps the settings.
-        stored: those of the run; nested dicts are compared field by field.
-        now: those that it would be gone on with.
+        out: the run folder.
+        stages: subfolders of its stages, in order; by default the folder itself.
 
     Raises:
-        ValueError: They differ; names all fields that do.
+        FileNotFoundError: No stage has a state to resume from.
+    """
+    folders = [Path(out) / stage for stage in stages]
+    if any((folder / "state.h5").exists() for folder in folders):
+        return
+    last = [folder / "last.h5" for folder in folders if (folder / "last.h5").exists()]
+    advice = f"Start from its weights: --weights {last[-1]}." if last else "Leave it out."
+    raise FileNotFoundError(f"{out} has no run to --resume (no state.h5). {advice}")
+
+
+def require_same(path: Path, stored: Mapping, now: Mapping, *, ignored: Sequence[str] = ()) -> None:
+    """Raises if a run would be resumed with other settings.
+
+    Args:
+        path: the file with the stored settings.
+        stored: settings of the run; nested dicts are compared field by field.
+        now: settings to resume it with.
+        ignored: fields that may differ, such as ``"training.start"``.
+
+    Raises:
+        ValueError: The settings differ. The message names all fields that do.
     """
     stored, now = _flat(stored), _flat(now)
     other = [
         f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
-        for key in sorted(stored.keys() | now.keys())
+        for key in sorted((stored.keys() | now.keys()) - set(ignored))
         if stored.get(key, "absent") != now.get(key, "absent")
     ]
     if other:
         raise ValueError(
-            f"{path}: The run has other settings ({'; '.join(other)}). Resume it with its own, or "
-            "start a new one in another folder."
+            f"{path}: The run has other settings ({'; '.join(other)}). Resume it with the same "
+            "settings, or start a new run in another folder."
         )
 
 
 def read_settings(out: Path | str) -> dict:
-    """The settings of the run in a folder, as `fit_run` keeps them in ``config.json``.
+    """Reads the settings of a run from its ``config.json``.
 
-    Fields of the network's config that the run is older than have their defaults.
+    Fields of the network's config that were added later have their defaults.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is damaged, or of a later version.
+        FileNotFoundError: The folder has no settings.
+        ValueError: The settings are damaged, or of a later version.
     """
     path = Path(out) / "config.json"
     if not path.exists():
@@ -332,7 +340,9 @@ def read_settings(out: Path | str) -> dict:
         config = config_from_json(json.dumps(settings["model"]))
         settings["model"] = json.loads(config.to_json())
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} has not the settings of a run ({error}). Restore it.") from error
+        raise ValueError(
+            f"{path} does not hold the settings of a run ({error}). Restore it."
+        ) from error
     return settings
 
 
@@ -358,7 +368,7 @@ def _save_state(model, out, progress):
 
 
 def _start(model, out, settings):
-    """Writes the config and the state before the first epoch: from then on, the run can resume."""
+    """Writes the config and the state before the first epoch, so that the run can resume."""
     with replacing(out / "config.json") as part:
         part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     progress = _Progress()
@@ -384,7 +394,7 @@ def _load_state(model, out):
 
 
 def _write_log(path, log):
-    """Writes the log anew: after a resume it holds complete epochs only."""
+    """Rewrites the log, so that after a resume it has complete epochs only."""
     if not log:
         path.unlink(missing_ok=True)
         return

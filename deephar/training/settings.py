@@ -1,4 +1,4 @@
-"""How a stage is trained: epochs, optimizer, learning rate and weights of the losses."""
+"""Settings of a stage: epochs, optimizer, learning rate and weights of the losses."""
 
 import math
 from dataclasses import dataclass
@@ -14,13 +14,12 @@ class PoseTraining:
 
     Attributes:
         epochs: number of epochs.
-        learning_rate: of RMSprop, at the start.
-        schedule: ``"cosine"``, which falls to 1 % of the start by the last step, or
-            ``"constant"``.
+        learning_rate: initial learning rate of RMSprop.
+        schedule: ``"cosine"``, which falls to 1 % of the initial rate, or ``"constant"``.
         freeze_stem: number of VGG-16 blocks, from the input, whose weights are frozen.
-        stem_rate: factor on the learning rate of the other VGG-16 blocks. A small one keeps more of
-            what they learned before.
-        heat_map_weight: weight of the cross-entropy of the heat maps. 0 leaves it out, as in the
+        stem_rate: factor on the learning rate of the other VGG-16 blocks. A small factor keeps
+            them close to their initial weights.
+        heat_map_weight: weight of the cross-entropy of the heat maps; 0 to leave it out, as in the
             papers.
         visibility_weight: weight of the visibility in the loss.
 
@@ -50,16 +49,15 @@ class ActionTraining:
     Attributes:
         epochs: number of epochs.
         optimizer: ``"sgd"``, with Nesterov momentum, or ``"adamw"``.
-        learning_rate: at the start.
-        momentum: of ``"sgd"``.
-        weight_decay: of ``"adamw"``.
+        learning_rate: initial learning rate.
+        momentum: momentum of ``"sgd"``.
+        weight_decay: weight decay of ``"adamw"``.
         schedule: ``"plateau"``, which divides the learning rate by 10 when the validation score
-            stagnates; ``"cosine"``, which falls to 1 % of the start by the last step; or
-            ``"constant"``.
-        patience: epochs without a better score after which ``"plateau"`` divides.
-        label_smoothing: of the action loss.
-        finetune: whether all weights are trained, those of the pose network too, with both losses.
-        pose_weight: weight of the pose loss when everything is trained.
+            stagnates; ``"cosine"``, which falls to 1 % of the initial rate; or ``"constant"``.
+        patience: number of epochs without a better score before ``"plateau"`` lowers the rate.
+        label_smoothing: label smoothing of the action loss.
+        finetune: whether the pose network is trained as well, with both losses.
+        pose_weight: weight of the pose loss in fine-tuning.
 
     Raises:
         ValueError: A setting is out of its range.

@@ -1,7 +1,7 @@
 """Runs the stages of a recipe, one after the other.
 
-Each stage is a run (`deephar.training.run`) in a folder of its own, and starts from the best
-weights of the stage before unless the recipe says otherwise.
+Each stage is a run (`deephar.training.run`) in its own folder. It starts from the best weights of
+the stage before unless the recipe says otherwise.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from deephar.training.data import TrainingData, open_data
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action, train_pose
 from deephar.training.recipe import NUM_FRAMES, ActionStage, PoseStage, Recipe
-from deephar.training.run import Run, check_free, require_same
+from deephar.training.run import Run, check_free, check_resumable, require_same
 from deephar.training.start import (
     load_pose_network,
     load_start,
@@ -45,7 +45,7 @@ def train(
     data: Mapping[str, Any] | None = None,
     workers: int = 2,
 ) -> Path:
-    """Trains as a recipe says, and writes a run folder.
+    """Trains by a recipe and writes a run folder.
 
     The folder holds ``recipe.json`` and, for each stage in a folder of its name, ``config.json``,
     ``log.csv``, ``best.h5``, ``last.h5`` and ``state.h5``.
@@ -53,9 +53,9 @@ def train(
     Args:
         recipe: the network, the data and the stages.
         out: the run folder; made if missing.
-        resume: whether to go on with the run in the folder after a kill. Complete stages are not
-            run again.
-        data: data sets in memory by name, in place of those that the recipe names.
+        resume: whether to go on with an interrupted run in the folder. Complete stages are not run
+            again.
+        data: data sets in memory by name, which replace those of the recipe.
         workers: threads that prepare crops.
 
     Returns:
@@ -64,43 +64,41 @@ def train(
     Raises:
         FileExistsError: The folder holds a run, and `resume` is False.
         FileNotFoundError: There is no run to resume; or weights, a folder or an image are missing.
-        ValueError: Something does not fit together; the message says what.
+        ValueError: The recipe, the data and the weights do not fit each other.
         FloatingPointError: The training has diverged.
     """
     out = Path(out)
-    # What would stop a later stage must show before the first, which may take hours.
+    # All stages are checked before the first one, which may take hours.
     _check_run_folder(recipe, out, resume)
-    for stage in recipe.stages:
-        for name in stage.start:
-            if not _of_earlier_stage(recipe, stage, name) and not resume:
-                weights.find(name)
+    if not resume:
+        for name in _given_starts(recipe):
+            weights.find(name)
     with _precision(recipe.mixed_precision):
         opened = open_data(recipe, data)
         _check_fits(recipe, opened, resume)
         best = None
         for stage in recipe.stages:
             folder = out / stage.name
-            keras.utils.set_random_seed(recipe.seed if stage.seed is None else stage.seed)
+            keras.utils.set_random_seed(recipe.seed_of(stage))
             if stage.name:
                 print(f"\n== stage {stage.name}: {folder}", flush=True)
-            work = _Stage(recipe, stage, opened, out, best, resume, workers)
-            work.train()
+            _Stage(recipe, stage, opened, out, best, resume, workers).train()
             best = folder / "best.h5"
     return best
 
 
 class _Stage:
-    """One stage of a recipe at work."""
+    """Trains one stage of a recipe."""
 
     def __init__(self, recipe, stage, data, out, before, resume, workers):
         self.recipe, self.stage, self.data, self.workers = recipe, stage, data, workers
         self.out = out
         self.folder = out / stage.name
         self.resume = resume and (self.folder / "state.h5").exists()
-        self.seed = recipe.seed if stage.seed is None else stage.seed
+        self.seed = recipe.seed_of(stage)
         self.subsampling = getattr(stage, "subsampling", None) or "whole"
         resumes_pose = self.resume and isinstance(stage, PoseStage)
-        # A resumed pose network has its weights, and those that it started from may have gone.
+        # A resumed pose network has its weights. The files that it started from may be deleted.
         self.start = [] if resumes_pose else _start_files(recipe, stage, out, before)
 
     def train(self):
@@ -113,10 +111,10 @@ class _Stage:
         else:
             self._train_action()
 
-    def _run(self, start, facts=None):
+    def _run(self, start, **facts):
         self._write_recipe()
-        protocol = self.data.protocol
-        facts = {**(facts or {}), **({"protocol": protocol} if protocol else {})}
+        if self.data.protocol:
+            facts["protocol"] = self.data.protocol
         return Run(self.folder, self.resume, start, facts)
 
     def _write_recipe(self):
@@ -125,10 +123,10 @@ class _Stage:
             with replacing(path) as part:
                 part.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
 
-    # ------------------------------------------------------------------------------ the stages
+    # ------------------------------------------------------------------------ kinds of stages
 
     def _train_pose(self):
-        """On single frames of the videos, and on stills."""
+        """Trains the pose on single frames of the videos, and on stills."""
         stage, data = self.stage, self.data.stills()
         config = self.recipe.network_of(stage)
         batches = Batches(
@@ -140,7 +138,7 @@ class _Stage:
             steps_per_epoch=stage.steps or self._steps(),
             workers=self.workers,
         )
-        # Weights to start from, and those of a resumed run, come later.
+        # Weights to start from, and those of a resumed run, are loaded later.
         model = build_model(config, None if self.start or self.resume else stage.stem_weights)
         start = f"stem {stage.stem_weights or 'none'}, else random, seed {self.seed}"
         if self.start:
@@ -158,7 +156,7 @@ class _Stage:
         )
 
     def _train_action(self):
-        """The action heads on a frozen pose network."""
+        """Trains the action heads on a frozen pose network."""
         (path,) = self.start
         config = self._with_actions(_pose_config(self.recipe, path))
         model = build_model(config)
@@ -172,7 +170,7 @@ class _Stage:
         self._fit_actions(model, config, batches, validate, start)
 
     def _finetune(self):
-        """All weights, with stills as clips that have no action."""
+        """Trains all weights, with stills as clips that have no action."""
         (path,) = self.start
         model, config = weights.load_model(path)
         if self.data.main not in config.actions:
@@ -185,7 +183,7 @@ class _Stage:
         self._fit_actions(model, config, batches, self._score_clips(model, config), str(path))
 
     def _train_on_labels(self):
-        """The pose stream alone, on labelled poses."""
+        """Trains the pose stream alone, on labelled poses."""
         config = self._with_actions(self.recipe.network)
         batches = SequenceBatches(
             {self.data.main: self.data.train},
@@ -204,25 +202,26 @@ class _Stage:
         self._fit_actions(model, config, batches, self._score_clips(model, config), start)
 
     def _fit_actions(self, model, config, batches, validate, start):
-        facts = {
-            "actions": {self.data.main: list(self.data.train.actions)},
-            "subsampling": self.subsampling,
-        }
+        run = self._run(
+            start,
+            actions={self.data.main: list(self.data.train.actions)},
+            subsampling=self.subsampling,
+        )
         print(f"{config}\n{batches}, validation on {self.data.validation}", flush=True)
         train_action(
             model,
             config,
             batches,
             validation=self.data.validation,
-            run=self._run(start, facts),
+            run=run,
             validate=validate,
             training=self.stage.training,
         )
 
-    # ----------------------------------------------------------------------- what they share
+    # -------------------------------------------------------------------- data and validation
 
     def _steps(self):
-        """Batches that show each sample of the main data set, or a frame of each video, once."""
+        """Batches for one pass over the samples of the main data set, or one frame per video."""
         return -(-len(self.data.train) // self.stage.shares[self.data.main])
 
     def _video_share(self):
@@ -235,7 +234,7 @@ class _Stage:
         return InputSpec.of(config, subsampling=self.subsampling)
 
     def _clips(self, spec):
-        # Stills have no actions, so they are of use only where the pose is trained, too.
+        # Stills have no actions, so they are used only if the pose is trained, too.
         shares = dict(self.stage.shares) if self.stage.training.finetune else self._video_share()
         return ClipBatches(
             {name: self.data.datasets[name] for name in self.data.datasets if name in shares},
@@ -259,10 +258,10 @@ class _Stage:
         return score
 
     def _cached(self, model, config, spec):
-        """Batches of cached features, and the function that scores the action heads on others."""
+        """Batches of cached features, and a function that scores the action heads."""
         print(
-            "The action stage sees what the pose network gives for all frames as they are and "
-            "mirrored, by one window a video, without any other augmentation (cached features).",
+            "The action stage learns from cached features: all frames of a video are cropped by "
+            "one window, as they are and mirrored, without any other augmentation.",
             flush=True,
         )
         folder = self.out / "features"
@@ -287,7 +286,7 @@ class _Stage:
         return batches, score
 
     def _require_same_clips(self, path, config):
-        """Fine-tuning goes on with the clips that the heads have learned from."""
+        """Raises if fine-tuning would use other clips than the training of the heads."""
         stage, network = self.stage, self.recipe.network
         pairs = [
             ("num_frames", stage.num_frames, config.num_frames),
@@ -299,23 +298,33 @@ class _Stage:
         for name, ours, theirs in pairs:
             if None not in (ours, theirs) and ours != theirs:
                 raise ValueError(
-                    f"{path} was trained with {name} {theirs}, and the stage has {ours}. Give it "
-                    "the same, to finetune it."
+                    f"{path} was trained with {name} {theirs}, but the stage has {ours}. "
+                    "Fine-tuning needs the same value."
                 )
 
 
 def _start_files(recipe, stage, out, before):
-    """Paths of the weights that a stage starts from; `before`: the best of the stage before."""
+    """Paths of the weights to start from; `before` is the best file of the stage before."""
     if not stage.start:
         return [before] if before else []
     return [
-        out / name if _of_earlier_stage(recipe, stage, name) else weights.find(name)
+        out / name if _is_of_earlier_stage(recipe, stage, name) else weights.find(name)
         for name in stage.start
     ]
 
 
-def _of_earlier_stage(recipe, stage, name):
-    """Whether a name is that of a file of an earlier stage, as in ``"pose/last.h5"``."""
+def _given_starts(recipe):
+    """Names of all weights that stages start from, except files of earlier stages."""
+    return [
+        name
+        for stage in recipe.stages
+        for name in stage.start
+        if not _is_of_earlier_stage(recipe, stage, name)
+    ]
+
+
+def _is_of_earlier_stage(recipe, stage, name):
+    """Whether a name is a file of an earlier stage, as in ``"pose/last.h5"``."""
     earlier = recipe.stages[: recipe.stages.index(stage)]
     return any(
         item.name and name in (f"{item.name}/best.h5", f"{item.name}/last.h5") for item in earlier
@@ -331,7 +340,7 @@ def _pose_config(recipe, path):
         if window not in (0, config.peak_window):
             raise ValueError(
                 f"{path} was trained with peak_window {config.peak_window}, and the action stage "
-                f"does not train it to {window}. Leave --peak-window out, or run the pose stage "
+                f"does not change it to {window}. Leave --peak-window out, or run the pose stage "
                 "with it."
             )
     return dataclasses.replace(config, **changes)
@@ -350,17 +359,14 @@ def _with_actions(config, stage, data):
 
 
 def _check_run_folder(recipe, out, resume):
-    """The folder must be free, or hold a run of this recipe to be resumed."""
+    """Raises unless the folder is free, or holds a run of this recipe to resume."""
     folders = [out / stage.name for stage in recipe.stages]
     if not resume:
         for folder in folders:
             check_free(folder)
-        (out / RECIPE_FILE).unlink(missing_ok=True)  # of a run that failed in its first epoch
+        (out / RECIPE_FILE).unlink(missing_ok=True)  # left by a run that failed in its first epoch
         return
-    if not any((folder / "state.h5").exists() for folder in folders):
-        last = [folder / "last.h5" for folder in folders if (folder / "last.h5").exists()]
-        advice = f"Start from its weights: --weights {last[-1]}." if last else "Leave it out."
-        raise FileNotFoundError(f"{out} has no run to --resume (no state.h5). {advice}")
+    check_resumable(out, [stage.name for stage in recipe.stages])
     path = out / RECIPE_FILE
     if not path.exists():
         raise ValueError(
@@ -368,47 +374,47 @@ def _check_run_folder(recipe, out, resume):
             "be resumed. Start a new run in another folder from its weights: "
             f"--weights {folders[-1] / 'last.h5'}."
         )
-    stored = read_recipe(out)
-    require_same(path, *({**json.loads(item.to_json())} for item in (stored, recipe)))
+    stored, now = (json.loads(item.to_json()) for item in (read_recipe(out), recipe))
+    require_same(path, stored, now)
 
 
 def read_recipe(out: str | Path) -> Recipe:
     """The recipe of a run folder.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is damaged, or of a later version.
+        FileNotFoundError: The folder has no recipe.
+        ValueError: The recipe is damaged, or of a later version.
     """
     path = Path(out) / RECIPE_FILE
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Give the folder of a run.")
     try:
         return Recipe.from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is not a recipe ({error}). Restore it.") from error
 
 
 def _check_fits(recipe: Recipe, data: TrainingData, resume: bool) -> None:
-    """Checks that need the data, for all stages."""
+    """Checks all stages against the data and the weights that they start from."""
     first = recipe.stages[0]
     if isinstance(first, PoseStage) and not resume:
-        # Weights of a 3D network may have learned depth before.
+        # Weights of a 3D network may already have learned depth.
         theirs = [weights.read_config(weights.find(name)) for name in first.start]
         if not any(config.dim == 3 for config in theirs):
             require_depth_labels(recipe.network_of(first), list(data.datasets.values()))
     for stage in recipe.stages:
         if isinstance(stage, ActionStage) and not stage.training.finetune:
-            _with_actions(recipe.network, stage, data)
+            _with_actions(recipe.network, stage, data)  # raises if the config is not possible
             if stage is first and recipe.network.stem != "none":
                 _pose_config(recipe, weights.find(stage.start[0]))
-        for name in () if resume else stage.start:
-            if not _of_earlier_stage(recipe, stage, name):
-                require_same_protocol(weights.find(name), data.protocol)
+    if not resume:
+        for name in _given_starts(recipe):
+            require_same_protocol(weights.find(name), data.protocol)
 
 
 @contextlib.contextmanager
 def _precision(mixed: bool) -> Iterator[None]:
-    """Networks that are built inside compute in bfloat16, if asked for."""
+    """Context in which networks are built to compute in bfloat16, if `mixed` is true."""
     before = keras.config.dtype_policy()
     if mixed:
         # Not float16: the features of VGG-16 exceed its range.

@@ -1,4 +1,4 @@
-"""What a network starts from: weights of other networks, or random ones."""
+"""Initial weights of a network, and checks of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,23 +11,21 @@ from deephar.models import copy_to_replica, frame_view
 
 
 def load_start(model: keras.Model, paths: Sequence[str | Path]) -> None:
-    """Loads what a network shares with each of some weights files, one after the other.
+    """Loads the weights that a network shares with one or several weights files.
 
-    The rest keeps its values, which is how a network with more pyramids goes on from one with
-    fewer. What starts at random and what is left out is printed.
+    Other weights of the network keep their values, so a network may have more pyramids than the
+    one that it starts from. Prints which weights start at random, and which are not used.
 
     Args:
         model: the network.
-        paths: of the weights files; the last one counts where several have the same weights.
+        paths: weights files. If several have the same weights, the last one counts.
 
     Raises:
         FileNotFoundError, ValueError: As `deephar.weights.load_shared`.
     """
     reports = [weights.load_shared(model, path) for path in paths]
     missing = [
-        line
-        for line in (reports[0].missing if reports else ())
-        if all(line in report.missing for report in reports)
+        line for line in reports[0].missing if all(line in report.missing for report in reports)
     ]
     sources = ", ".join(map(str, paths))
     if missing:
@@ -46,11 +44,14 @@ def load_start(model: keras.Model, paths: Sequence[str | Path]) -> None:
 
 
 def load_pose_network(model: keras.Model, path: str | Path) -> None:
-    """Loads pose weights into a clip network. A replica that they do not have starts as a copy.
+    """Loads pose weights into a clip network.
+
+    If the network has a replica of its heat maps and the file has none, the replica starts as a
+    copy of the heat maps.
 
     Args:
         model: a clip network, see `deephar.models.frame_view`.
-        path: a weights file of its pose network, or of the whole network.
+        path: weights file of its pose network, or of the whole network.
 
     Raises:
         FileNotFoundError, ValueError: As `deephar.weights.load_part`.
@@ -65,10 +66,10 @@ def load_pose_network(model: keras.Model, path: str | Path) -> None:
 
 
 def require_depth_labels(config: Any, datasets: Sequence) -> None:
-    """Refuses to train a network of 3D poses where nothing would teach it depth.
+    """Raises if a network of 3D poses would be trained without any 3D labels.
 
     Args:
-        config: of the network.
+        config: config of the network.
         datasets: data sets of stills or videos.
 
     Raises:
@@ -76,24 +77,24 @@ def require_depth_labels(config: Any, datasets: Sequence) -> None:
     """
     if config.dim == 3 and all(dataset[0].joints_3d is None for dataset in datasets):
         raise ValueError(
-            "A network of 3D poses needs data with 3D labels to learn depth from, and none of the "
-            "data sets has any. Take a 2D network."
+            "A network of 3D poses needs data with 3D labels to learn depth, but no data set has "
+            "3D labels. Use a 2D network."
         )
 
 
 def require_same_protocol(path: str | Path, protocol: str | None) -> None:
-    """Refuses weights that were trained by another protocol: they may know test videos.
+    """Raises if weights were trained by another protocol, perhaps on test videos of this one.
 
     Args:
-        path: of the weights file.
-        protocol: by which videos are split now; None if there is only one.
+        path: the weights file.
+        protocol: protocol that splits the videos; None if there is only one.
 
     Raises:
-        ValueError: The weights say that they were trained by another protocol.
+        ValueError: The weights were trained by another protocol.
     """
     theirs = weights.read_facts(path).get("protocol")
     if theirs and protocol and theirs != protocol:
         raise ValueError(
-            f"{path}: These weights were trained by the protocol {theirs}, so they know videos "
-            f"that {protocol} tests on. Give --protocol {theirs}, or other weights."
+            f"{path}: These weights were trained by the protocol {theirs}, perhaps on "
+            f"videos that {protocol} tests on. Give --protocol {theirs}, or other weights."
         )

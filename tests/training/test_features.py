@@ -41,9 +41,7 @@ def videos():
     return Synthetic("train", videos=12, image_size=64, frames=(6, 9))
 
 
-def test_features_are_what_the_pose_network_gives_and_make_the_same_actions(
-    model, videos, tmp_path
-):
+def test_features_are_outputs_of_the_pose_network(model, videos, tmp_path):
     features = cache_features(model, CONFIG, videos, folder=tmp_path, batch_size=5)
     assert len(features) == 12
     clips = features.middle_clips(InputSpec(num_frames=4))
@@ -67,7 +65,7 @@ def test_the_second_view_is_the_mirror_image(model, tmp_path):
     assert alone.arrays["pose"].shape[1] == 1
 
 
-def test_stored_features_are_used_again_unless_weights_or_videos_differ(model, videos, tmp_path):
+def test_stored_features_are_reused_unless_weights_or_videos_differ(model, videos, tmp_path):
     cache_features(model, CONFIG, videos, folder=tmp_path, mirror=False)
     first = (tmp_path / "pose.npy").stat().st_mtime_ns
     cache_features(model, CONFIG, videos, folder=tmp_path, mirror=False)
@@ -86,9 +84,7 @@ def test_stored_features_are_used_again_unless_weights_or_videos_differ(model, v
     cache_features(model, CONFIG, other, folder=tmp_path, mirror=False)
 
 
-def test_stage_2_on_cached_features_learns_and_leaves_the_pose_network_as_it_is(
-    model, videos, tmp_path
-):
+def test_stage_2_learns_from_cached_features_and_keeps_the_pose_network(model, videos, tmp_path):
     features = cache_features(model, CONFIG, videos, folder=tmp_path / "features")
     before = [value.copy() for value in frame_view(model).get_weights()]
     heads = action_view(model)

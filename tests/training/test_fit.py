@@ -292,9 +292,7 @@ def whole_run(drawn_mpii, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kill_at", [(0, 3), (1, 3)], ids=["first_epoch", "second_epoch"])
-def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
-    drawn_mpii, whole_run, tmp_path, kill_at
-):
+def test_a_killed_run_resumes_to_the_same_weights(drawn_mpii, whole_run, tmp_path, kill_at):
     out = tmp_path / "run"
     assert run_in_a_process(drawn_mpii, out, kill_at) == -signal.SIGKILL
     assert (out / "last.h5").exists() == (kill_at[0] > 0)
@@ -312,9 +310,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
     assert not list(out.glob(".*"))
 
 
-def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
-    drawn_mpii, tmp_path
-):
+def test_a_run_is_not_overwritten_and_resumes_with_its_own_settings_only(drawn_mpii, tmp_path):
     with pytest.raises(FileNotFoundError, match="no run to --resume"):
         train(drawn_mpii, tmp_path / "run", resume=True)
     train(drawn_mpii, tmp_path / "run")
@@ -336,7 +332,7 @@ def test_a_run_folder_is_not_overwritten_and_resumes_only_with_its_own_settings(
     with pytest.raises(ValueError, match=r"data\.train\.lsp\.persons was 1000, now absent"):
         train(drawn_mpii, tmp_path / "run", resume=True)
     config.write_text("null")
-    with pytest.raises(ValueError, match=r"config\.json has not the settings of a run"):
+    with pytest.raises(ValueError, match=r"config\.json does not hold the settings of a run"):
         train(drawn_mpii, tmp_path / "run", resume=True)
 
 
@@ -349,11 +345,11 @@ def test_a_run_from_before_a_field_of_the_config_can_be_resumed(drawn_mpii, tmp_
     assert train(drawn_mpii, tmp_path, resume=True) == log
     settings["model"]["eyes"] = 3  # a field of a later version
     path.write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match=r"config\.json has not the settings of a run.*eyes"):
+    with pytest.raises(ValueError, match=r"config\.json does not hold the settings of a run.*eyes"):
         train(drawn_mpii, tmp_path, resume=True)
 
 
-def test_joints_are_not_read_near_maxima_of_heat_maps_that_nobody_supervises(drawn_mpii, tmp_path):
+def test_a_peak_window_needs_supervised_heat_maps(drawn_mpii, tmp_path):
     config = replace(TINY, peak_window=2)
     with pytest.raises(ValueError, match=r"--heat-map-weight.*--peak-window 0"):
         train(drawn_mpii, tmp_path, config=config)
@@ -524,7 +520,7 @@ def train_heads(out, resume=False, validate=None, training=None, subsampling=1):
     return model, log
 
 
-def test_the_rate_falls_when_the_score_stagnates_and_so_it_does_after_a_resume(tmp_path):
+def test_the_rate_falls_when_the_score_stagnates_also_after_a_resume(tmp_path):
     scores = iter([0, 10.0, 20.0, 20.0, 19.0, 21.0, 20.0])  # the first before training
     training = ActionTraining(epochs=6, patience=2)
     _, log = train_heads(tmp_path / "a", False, lambda: {"accuracy": next(scores)}, training)
@@ -538,7 +534,7 @@ def test_the_rate_falls_when_the_score_stagnates_and_so_it_does_after_a_resume(t
     assert float(model.optimizer.learning_rate) == pytest.approx(2e-5)
 
 
-def test_an_interrupted_action_stage_resumes_to_the_result_of_an_uninterrupted_one(tmp_path):
+def test_a_resumed_action_stage_gives_the_same_weights(tmp_path):
     whole, _ = train_heads(tmp_path / "whole")
     with pytest.raises(Interrupted):
         train_heads(tmp_path / "run", validate=interrupting("accuracy", 2))
@@ -588,7 +584,7 @@ CLIPS = ModelConfig(
 )
 
 
-def test_stage_2_keeps_the_pose_network_bit_for_bit_and_stage_3_on_the_same_model_trains_it(
+def test_stage_2_keeps_the_pose_network_and_stage_3_trains_it(
     tmp_path,
 ):
     keras.utils.set_random_seed(0)

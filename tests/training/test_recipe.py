@@ -78,9 +78,12 @@ def test_a_recipe_survives_json(recipe):
         ({"augmentation": {"blur": 1}}, "Augmentation has no field blur"),
         ({"network": {"eyes": 3}}, "does not know.*eyes"),
         ({"data": {"mpii": {"kind": "mpii", "path": "x"}}}, "Source has no field path"),
+        ({"data": 3}, "field data of a recipe cannot be read"),
+        ({"stages": [3]}, "field stages of a recipe cannot be read"),
+        ({"network": 3}, "fields of a network config"),
     ],
 )
-def test_unknown_fields_of_json_are_named(change, message):
+def test_unknown_and_damaged_fields_of_json_are_named(change, message):
     fields = json.loads(pose_recipe().to_json())
     with pytest.raises(ValueError, match=message):
         Recipe.from_json(json.dumps({**fields, **change}))
@@ -99,8 +102,8 @@ def test_missing_fields_of_json_are_named():
         ({"validation": 0.0}, "validation must be between 0 and 1"),
         ({"validation_limit": 0}, "validation_limit must be at least 1"),
         ({"seed": -1}, "seed must be a whole number"),
-        ({"stages": ()}, "needs a data set and a stage"),
-        ({"data": {}}, "needs a data set and a stage"),
+        ({"stages": ()}, "needs at least one data set and one stage"),
+        ({"data": {}}, "needs at least one data set and one stage"),
         ({"network": LABELS}, "the network has no stem"),
         ({"network": replace(NETWORK, peak_window=2)}, "--heat-map-weight"),
     ],
@@ -115,7 +118,10 @@ def test_values_out_of_range_are_refused(change, message):
     [
         ({"shares": {"mpii": 0, "lsp": 1}}, "share of 'mpii' must be a positive integer"),
         ({"shares": {"mpii": 1}}, "shares must name the data sets mpii, lsp"),
-        ({"shares": {"mpii": 1, "lsp": 1, "coco": 1}}, "has shares of coco"),
+        (
+            {"shares": {"mpii": 1, "lsp": 1, "coco": 1}},
+            "shares must name the data sets mpii, lsp, got mpii, lsp, coco",
+        ),
         ({"steps": 0}, "steps must be at least 1"),
         ({"seed": 2**32}, "seed must be a whole number"),
         ({"network": {"eyes": 2}}, "network has an unknown field"),
@@ -155,7 +161,10 @@ def test_stages_that_do_not_fit_each_other_are_refused():
         pose_recipe(stages=(replace(pose, name=""), pose))
     with pytest.raises(ValueError, match="learns actions of videos, but 'mpii' has stills"):
         pose_recipe(stages=(pose, ActionStage(shares={"mpii": 1})))
-    with pytest.raises(ValueError, match="a ReceptionNet takes both streams"):
+    for name in ("..", "/tmp", "a/b"):
+        with pytest.raises(ValueError, match="name is that of a subfolder"):
+            pose_recipe(stages=(replace(pose, name=name),))
+    with pytest.raises(ValueError, match="A ReceptionNet uses both streams"):
         action_recipe(network=ReceptionConfig())
     labels = ActionStage(shares={"penn": 1}, cache_features=True)
     with pytest.raises(ValueError, match="neither cached features nor fine-tuning"):
@@ -163,7 +172,7 @@ def test_stages_that_do_not_fit_each_other_are_refused():
 
 
 def test_only_the_first_data_set_may_be_of_videos():
-    with pytest.raises(ValueError, match="'penn' is one, too"):
+    with pytest.raises(ValueError, match="'penn' has videos, too"):
         pose_recipe(
             data={"mpii": MPII, "penn": PENN}, stages=(PoseStage(shares={"mpii": 1, "penn": 1}),)
         )
