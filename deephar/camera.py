@@ -30,7 +30,7 @@ class Camera:
         tangential: (2,), coefficients p: of x, then of y.
 
     Raises:
-        ValueError: a parameter has another shape or is not finite, a focal length is 0, or the
+        ValueError: A parameter has another shape or is not finite, a focal length is 0, or the
             rotation is not an orthogonal matrix.
     """
 

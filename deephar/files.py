@@ -21,7 +21,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     removed.
 
     Raises:
-        OSError: the file could not be written; says that the previous version was kept.
+        OSError: The file could not be written; says that the previous version was kept.
     """
     path = Path(path)
     # The name is always the same: what a killed process leaves behind is overwritten next time.
@@ -47,7 +47,7 @@ def writing_h5(path: str | Path) -> Iterator[h5py.File]:
     The file is built in memory, since HDF5 does not recover when the disk is full.
 
     Raises:
-        OSError: as `replacing`.
+        OSError: As `replacing`.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:

@@ -26,7 +26,7 @@ def box_around(points: ArrayLike, margin: float = 1.0, *, square: bool = False) 
         Box (4,), pixels; empty if only one point is known.
 
     Raises:
-        ValueError: no point is known, the shape is wrong, or the margin is not positive.
+        ValueError: No point is known, the shape is wrong, or the margin is not positive.
 
     >>> box_around([[10, 20], [30, 60], [np.nan, np.nan]], margin=1.5)
     array([ 5., 10., 35., 70.])
@@ -73,7 +73,7 @@ def square_window(box: ArrayLike, margin: float = BOX_MARGIN) -> tuple[np.ndarra
         Centre (2,) and side of the square, pixels.
 
     Raises:
-        ValueError: the box is malformed or empty, or the margin is not positive.
+        ValueError: The box is malformed or empty, or the margin is not positive.
 
     >>> square_window((10, 20, 30, 60), margin=1.5)
     (array([20., 40.]), 60.0)
@@ -95,7 +95,7 @@ def union_of_boxes(boxes: ArrayLike) -> np.ndarray:
         Box (4,), pixels.
 
     Raises:
-        ValueError: no box is known, or the shape is wrong.
+        ValueError: No box is known, or the shape is wrong.
 
     >>> union_of_boxes([(10, 20, 30, 60), (0, 30, 20, 50)])
     array([ 0., 20., 30., 60.])
@@ -142,7 +142,7 @@ def crop_affine(
         Affine map (3, 3).
 
     Raises:
-        ValueError: the side is not positive, or anything is not finite.
+        ValueError: The side is not positive, or anything is not finite.
 
     >>> apply_affine(crop_affine(center=(50, 40), side=20), [[50, 40], [40, 30]])
     array([[0.5, 0.5],
@@ -179,7 +179,7 @@ def apply_affine(matrix: ArrayLike, points: ArrayLike) -> np.ndarray:
         float64 (..., 2), a new array.
 
     Raises:
-        ValueError: wrong shapes.
+        ValueError: Wrong shapes.
     """
     matrix = _as_affine(matrix)
     points = np.asarray(points, float)
@@ -201,7 +201,7 @@ def invert_affine(matrix: ArrayLike) -> np.ndarray:
         A new array of the same shape.
 
     Raises:
-        ValueError: the map is singular (it squeezes the image into a line or a point).
+        ValueError: The map is singular (it squeezes the image into a line or a point).
     """
     matrix = _as_affine(matrix)
     (a, b), (c, d) = np.moveaxis(matrix[..., :2, :2], (-2, -1), (0, 1))
@@ -232,7 +232,7 @@ def warp_matrix(affine: ArrayLike, image_size: int) -> np.ndarray:
         ``WARP_INVERSE_MAP``).
 
     Raises:
-        ValueError: wrong shape, or a size that is not positive.
+        ValueError: Wrong shape, or a size that is not positive.
 
     >>> crop = crop_affine(center=(1.5, 1.5), side=4)  # the 4x4 pixels at the top left
     >>> warp_matrix(crop, image_size=4)

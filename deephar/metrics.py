@@ -97,7 +97,7 @@ def pckh(
         `Score` in percent.
 
     Raises:
-        ValueError: wrong shapes, no person, no labelled joint, or a head size that is not positive.
+        ValueError: Wrong shapes, no person, no labelled joint, or a head size that is not positive.
 
     Example:
         The left wrist is off by 5 pixels, a fourth of the head; the right one by all of it:
@@ -145,7 +145,7 @@ def pck(
         `Score` in percent.
 
     Raises:
-        ValueError: wrong shapes, no person, no labelled joint, or a size that is not positive.
+        ValueError: Wrong shapes, no person, no labelled joint, or a size that is not positive.
 
     Example:
         >>> true = np.zeros((1, 14, 2))
@@ -184,7 +184,7 @@ def pckh_curve(
         `Curve` in percent.
 
     Raises:
-        ValueError: as for `pckh`, or fewer than two thresholds, or thresholds out of order.
+        ValueError: As for `pckh`, or fewer than two thresholds, or thresholds out of order.
 
     Example:
         All joints are off by a fourth of the head size:
@@ -222,7 +222,7 @@ def pck_curve(
         `Curve` in percent.
 
     Raises:
-        ValueError: as for `pck`, or fewer than two thresholds, or thresholds out of order.
+        ValueError: As for `pck`, or fewer than two thresholds, or thresholds out of order.
     """
     thresholds = np.linspace(0, 0.2, 21) if thresholds is None else thresholds
     skeleton = get_skeleton(skeleton)
@@ -241,7 +241,7 @@ def torso_size(true: ArrayLike, skeleton: str | Skeleton = "lsp14") -> np.ndarra
         (N,), unit of the input; NaN where one of the two joints is unlabelled.
 
     Raises:
-        ValueError: wrong shape, or a layout without these joints.
+        ValueError: Wrong shape, or a layout without these joints.
     """
     skeleton = get_skeleton(skeleton)
     true = _as_poses("true", true, skeleton)
@@ -270,7 +270,7 @@ def mpjpe(
         `Score` in the unit of the input.
 
     Raises:
-        ValueError: wrong shapes, no person, no labelled joint, or NaN in `predicted` where the
+        ValueError: Wrong shapes, no person, no labelled joint, or NaN in `predicted` where the
             joint is labelled.
 
     Example:
@@ -307,7 +307,7 @@ def p_mpjpe(
         `Score` in the unit of `true`.
 
     Raises:
-        ValueError: as for `mpjpe`, or a person with one or two labelled joints, which fit anything.
+        ValueError: As for `mpjpe`, or a person with one or two labelled joints, which fit anything.
 
     Example:
         A pose turned by 90 degrees, of twice the size and elsewhere, is still the same pose:
@@ -346,7 +346,7 @@ def accuracy(
         samples); `per_joint` and `counts` are empty.
 
     Raises:
-        ValueError: wrong shapes, no sample, or labels that are not class numbers.
+        ValueError: Wrong shapes, no sample, or labels that are not class numbers.
 
     Example:
         >>> scores = [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]]

@@ -25,8 +25,8 @@ def read_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
         Iterator over (uint8 (H, W, 3) RGB, upright; time in seconds).
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is empty, holds no video (only sound, say), or cannot be decoded.
+        FileNotFoundError: No such file.
+        ValueError: The file is empty, holds no video (only sound, say), or cannot be decoded.
     """
     video = open_video(path)  # outside of the generator, so that errors are raised at once
     return _read_frames(video, path)
@@ -51,7 +51,7 @@ def video_info(path: str | Path) -> VideoInfo:
     """`VideoInfo` of a file.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_video`.
+        FileNotFoundError, ValueError: As `read_video`.
     """
     video = open_video(path)
     info = _info(video)
@@ -76,7 +76,7 @@ def open_video(path: str | Path) -> cv2.VideoCapture:
     """An open `cv2.VideoCapture`.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_video`.
+        FileNotFoundError, ValueError: As `read_video`.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist. Give the path of a video file.")
@@ -138,8 +138,8 @@ class VideoWriter:
         """Adds a frame, uint8 (H, W, 3), RGB. A last odd row or column is left out.
 
         Raises:
-            OSError: the file cannot be written.
-            ValueError: the frame is of another size than the first one.
+            OSError: The file cannot be written.
+            ValueError: The frame is of another size than the first one.
         """
         height, width = image.shape[:2]
         if self._writer is None:

@@ -59,7 +59,7 @@ def draw_skeleton(
         A new image, uint8 (H, W, 3), RGB.
 
     Raises:
-        ValueError: the image, the joints or the visibility have another form.
+        ValueError: The image, the joints or the visibility have another form.
     """
     skeleton = get_skeleton(skeleton)
     canvas = _checked_image(image).copy()
@@ -188,7 +188,7 @@ def draw_caption(image: np.ndarray, lines: Iterable[str]) -> np.ndarray:
         A new image, uint8 (H, W, 3), RGB.
 
     Raises:
-        ValueError: the image has another form.
+        ValueError: The image has another form.
     """
     canvas = _checked_image(image).copy()
     lines = [str(line).encode("ascii", "replace").decode() for line in lines]
@@ -234,7 +234,7 @@ def draw_action(
         A new image, uint8 (H, W, 3), RGB.
 
     Raises:
-        ValueError: as `draw_skeleton`.
+        ValueError: As `draw_skeleton`.
     """
     lines = [
         f"{name.replace('_', ' ')}  {100 * score:.0f} %" for name, score in (actions or ())[:1]
@@ -279,7 +279,7 @@ def draw_views(
         uint8 (size, 2 size, 3), RGB; stacked: (2 size, size, 3).
 
     Raises:
-        ValueError: the joints have another form, such as 2D; or `size` is not such an integer.
+        ValueError: The joints have another form, such as 2D; or `size` is not such an integer.
     """
     if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
         raise ValueError(f"size must be a whole number of pixels, got {size!r}.")
@@ -392,7 +392,7 @@ def plot_curves(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: there is no curve.
+        ValueError: There is no curve.
     """
     if not curves:
         raise ValueError("There is no curve to plot.")
@@ -446,7 +446,7 @@ def plot_bars(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: there are not as many values as names, or none at all.
+        ValueError: There are not as many values as names, or none at all.
     """
     values = np.asarray(values, float)
     if len(names) == 0 or values.shape != (len(names),):
@@ -503,7 +503,7 @@ def plot_confusion(counts: ArrayLike, names: Sequence[str], *, title: str = "") 
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: there are not as many rows and columns as names, or none at all.
+        ValueError: There are not as many rows and columns as names, or none at all.
     """
     counts = np.asarray(counts)
     if len(names) == 0 or counts.shape != (len(names), len(names)):
@@ -560,7 +560,7 @@ def contact_sheet(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: there is no image, an image has another form, or the number of titles does not
+        ValueError: There is no image, an image has another form, or the number of titles does not
             match.
     """
     images = [_checked_image(image) for image in images]

@@ -27,7 +27,7 @@ class Augmentation:
         channel_power: smallest and largest exponent on each channel's values in [0, 1].
 
     Raises:
-        ValueError: a range is empty or out of bounds.
+        ValueError: A range is empty or out of bounds.
     """
 
     rotation: float = 40.0
@@ -99,7 +99,7 @@ def sample_change(
     """One random change; without `augmentation`, the one that changes nothing.
 
     Raises:
-        ValueError: augmentation without `rng`.
+        ValueError: Augmentation without `rng`.
     """
     if augmentation is None:
         return ImageChange()

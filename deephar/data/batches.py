@@ -35,7 +35,7 @@ class MixedBatches(keras.utils.PyDataset):
         workers: threads that make the arrays of a batch; 0 for none.
 
     Raises:
-        ValueError: as `Batches`.
+        ValueError: As `Batches`.
     """
 
     # The workers of Keras (`PyDataset(workers=...)`) prepare whole batches, and start on an epoch
@@ -71,7 +71,7 @@ class MixedBatches(keras.utils.PyDataset):
         """Batch `index` of the epoch `self.epoch`; see the class.
 
         Raises:
-            IndexError: there are no more batches.
+            IndexError: There are no more batches.
         """
         picked = self._pick(index)
         seeds = [(_CROP, self.seed, self.epoch, index, slot) for slot in range(len(picked))]
@@ -89,7 +89,7 @@ class MixedBatches(keras.utils.PyDataset):
         """The persons or videos in batch `index` of the epoch `self.epoch`, in their order there.
 
         Raises:
-            IndexError: the index is not 0 to ``len(self) - 1``.
+            IndexError: The index is not 0 to ``len(self) - 1``.
         """
         return [self.datasets[name][i] for name, i in self._pick(index)]
 
@@ -250,7 +250,7 @@ class ClipBatches(MixedBatches):
         classes: number of actions by name of the data set of videos.
 
     Raises:
-        ValueError: as `Batches`; no data set has actions, one has labels only, or
+        ValueError: As `Batches`; no data set has actions, one has labels only, or
             `spec.num_frames` is None.
     """
 
@@ -320,7 +320,7 @@ class SequenceBatches(MixedBatches):
         classes: number of actions by name of the data set.
 
     Raises:
-        ValueError: as `Batches`; a data set has no actions, or `spec.num_frames` is None.
+        ValueError: As `Batches`; a data set has no actions, or `spec.num_frames` is None.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ def check(dataset: str, folder: str | Path) -> list[str]:
         The problems found, a line each; empty if there are none.
 
     Raises:
-        ValueError: the data set is unknown.
+        ValueError: The data set is unknown.
     """
     if dataset not in DATASETS:
         raise ValueError(f"Unknown data set {dataset!r}. Known are {', '.join(DATASETS)}.")

@@ -40,7 +40,7 @@ class Frames:
         name: that of the data set of videos; so are `skeleton`, `split` and `source`.
 
     Raises:
-        ValueError: the videos are labels only, a frame has no box with an area, or `per_video` is
+        ValueError: The videos are labels only, a frame has no box with an area, or `per_video` is
             not positive.
     """
 
@@ -80,7 +80,7 @@ def check_frames(video: Video) -> Video:
     """The video, if it has a frame for each of its poses.
 
     Raises:
-        ValueError: it has labels only, or another number of frames.
+        ValueError: It has labels only, or another number of frames.
     """
     if not len(video.frames):
         raise ValueError(
@@ -104,7 +104,7 @@ def frame_sample(video: Video, frame: int) -> Sample:
     """One frame of a video as a still; see `Frames`.
 
     Raises:
-        ValueError: the video has no frames, or the frame has no box, or one without an area.
+        ValueError: The video has no frames, or the frame has no box, or one without an area.
     """
     check_frames(video)
     sample = frame_labels(video, frame)
@@ -159,7 +159,7 @@ def clip_indices(
         Integers (T,), 0 to N - 1, in ascending order.
 
     Raises:
-        ValueError: the video or the clip has no frames, `subsampling` is neither a positive integer
+        ValueError: The video or the clip has no frames, `subsampling` is neither a positive integer
             nor ``"whole"``, or there is no such start.
 
     >>> clip_indices(30, 8, subsampling=2)
@@ -188,7 +188,7 @@ def num_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 1
     With ``"whole"``, every clip spans the video, and its frames lie between those of the others.
 
     Raises:
-        ValueError: as `clip_indices`.
+        ValueError: As `clip_indices`.
     """
     return _rule(total_frames, num_frames, subsampling)[2]
 
@@ -209,7 +209,7 @@ def clip_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 
         At least one start.
 
     Raises:
-        ValueError: as `clip_indices`.
+        ValueError: As `clip_indices`.
 
     >>> clip_starts(30, 8, subsampling=2), clip_starts(20, 8, subsampling=2)
     ([0, 8], [2])
@@ -286,7 +286,7 @@ def clip_of(
         The clip.
 
     Raises:
-        ValueError: as `clip_indices`; the box is unknown or has no area, or all boxes are or have;
+        ValueError: As `clip_indices`; the box is unknown or has no area, or all boxes are or have;
             both `start` and `rng` are given; `spec.num_frames` is None.
     """
     if start is not None and rng is not None:
@@ -314,7 +314,7 @@ def labelled_box(video: Video, indices: Sequence[int]) -> np.ndarray:
         indices: at least one frame.
 
     Raises:
-        ValueError: none of the frames has a box with an area; names the video.
+        ValueError: None of the frames has a box with an area; names the video.
     """
     boxes = np.asarray(video.boxes, float)[indices]
     boxes = boxes[has_area(boxes)]
@@ -372,8 +372,8 @@ def crop_clip(
         The crops.
 
     Raises:
-        FileNotFoundError: a frame does not exist; names the file.
-        ValueError: a frame cannot be decoded, or has another size than the labels are for; the
+        FileNotFoundError: A frame does not exist; names the file.
+        ValueError: A frame cannot be decoded, or has another size than the labels are for; the
             video has labels only; the box has no area or lies outside of the frames; augmentation
             without `rng`.
     """
@@ -424,8 +424,8 @@ def crop_clips(
         Images float32 (B, T, S, S, 3) and targets float32 (B, T, joints, dim + 1).
 
     Raises:
-        FileNotFoundError: as `crop_clip`.
-        ValueError: as `clip_of` and `crop_clip`.
+        FileNotFoundError: As `crop_clip`.
+        ValueError: As `clip_of` and `crop_clip`.
     """
     length, size = spec.require_num_frames(), spec.image_size
     images = np.empty((len(items), length, size, size, 3), np.float32)
@@ -456,7 +456,7 @@ def pose_sequence(clip: Clip, spec: InputSpec) -> np.ndarray:
         depth of the pelvis and the middle of the range, from which the network measures.
 
     Raises:
-        ValueError: the box has no area.
+        ValueError: The box has no area.
     """
     video, indices, skeleton, dim = clip.video, clip.indices, spec.skeleton, spec.dim
     affine = crop_affine(*_window(clip.box, f"Video {video.name!r}"))

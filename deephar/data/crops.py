@@ -47,8 +47,8 @@ def crop_sample(
         The crop.
 
     Raises:
-        FileNotFoundError: the image file does not exist.
-        ValueError: the image cannot be decoded; the sample's window is empty or does not touch the
+        FileNotFoundError: The image file does not exist.
+        ValueError: The image cannot be decoded; the sample's window is empty or does not touch the
             image; the number of joints is wrong; augmentation without `rng`.
     """
     _check_sample(sample)
@@ -88,8 +88,8 @@ def crop_batch(
         Images float32 (B, S, S, 3) and targets float32 (B, joints, dim + 1).
 
     Raises:
-        FileNotFoundError: as `crop_sample`.
-        ValueError: as `crop_sample`.
+        FileNotFoundError: As `crop_sample`.
+        ValueError: As `crop_sample`.
     """
     images = np.empty((len(samples), spec.image_size, spec.image_size, 3), np.float32)
     targets = np.empty((len(samples), spec.num_joints, spec.dim + 1), np.float32)
@@ -121,7 +121,7 @@ def check_touches(who: str, center: np.ndarray, side: float, size: Sequence[int]
         size: as for `touches`.
 
     Raises:
-        ValueError: the window does not touch the image.
+        ValueError: The window does not touch the image.
     """
     if touches(center, side, size):
         return

@@ -36,8 +36,8 @@ def load_image(image: str | np.ndarray, *, upright: bool = False) -> np.ndarray:
         uint8 (H, W, 3), RGB. Grey is repeated, transparency is dropped, 16 bits are divided by 257.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file is truncated or no image, or the array has another form.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is truncated or no image, or the array has another form.
     """
     return _open(image, upright=upright).pixels
 
@@ -54,8 +54,8 @@ def crop_image(image: str | np.ndarray, affine: np.ndarray, image_size: int) -> 
         uint8 (S, S, 3), RGB; black outside of the image.
 
     Raises:
-        FileNotFoundError: as `load_image`.
-        ValueError: as `load_image`.
+        FileNotFoundError: As `load_image`.
+        ValueError: As `load_image`.
     """
     return crop_and_size(image, affine, image_size)[0]
 
@@ -191,7 +191,7 @@ def _jpeg_size(content, path):
     """(width, height) of a JPEG from its header (ITU-T T.81, annex B).
 
     Raises:
-        ValueError: the file is cut off. OpenCV would fill the rest with grey, without an error.
+        ValueError: The file is cut off. OpenCV would fill the rest with grey, without an error.
     """
     size = None
     at = 2

@@ -25,7 +25,7 @@ class InputSpec:
             that are spread over the whole video, see `deephar.data.clip_indices`.
 
     Raises:
-        ValueError: a field is out of its range, or the skeleton is unknown.
+        ValueError: A field is out of its range, or the skeleton is unknown.
     """
 
     image_size: int = 256
@@ -53,7 +53,7 @@ class InputSpec:
             subsampling: distance between two frames of a clip, or ``"whole"``.
 
         Raises:
-            ValueError: the subsampling is invalid.
+            ValueError: The subsampling is invalid.
         """
         return cls(config.image_size, config.skeleton, config.dim, config.num_frames, subsampling)
 

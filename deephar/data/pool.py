@@ -90,7 +90,7 @@ class _Ending:
         """To be called before each batch.
 
         Raises:
-            RuntimeError: the program is ending.
+            RuntimeError: The program is ending.
         """
         self.others |= threading.current_thread() is not threading.main_thread()
         if self._begun.is_set():

@@ -113,7 +113,7 @@ class Subset:
         indices: positions in `dataset`, in the order wanted.
 
     Raises:
-        ValueError: an index is outside of the data set.
+        ValueError: An index is outside of the data set.
     """
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]):
@@ -191,7 +191,7 @@ def hold_out(dataset: Dataset, fraction: float = 0.1, *, blocks: int = 10) -> tu
         The part to train on and the part held out.
 
     Raises:
-        ValueError: the fraction is not between 0 and 1, or one of the parts would be empty.
+        ValueError: The fraction is not between 0 and 1, or one of the parts would be empty.
     """
     if not 0 < fraction < 1 or blocks < 1:
         raise ValueError(
@@ -229,8 +229,8 @@ class InMemory(Subset):
         dataset: a data set of stills.
 
     Raises:
-        FileNotFoundError: as `load_image`.
-        ValueError: as `load_image`.
+        FileNotFoundError: As `load_image`.
+        ValueError: As `load_image`.
     """
 
     def __init__(self, dataset: Dataset):
@@ -264,7 +264,7 @@ def limited(dataset: Dataset, limit: int | None, what: str, *, spread: bool = Fa
         spread: whether to spread the items evenly over the data set, or take the first ones.
 
     Raises:
-        ValueError: the limit is not positive.
+        ValueError: The limit is not positive.
     """
     if limit is None:
         return dataset

@@ -43,7 +43,7 @@ class SequenceAugmentation:
         hidden: probability that a joint is missing for a while, 0.1 to 0.5 of the clip.
 
     Raises:
-        ValueError: a range is empty or out of bounds.
+        ValueError: A range is empty or out of bounds.
     """
 
     part: tuple[float, float] = (0.75, 1.0)
@@ -162,7 +162,7 @@ def pose_clip(
         the clip before the change in time.
 
     Raises:
-        ValueError: as `deephar.data.clip_of` and `deephar.data.pose_sequence`; augmentation without
+        ValueError: As `deephar.data.clip_of` and `deephar.data.pose_sequence`; augmentation without
             `rng`.
     """
     if augmentation is not None:
@@ -195,7 +195,7 @@ def pose_clips(
         A tuple of one array, float32 (B, T, joints, dim + 1).
 
     Raises:
-        ValueError: as `pose_clip`.
+        ValueError: As `pose_clip`.
     """
     poses = [
         pose_clip(video, spec, augmentation=augmentation, rng=rng)

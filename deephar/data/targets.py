@@ -42,7 +42,7 @@ def pose_target(
         is -1e9 where x and y are, where it is unknown, and where it is not in 0 to 1.
 
     Raises:
-        ValueError: wrong shapes, or `dim` is neither 2 nor 3.
+        ValueError: Wrong shapes, or `dim` is neither 2 nor 3.
     """
     check_dim(dim)
     skeleton = get_skeleton(skeleton)
@@ -77,7 +77,7 @@ def unit_depth(depth: np.ndarray, source: str | Skeleton, skeleton: str | Skelet
         float64 (..., joints); NaN where the joint, or the pelvis, is unknown.
 
     Raises:
-        ValueError: wrong number of joints, or `source` has neither pelvis nor hips.
+        ValueError: Wrong number of joints, or `source` has neither pelvis nor hips.
     """
     source = get_skeleton(source)
     depth = np.asarray(depth, float)

@@ -67,7 +67,7 @@ def score_actions(predictions: ActionPredictions, dataset: Sequence[Video]) -> A
         `ActionScores`.
 
     Raises:
-        ValueError: the videos are not those of the data set, or the model gave NaN.
+        ValueError: The videos are not those of the data set, or the model gave NaN.
     """
     require_same_items(predictions.names, names_of(dataset), "videos")
     require_finite(predictions.scores, predictions.names)

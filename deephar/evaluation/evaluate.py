@@ -59,9 +59,9 @@ def evaluate_poses(
         What `score` returns; None for persons without joint labels, which are only predicted.
 
     Raises:
-        FileNotFoundError: a file is missing.
-        OSError: the folder cannot be made, or a file cannot be written.
-        ValueError: something cannot be used; the message says what.
+        FileNotFoundError: A file is missing.
+        OSError: The folder cannot be made, or a file cannot be written.
+        ValueError: Something cannot be used; the message says what.
     """
     evaluation = _Evaluation.prepared(weights_name, out, command)
     if save_predictions_to is not None:
@@ -120,9 +120,9 @@ def evaluate_actions(
         The `ActionScores`.
 
     Raises:
-        FileNotFoundError: a file is missing.
-        OSError: the folder cannot be made, or a file cannot be written.
-        ValueError: something cannot be used; the message says what.
+        FileNotFoundError: A file is missing.
+        OSError: The folder cannot be made, or a file cannot be written.
+        ValueError: Something cannot be used; the message says what.
     """
     evaluation = _Evaluation.prepared(weights_name, out, command)
     facts = weights.read_facts(evaluation.file)
@@ -216,7 +216,7 @@ def check_action_names(
         file: the weights file, for the message.
 
     Raises:
-        ValueError: the names differ. The message has the first that does.
+        ValueError: The names differ. The message has the first that does.
     """
     names, actions = facts.get("actions", {}).get(head), whole_of(dataset).actions
     if names is None or tuple(names) == tuple(actions):

@@ -53,7 +53,7 @@ def save_figures(
         The paths.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: A file cannot be written.
     """
     paths = []
     for name, figure in _figures(scores, dataset).items():

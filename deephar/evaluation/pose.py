@@ -149,7 +149,7 @@ def score_mpii(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
         `PoseScores`.
 
     Raises:
-        ValueError: the skeleton lacks a joint, the persons are not those of the data set, the
+        ValueError: The skeleton lacks a joint, the persons are not those of the data set, the
             model gave NaN, or a head size is unknown.
     """
     return _score_by_head(predictions, dataset, "mpii16")
@@ -169,7 +169,7 @@ def score_pckh(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
         `PoseScores`.
 
     Raises:
-        ValueError: as for `score_mpii`.
+        ValueError: As for `score_mpii`.
     """
     return _score_by_head(
         predictions, dataset, dataset.skeleton, _images_or_videos(predictions.names)
@@ -204,7 +204,7 @@ def score_lsp(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores
         `PoseScores`.
 
     Raises:
-        ValueError: the skeleton lacks a joint, the persons are not those of the data set, or the
+        ValueError: The skeleton lacks a joint, the persons are not those of the data set, or the
             model gave NaN.
     """
     samples = _matching_samples(predictions, dataset, "lsp14")
@@ -230,7 +230,7 @@ def score_penn(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
         `PoseScores`.
 
     Raises:
-        ValueError: the skeleton lacks a joint, the persons are not those of the data set, no joint
+        ValueError: The skeleton lacks a joint, the persons are not those of the data set, no joint
             is visible, or the model gave NaN.
     """
     samples = _matching_samples(predictions, dataset, dataset.skeleton)
@@ -300,7 +300,7 @@ def score_mpjpe(predictions: Predictions, dataset: Sequence[Sample]) -> DepthSco
         `DepthScores`.
 
     Raises:
-        ValueError: the network gives no depth, no person has 3D labels, the skeleton lacks a joint
+        ValueError: The network gives no depth, no person has 3D labels, the skeleton lacks a joint
             or the root, or the model gave NaN.
     """
     found, true, persons = poses_relative_to_root(predictions, dataset)
@@ -342,7 +342,7 @@ def poses_relative_to_root(
         the camera; and (M,) which persons of the data set they are: those with 3D labels.
 
     Raises:
-        ValueError: as `score_mpjpe`.
+        ValueError: As `score_mpjpe`.
     """
     if predictions.depth is None:
         raise ValueError(
@@ -393,7 +393,7 @@ def joints_in_skeleton(predictions: Predictions, skeleton: str) -> np.ndarray:
         float64 (P, N, J, 2).
 
     Raises:
-        ValueError: the skeleton of the predictions lacks a joint, or a prediction is not finite.
+        ValueError: The skeleton of the predictions lacks a joint, or a prediction is not finite.
     """
     require_finite(predictions.joints, predictions.names)
     require_joints(predictions.skeleton, skeleton)

@@ -47,7 +47,7 @@ def write_results(
         The path.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     if isinstance(scores, ActionScores):
         results = _action_results(scores)
@@ -84,7 +84,7 @@ def write_videos(path: str | Path, scores: ActionScores) -> Path:
         The path.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: The file cannot be written.
     """
     predictions = scores.predictions
     with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:

@@ -50,8 +50,8 @@ def save_predictions(path: str | Path, predictions: Predictions, dataset: Sequen
         The path.
 
     Raises:
-        ValueError: another suffix, or a skeleton that lacks joints of the data set.
-        OSError: the file cannot be written.
+        ValueError: Another suffix, or a skeleton that lacks joints of the data set.
+        OSError: The file cannot be written.
     """
     _check_suffix(path)
     skeleton = get_skeleton(dataset.skeleton)
@@ -90,7 +90,7 @@ def check_predictions_path(path: str | Path) -> None:
     """Checks, before predictions are made, that they can be saved at a path.
 
     Raises:
-        ValueError: another suffix than ``.h5`` or ``.mat``, or an HDF5 file of something else, such
+        ValueError: Another suffix than ``.h5`` or ``.mat``, or an HDF5 file of something else, such
             as weights.
     """
     _check_suffix(path)

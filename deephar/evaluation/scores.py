@@ -74,7 +74,7 @@ def require_same_items(predicted: Sequence[str], names: Sequence[str], items: st
         items: what they are, in the plural.
 
     Raises:
-        ValueError: the names differ.
+        ValueError: The names differ.
     """
     if tuple(predicted) != tuple(names):
         raise ValueError(
@@ -91,7 +91,7 @@ def require_finite(predicted: np.ndarray, names: Sequence[str]) -> None:
         names: (N,), names of the items.
 
     Raises:
-        ValueError: a number is NaN or infinite. The message names the first item.
+        ValueError: A number is NaN or infinite. The message names the first item.
     """
     bad = ~np.isfinite(predicted).all(axis=(0, *range(2, predicted.ndim)))
     if bad.any():

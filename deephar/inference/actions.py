@@ -64,7 +64,7 @@ class ActionProtocol:
         num_frames: frames of a clip; None for what the network was trained on.
 
     Raises:
-        ValueError: a value is none of the above.
+        ValueError: A value is none of the above.
     """
 
     clips: str = "single"
@@ -146,9 +146,9 @@ def predict_actions(
         `ActionPredictions`.
 
     Raises:
-        ValueError: the data set is empty, the head or the protocol does not fit, a video cannot be
+        ValueError: The data set is empty, the head or the protocol does not fit, a video cannot be
             used (names it), or the model's output has another form.
-        FileNotFoundError: a frame is missing.
+        FileNotFoundError: A frame is missing.
     """
     head = find_head(config, dataset, head=head)
     protocol = replace(protocol, num_frames=protocol.num_frames or config.num_frames)
@@ -186,7 +186,7 @@ def find_head(config: Config, dataset: Sequence[Video], *, head: str | None = No
             or the only one.
 
     Raises:
-        ValueError: the network predicts no actions, does not have this head, has several but none
+        ValueError: The network predicts no actions, does not have this head, has several but none
             of the data set's name, or the head has another number of classes than the data set.
     """
     known = ", ".join(f"{name} ({count} actions)" for name, count in config.actions.items())

@@ -55,9 +55,9 @@ def annotate_video(
         the best first; None of a network without actions.
 
     Raises:
-        FileNotFoundError: as `Predictor.stream`.
-        ValueError: as `Predictor.stream`; `out` does not end in ``.mp4`` or is the video itself.
-        OSError: a file cannot be written.
+        FileNotFoundError: As `Predictor.stream`.
+        ValueError: As `Predictor.stream`; `out` does not end in ``.mp4`` or is the video itself.
+        OSError: A file cannot be written.
     """
     out = Path(out)
     if out.suffix.lower() != ".mp4":

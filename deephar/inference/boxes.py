@@ -48,7 +48,7 @@ def key_frames(num_frames: int) -> tuple[int, ...]:
     ((0, 5, 8), (0, 1), (0,))
 
     Raises:
-        ValueError: there is no frame.
+        ValueError: There is no frame.
     """
     if num_frames < 1:
         raise ValueError("A video without frames has no first, middle and last frame.")
@@ -78,7 +78,7 @@ def box_of_poses(
         Box (4,), pixels; at least 32 pixels wide and high.
 
     Raises:
-        ValueError: there is no frame, or the shapes are wrong.
+        ValueError: There is no frame, or the shapes are wrong.
     """
     joints = np.array(joints, float)
     if joints.ndim != 3 or joints.shape[2] != 2 or len(joints) == 0:
@@ -106,7 +106,7 @@ def full_box(size: Sequence[int]) -> np.ndarray:
         Box (4,), a square around the middle of the frame.
 
     Raises:
-        ValueError: the size is not positive.
+        ValueError: The size is not positive.
     """
     size = np.asarray(size, float)
     if size.shape != (2,) or not (size > 0).all():
@@ -139,8 +139,8 @@ def predicted_boxes(
         float64 (N, 4), pixels.
 
     Raises:
-        FileNotFoundError: a frame is missing; names it.
-        ValueError: a frame cannot be used (names it), a video has no frames, or the model's output
+        FileNotFoundError: A frame is missing; names it.
+        ValueError: A frame cannot be used (names it), a video has no frames, or the model's output
             has another form.
     """
     network = stills_network(model)

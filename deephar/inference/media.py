@@ -23,8 +23,8 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
         uint8 (H, W, 3), RGB.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file or the array is no picture.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file or the array is no picture.
     """
     if isinstance(image, np.ndarray):
         return load_image(image)
@@ -66,8 +66,8 @@ def load_video(
         frame_rate: frames per second of a video without a file; 30 by default.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file is no video. While reading: a frame is no picture or of another size
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is no video. While reading: a frame is no picture or of another size
             than the first, `video` is something else, or the frame rate is not positive.
     """
     if isinstance(video, str | os.PathLike):

@@ -38,7 +38,7 @@ def call_network(model: Model, inputs: Any) -> dict[str, np.ndarray]:
         dict of float64 arrays.
 
     Raises:
-        ValueError: the model does not give a dict.
+        ValueError: The model does not give a dict.
     """
     if hasattr(model, "predict_on_batch"):
         outputs = model.predict_on_batch(inputs)
@@ -68,7 +68,7 @@ def poses_of(outputs: dict[str, np.ndarray], config: Config, *, leading: int = 1
         float64 (..., predictions, joints, dim + 1).
 
     Raises:
-        ValueError: there are none, or of another shape.
+        ValueError: There are none, or of another shape.
     """
     if "pose" not in outputs:
         raise ValueError(
@@ -99,7 +99,7 @@ def require_images(config: Config, name: str | os.PathLike) -> None:
         name: what to call it in the message, such as the path of its weights.
 
     Raises:
-        ValueError: it takes poses instead.
+        ValueError: It takes poses instead.
     """
     if takes_poses(config):
         raise ValueError(
@@ -120,7 +120,7 @@ def actions_of(outputs: dict[str, np.ndarray], head: str, classes: int) -> np.nd
         float64 (batch, predictions, classes).
 
     Raises:
-        ValueError: there is no such head, or its output has another shape.
+        ValueError: There is no such head, or its output has another shape.
     """
     key = f"action_{head}"
     if key not in outputs:
@@ -217,7 +217,7 @@ def check_model(model: Model, config: Config, *, head: str | None = None) -> Non
         head: name of the action head that will be asked; None for poses only.
 
     Raises:
-        ValueError: the model takes images of another size, clips of another length or no clips, or
+        ValueError: The model takes images of another size, clips of another length or no clips, or
             it gives other joints, another number of coordinates, or not this head.
     """
     if not callable(model):

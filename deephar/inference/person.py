@@ -68,7 +68,7 @@ class Person:
             to the root.
 
         Raises:
-            ValueError: the pose has no depth, `camera` is no camera, or `root_depth` is not
+            ValueError: The pose has no depth, `camera` is no camera, or `root_depth` is not
                 positive or so small that a joint would be behind the camera.
         """
         self._require_depth()
@@ -104,7 +104,7 @@ class Person:
             uint8 (size, 2 size, 3), RGB; stacked: (2 size, size, 3).
 
         Raises:
-            ValueError: as `joints_in_space`; or only one of `camera` and `root_depth` is given.
+            ValueError: As `joints_in_space`; or only one of `camera` and `root_depth` is given.
         """
         self._require_depth()
         if (camera is None) != (root_depth is None):

@@ -105,9 +105,9 @@ def predict_poses(
         `Predictions`.
 
     Raises:
-        ValueError: the data set is empty, an image or a window cannot be used (names it), the
+        ValueError: The data set is empty, an image or a window cannot be used (names it), the
             model's output has another form, or `crops` is none of the above.
-        FileNotFoundError: an image is missing.
+        FileNotFoundError: An image is missing.
     """
     if crops not in CROPS:
         raise ValueError(f"crops must be one of {', '.join(CROPS)}, got {crops!r}.")
@@ -215,8 +215,8 @@ def crop_frame(
     """The crop around a box (4,) in a frame, which is a path or a uint8 RGB array.
 
     Raises:
-        FileNotFoundError: the frame is missing.
-        ValueError: the frame is no image.
+        FileNotFoundError: The frame is missing.
+        ValueError: The frame is no image.
     """
     frame = load_image(frame)
     affine = crop_affine(*square_window(box, margin))

@@ -69,8 +69,8 @@ class Predictor:
         actions: names of the actions; empty if the network has none.
 
     Raises:
-        FileNotFoundError: the weights do not exist, or there are no default ones.
-        ValueError: the weights file is damaged, takes poses instead of images, or has several
+        FileNotFoundError: The weights do not exist, or there are no default ones.
+        ValueError: The weights file is damaged, takes poses instead of images, or has several
             heads and `head` is none of them.
     """
 
@@ -103,7 +103,7 @@ class Predictor:
             subsampling: default of `stream`: what the network was trained with.
 
         Raises:
-            ValueError: the config does not fit the model, the network takes poses instead of
+            ValueError: The config does not fit the model, the network takes poses instead of
                 images, has several heads and `head` is none of them, there are too many or too few
                 names of actions, or `subsampling` is invalid.
         """
@@ -154,8 +154,8 @@ class Predictor:
             `Person`, or a list of them for a list.
 
         Raises:
-            FileNotFoundError: the file does not exist.
-            ValueError: the picture or the box cannot be used.
+            FileNotFoundError: The file does not exist.
+            ValueError: The picture or the box cannot be used.
         """
         if isinstance(image, list | tuple):
             boxes = [None] * len(image) if box is None else box
@@ -209,8 +209,8 @@ class Predictor:
             `Person` for each frame, in order.
 
         Raises:
-            FileNotFoundError: the file does not exist.
-            ValueError: the file is empty, holds no video (only sound, say), cannot be decoded, or
+            FileNotFoundError: The file does not exist.
+            ValueError: The file is empty, holds no video (only sound, say), cannot be decoded, or
                 holds no frame; a frame or the box cannot be used; the frames differ in size.
         """
         name, frames, num_frames = load_video(video, fps)

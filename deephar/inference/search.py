@@ -100,8 +100,8 @@ def find_person(
         A `FoundPerson`.
 
     Raises:
-        FileNotFoundError: as `predicted_boxes`.
-        ValueError: as `predicted_boxes`.
+        FileNotFoundError: As `predicted_boxes`.
+        ValueError: As `predicted_boxes`.
     """
     images = [load_image(frames[index]) for index in key_frames(len(frames))]
     predict = partial(_poses_in_boxes, network, config)

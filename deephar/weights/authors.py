@@ -41,8 +41,8 @@ def infer_config(
         The ``ModelConfig`` or ``ReceptionConfig``.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is damaged, or is not of a network of the authors; or the network has
+        FileNotFoundError: No such file.
+        ValueError: The file is damaged, or is not of a network of the authors; or the network has
             actions and `num_frames` is None.
     """
     kind, fields = infer_fields(path, heads)
@@ -67,7 +67,7 @@ def infer_fields(
     """The class of the config that `infer_config` gives, and all fields but ``num_frames``.
 
     Raises:
-        FileNotFoundError, ValueError: as `infer_config`.
+        FileNotFoundError, ValueError: As `infer_config`.
     """
     kind, fields = _infer_fields(path)
     fields["actions"] = _named_heads(fields["actions"], heads, path)
@@ -85,7 +85,7 @@ def differences(path: str | Path, config: ModelConfig | ReceptionConfig) -> list
         A list of texts, ``"field=value instead of value"``; empty if there is no difference.
 
     Raises:
-        FileNotFoundError, ValueError: as `infer_config`.
+        FileNotFoundError, ValueError: As `infer_config`.
     """
     kind, fields = _infer_fields(path)
     if not isinstance(config, kind):

@@ -34,7 +34,7 @@ def describe(name: str | Path) -> list[str]:
         for each part of the network, and a warning if it holds NaN.
 
     Raises:
-        FileNotFoundError, ValueError: as ``find``; or the file is not a weights file.
+        FileNotFoundError, ValueError: As ``find``; or the file is not a weights file.
     """
     path = find(name)
     with opened(path) as file:
@@ -97,9 +97,9 @@ def convert(
         The config.
 
     Raises:
-        FileNotFoundError, ValueError: the file cannot be used, does not tell its network, or has
+        FileNotFoundError, ValueError: The file cannot be used, does not tell its network, or has
             its config inside already.
-        OSError: the file could not be written.
+        OSError: The file could not be written.
     """
     path = find(name)
     if stored_config(path) is not None:

@@ -64,8 +64,8 @@ def save(
         **facts: anything JSON can hold, e.g. ``score=81.2, data="MPII train"``.
 
     Raises:
-        ValueError: the path does not end in ``.h5``, or a weight does not fit into ``dtype``.
-        OSError: the file could not be written.
+        ValueError: The path does not end in ``.h5``, or a weight does not fit into ``dtype``.
+        OSError: The file could not be written.
     """
     if Path(path).suffix != ".h5":
         raise ValueError(f"{path} does not end in .h5. Give a path that does, as in weights.h5.")
@@ -110,8 +110,8 @@ def load(model: keras.Model, path: str | Path, *, partial: bool = False) -> Load
         A ``LoadReport``.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a weights file, or not of this model; names the first layer that does not
+        FileNotFoundError: No such file.
+        ValueError: Not a weights file, or not of this model; names the first layer that does not
             fit. The model is then unchanged.
     """
     with opened(path) as file:
@@ -136,7 +136,7 @@ def load_part(model: keras.Model, path: str | Path) -> LoadReport:
         A ``LoadReport``; ``unexpected`` lists the other weights of the file.
 
     Raises:
-        FileNotFoundError, ValueError: as ``load``.
+        FileNotFoundError, ValueError: As ``load``.
     """
     with opened(path) as file:
         _, report = _match(model, stored_weights(file, path))
@@ -155,8 +155,8 @@ def load_shared(model: keras.Model, path: str | Path) -> LoadReport:
         A ``LoadReport``; ``missing`` lists the weights that the file lacks.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a weights file; or its network shares nothing with the model, or has layers
+        FileNotFoundError: No such file.
+        ValueError: Not a weights file; or its network shares nothing with the model, or has layers
             of the same names and other shapes. The model is then unchanged.
     """
     with opened(path) as file:
@@ -178,8 +178,8 @@ def stored_config(path: str | Path) -> ModelConfig | ReceptionConfig | None:
     """The config inside a weights file; None if there is none, as in a file of another origin.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: damaged, or with a config that is not known.
+        FileNotFoundError: No such file.
+        ValueError: Damaged, or with a config that is not known.
     """
     with opened(path) as file:
         if CONFIG not in file.attrs:
@@ -201,8 +201,8 @@ def stored_facts(path: str | Path) -> dict:
     """The facts given to ``save``, as a dict; empty for a file of another origin.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: damaged.
+        FileNotFoundError: No such file.
+        ValueError: Damaged.
     """
     with opened(path) as file:
         try:
@@ -217,7 +217,7 @@ def check_facts(facts: object) -> None:
     """Checks that facts are a dict, and their ``actions``, if any, lists of names by head.
 
     Raises:
-        ValueError: they are not.
+        ValueError: They are not.
     """
     if not isinstance(facts, dict):
         raise ValueError(f"expected a dict, got {facts!r}")
@@ -238,8 +238,8 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
     """Context manager that gives the open ``h5py.File`` of a weights file.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an HDF5 file, or damaged; also if the damage is found inside the block.
+        FileNotFoundError: No such file.
+        ValueError: Not an HDF5 file, or damaged; also if the damage is found inside the block.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist. Give the path of a weights file.")
@@ -313,7 +313,7 @@ def stored_weights(
         path: its path, for messages.
 
     Raises:
-        ValueError: the layout is unknown, or does not tell the layers' names; or a weight is not an
+        ValueError: The layout is unknown, or does not tell the layers' names; or a weight is not an
             array of numbers.
     """
     root = keras2_root(file)

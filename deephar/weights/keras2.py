@@ -50,7 +50,7 @@ def layer_weights(root: h5py.Group, path: str | Path) -> dict[str, Weights]:
         layout of Keras 1, which stores no names, layer name -> list of datasets.
 
     Raises:
-        ValueError: the file lacks a layer or weight that it lists, or a constant layer holds other
+        ValueError: The file lacks a layer or weight that it lists, or a constant layer holds other
             values than our layers compute with.
     """
     stored, merge = {}, {}
@@ -82,7 +82,7 @@ def depth_grid(root: h5py.Group) -> str | None:
         has no such layer.
 
     Raises:
-        ValueError: the layer holds another grid, or the file lacks a layer that it lists.
+        ValueError: The layer holds another grid, or the file lacks a layer that it lists.
     """
     path = root.file.filename
     for group, layers in _groups(root, path):

@@ -68,8 +68,8 @@ def default_name() -> str:
     """The name of the weights that ``Predictor()`` takes.
 
     Raises:
-        FileNotFoundError: the index names none, or is missing.
-        ValueError: as `index`.
+        FileNotFoundError: The index names none, or is missing.
+        ValueError: As `index`.
     """
     entries = index()
     for name, entry in entries.items():
@@ -95,9 +95,9 @@ def register(name: str, path: str | Path, *, licence: str, default: bool | None 
             the index says.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file lies elsewhere, or lacks these facts.
-        OSError: the index cannot be written, e.g. in a read-only installation.
+        FileNotFoundError: No such file.
+        ValueError: The file lies elsewhere, or lacks these facts.
+        OSError: The index cannot be written, e.g. in a read-only installation.
     """
     path = Path(path)
     folder = weights_folder()
@@ -149,9 +149,9 @@ def find(name: str | Path) -> Path:
     A listed file's content is checked: its hash, or its network where no hash is published.
 
     Raises:
-        FileNotFoundError: neither a known name nor a file; or the file of a known name is missing,
+        FileNotFoundError: Neither a known name nor a file; or the file of a known name is missing,
             the message says where to get it.
-        ValueError: the listed file has other content.
+        ValueError: The listed file has other content.
     """
     entries = index()
     if str(name) in entries:
@@ -305,8 +305,8 @@ def load_model(name: str | Path) -> tuple[keras.Model, ModelConfig | ReceptionCo
         The ``keras.Model`` and its ``ModelConfig`` or ``ReceptionConfig``.
 
     Raises:
-        FileNotFoundError: neither a known name nor a file.
-        ValueError: the file is damaged, or does not tell its network.
+        FileNotFoundError: Neither a known name nor a file.
+        ValueError: The file is damaged, or does not tell its network.
     """
     path = find(name)
     config = read_config(path)
@@ -329,8 +329,8 @@ def read_config(path: str | Path) -> ModelConfig | ReceptionConfig:
         Its ``ModelConfig`` or ``ReceptionConfig``.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: damaged, or without a (known) config, or one that its layers do not tell.
+        FileNotFoundError: No such file.
+        ValueError: Damaged, or without a (known) config, or one that its layers do not tell.
     """
     if (config := stored_config(path)) is not None:
         return config
@@ -353,8 +353,8 @@ def read_facts(path: str | Path) -> dict:
     lists the file.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: damaged.
+        FileNotFoundError: No such file.
+        ValueError: Damaged.
     """
     if facts := stored_facts(path):
         return facts

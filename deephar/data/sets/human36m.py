@@ -98,9 +98,9 @@ class Human36M:
         source: annotation that was read, its form, its subjects and number of cameras.
 
     Raises:
-        FileNotFoundError: the folder, the annotation, the cameras, or frames are missing; names
+        FileNotFoundError: The folder, the annotation, the cameras, or frames are missing; names
             the first frame, and says how many.
-        ValueError: unknown split or protocol; an annotation or cameras that are damaged, of
+        ValueError: Unknown split or protocol; an annotation or cameras that are damaged, of
             another form, or do not fit each other; a subject lacks a camera that others have; or
             the first frame of a camera has another size than its picture.
     """
@@ -502,8 +502,8 @@ def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]
         Camera by number of the subject and name (such as ``(1, "54138969")``), and the path.
 
     Raises:
-        FileNotFoundError: there is neither file.
-        ValueError: it is damaged, or of another form.
+        FileNotFoundError: There is neither file.
+        ValueError: It is damaged, or of another form.
     """
     for name, read in zip(CAMERAS, (_read_json_cameras, _read_h5_cameras), strict=True):
         path = Path(root) / name

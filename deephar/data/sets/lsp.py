@@ -44,8 +44,8 @@ class LSP:
         source: annotation file that was read, and its form.
 
     Raises:
-        FileNotFoundError: the folder, its images or the joints (of this split) are missing.
-        ValueError: unknown split, joints of another format, of the other data set, or of a person
+        FileNotFoundError: The folder, its images or the joints (of this split) are missing.
+        ValueError: Unknown split, joints of another format, of the other data set, or of a person
             with less than two labelled joints.
     """
 

@@ -19,8 +19,8 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
         attribute a field, arrays of structures are object arrays of those (see `structures`).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no MATLAB file, is damaged, or lacks one of the variables.
+        FileNotFoundError: There is no such file.
+        ValueError: It is no MATLAB file, is damaged, or lacks one of the variables.
     """
     from scipy.io import loadmat  # here, since it takes a while and JSON does not need it
 

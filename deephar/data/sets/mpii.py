@@ -50,8 +50,8 @@ class MPII:
         source: annotation file that was read, and its form.
 
     Raises:
-        FileNotFoundError: the folder, its images or the annotation of this split are missing.
-        ValueError: unknown split, an annotation of another format, a person with the wrong number
+        FileNotFoundError: The folder, its images or the annotation of this split are missing.
+        ValueError: Unknown split, an annotation of another format, a person with the wrong number
             of joints or with a scale that is not positive.
     """
 
@@ -109,7 +109,7 @@ class _Persons:
     """Persons as arrays, one entry each, which is much faster than building a sample for each.
 
     Raises:
-        ValueError: there is none, or one has no positive scale or no position.
+        ValueError: There is none, or one has no positive scale or no position.
     """
 
     path: Path

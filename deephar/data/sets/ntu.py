@@ -168,9 +168,9 @@ class NTU(jpegs.JpegVideos):
         source: what was read.
 
     Raises:
-        FileNotFoundError: the folder, or the labels or frames of this split are missing; names
+        FileNotFoundError: The folder, or the labels or frames of this split are missing; names
             the first file that is missing.
-        ValueError: unknown split, protocol or skeleton; a skeleton file that is damaged, cut off,
+        ValueError: Unknown split, protocol or skeleton; a skeleton file that is damaged, cut off,
             or of another name; all videos of this split were skipped; or frames of another shape.
     """
 
@@ -345,7 +345,7 @@ def hold_out_subjects(dataset: NTU, fraction: float = 0.1) -> tuple[Subset, Subs
         The part to train on and the part held out.
 
     Raises:
-        ValueError: the fraction is not between 0 and 1, or one of the parts would be empty.
+        ValueError: The fraction is not between 0 and 1, or one of the parts would be empty.
     """
     subjects = np.unique(dataset.subjects)
     count = max(1, round(fraction * len(subjects)))
@@ -374,7 +374,7 @@ def fit_camera(points: np.ndarray, pixels: np.ndarray) -> tuple[Camera, np.ndarr
         The camera, and the shift (2,) in mm that takes x and y of the points to its coordinates.
 
     Raises:
-        ValueError: too few points are known, they lie too close together in the picture, or they do
+        ValueError: Too few points are known, they lie too close together in the picture, or they do
             not fit a camera.
     """
     known = np.isfinite(points).all(axis=-1) & np.isfinite(pixels).all(axis=-1)
@@ -438,7 +438,7 @@ def parse_name(name: str) -> tuple[int, int, int, int, int]:
     """Set-up, camera, person, replication and action, all from 1, of a name SsssCcccPpppRrrrAaaa.
 
     Raises:
-        ValueError: the name has another form, or the action is not one of the 60.
+        ValueError: The name has another form, or the action is not one of the 60.
     """
     match = _NAME.fullmatch(name)
     if match is None:
@@ -491,8 +491,8 @@ def read_labels(root: str | Path) -> Labels:
     """The labels of a folder, from the cache or from its skeleton files.
 
     Raises:
-        FileNotFoundError: there are no skeleton files.
-        ValueError: one of them is damaged, cut off, or of another name.
+        FileNotFoundError: There are no skeleton files.
+        ValueError: One of them is damaged, cut off, or of another name.
     """
     folder = Path(root) / SKELETONS_FOLDER
     if not folder.is_dir():
@@ -600,7 +600,7 @@ def read_skeleton_file(path: Path) -> tuple[np.ndarray, int]:
         Rows of the main body, see `Labels`, and the number of bodies.
 
     Raises:
-        ValueError: the file is damaged or cut off.
+        ValueError: The file is damaged or cut off.
     """
     bodies = _read_bodies(path)
     count = next(iter(bodies.values())).shape[0] if bodies else 0

@@ -83,9 +83,9 @@ class PennAction(jpegs.JpegVideos):
         source: what was read.
 
     Raises:
-        FileNotFoundError: the folder, or the labels or frames of this split are missing; names
+        FileNotFoundError: The folder, or the labels or frames of this split are missing; names
             the first file that is missing.
-        ValueError: unknown split, or a label file that is damaged, of another form, or of an
+        ValueError: Unknown split, or a label file that is damaged, of another form, or of an
             action that is not one of `actions`.
     """
 
@@ -200,8 +200,8 @@ def read_labels(root: str | Path) -> Labels:
     """The labels of a folder in the Penn Action layout, from the cache or from its files.
 
     Raises:
-        FileNotFoundError: there are no label files.
-        ValueError: one of them is damaged or of another form.
+        FileNotFoundError: There are no label files.
+        ValueError: One of them is damaged or of another form.
     """
     folder = Path(root) / "labels"
     if not folder.is_dir():
@@ -228,8 +228,8 @@ def action_names(root: str | Path) -> tuple[str, ...]:
     the official ones.
 
     Raises:
-        FileNotFoundError: as `read_labels`.
-        ValueError: as `read_labels`.
+        FileNotFoundError: As `read_labels`.
+        ValueError: As `read_labels`.
     """
     return tuple(sorted(set(read_labels(root).actions.tolist())))
 
@@ -275,7 +275,7 @@ def read_label_file(path: Path) -> tuple:
         (N, 13) and boxes (N, 4); see `Labels`.
 
     Raises:
-        ValueError: the file is damaged or of another form.
+        ValueError: The file is damaged or of another form.
     """
     content = load_mat(
         path, ("x", "y", "visibility", "bbox", "action", "train", "dimensions"), _REMEDY

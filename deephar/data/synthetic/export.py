@@ -51,9 +51,9 @@ def write_mpii(
         per_video: number of frames of each video, spread evenly over it; None for all.
 
     Raises:
-        ValueError: there is no data set, the folder holds an annotation already, or a video has no
+        ValueError: There is no data set, the folder holds an annotation already, or a video has no
             frames.
-        OSError: a file could not be written.
+        OSError: A file could not be written.
     """
     folder = Path(folder)
     splits = {name: data for name, data in (("train", train), ("valid", valid)) if data is not None}
@@ -109,9 +109,9 @@ def write_penn(
             actions=...)``.
 
     Raises:
-        ValueError: there is no data set, the folder holds labels already, a video has no frames,
+        ValueError: There is no data set, the folder holds labels already, a video has no frames,
             or `actions` names an action that there is not.
-        OSError: a file could not be written.
+        OSError: A file could not be written.
     """
     from scipy.io import savemat  # here, since it takes a while
 
@@ -198,10 +198,10 @@ def write_h36m(
             (``annotations.mat``).
 
     Raises:
-        ValueError: there is no data set, or it is too large; the folder holds an annotation
+        ValueError: There is no data set, or it is too large; the folder holds an annotation
             already; a video has no frames or no 3D labels, or, in the form ``"npz"``, a lens with
             distortion; or `form` is unknown.
-        OSError: a file could not be written.
+        OSError: A file could not be written.
     """
     forms = {"npz": _write_h36m_npz, "authors": _write_h36m_authors}
     if form not in forms:
@@ -364,9 +364,9 @@ def write_ntu(
         test: data set of videos to test on, or None.
 
     Raises:
-        ValueError: there is no data set, it has more than 60 actions, the folder holds skeleton
+        ValueError: There is no data set, it has more than 60 actions, the folder holds skeleton
             files already, or a video has no frames or no 3D labels.
-        OSError: a file could not be written.
+        OSError: A file could not be written.
     """
     folder = Path(folder)
     skeletons = folder / ntu.SKELETONS_FOLDER

@@ -94,7 +94,7 @@ def perform(
         The `Figure` and a list of `Prop`.
 
     Raises:
-        ValueError: the action is unknown; the message lists those there are.
+        ValueError: The action is unknown; the message lists those there are.
     """
     if action not in _MOTIONS:
         raise ValueError(f"Unknown action {action!r}; known are {', '.join(ACTIONS)}.")

@@ -67,8 +67,8 @@ class DrawnPenn:
         source: what was read, and that it was drawn.
 
     Raises:
-        FileNotFoundError: as `PennAction`.
-        ValueError: as `PennAction`, or a size or seed out of range.
+        FileNotFoundError: As `PennAction`.
+        ValueError: As `PennAction`, or a size or seed out of range.
     """
 
     name = "penn-drawn"

@@ -95,7 +95,7 @@ class Synthetic:
         source: how the data were made, in words.
 
     Raises:
-        ValueError: unknown split, or a number out of range.
+        ValueError: Unknown split, or a number out of range.
     """
 
     name = "synthetic"
