@@ -47,7 +47,7 @@ class _QuietImport:
             if LOG_LEVEL in os.environ:
                 execute(module)
                 return
-            with _log_level("2"), _without_log_lines():
+            with _log_level("3"), _without_log_lines():
                 execute(module)
                 if hasattr(module, "config"):  # The search for GPUs writes messages, too.
                     module.config.list_physical_devices()
