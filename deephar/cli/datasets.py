@@ -1,4 +1,4 @@
-"""Data sets as the arguments of the evaluation scripts name them."""
+"""Data sets that the arguments of the scripts name."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,51 +6,57 @@ from typing import Any
 
 from deephar import weights
 from deephar.data.sets.by_name import open_dataset
+from deephar.training.start import require_same_protocol
 
 SYNTHETIC = "synthetic"
-"""In place of a folder: the built-in data set."""
+"""Value of ``--data`` for the built-in data set."""
+
+
+def penn_kind(args: argparse.Namespace) -> str:
+    """Kind of data set that ``--data`` and ``--drawn`` name, see `open_dataset`.
+
+    Raises:
+        ValueError: Both the built-in data set and ``--drawn`` are given.
+    """
+    if args.data != SYNTHETIC:
+        return "penn-drawn" if args.drawn else "penn"
+    if args.drawn:
+        raise ValueError("--drawn draws the labels of a folder of Penn Action. Give its --data.")
+    return SYNTHETIC
 
 
 def open_penn(args: argparse.Namespace, actions: Sequence[str] | None) -> Any:
-    """Penn Action, its labels with drawn frames, or the built-in data set.
+    """Opens Penn Action, its labels with drawn frames, or the built-in data set.
 
     Args:
-        args: with `data`, `split`, `drawn`, `poses`.
-        actions: names of the actions of a folder with others than Penn Action's 15.
+        args: arguments with `data`, `split`, `drawn`, `poses`.
+        actions: names of the actions; None for the 15 of Penn Action.
 
     Raises:
         FileNotFoundError, ValueError: As the data sets.
     """
-    if args.data == SYNTHETIC:
-        if args.drawn:
-            raise ValueError(
-                "--drawn draws the labels of a folder of Penn Action. Give its --data."
-            )
-        return open_dataset("synthetic", split=args.split)
-    if args.drawn:
-        options = {"actions": actions}
-        return open_dataset("penn-drawn", args.data, split=args.split, options=options)
-    options = {"actions": actions, "frames": args.poses == "predicted"}
-    return open_dataset("penn", args.data, split=args.split, options=options)
+    kind = penn_kind(args)
+    if kind == SYNTHETIC:
+        return open_dataset(kind, split=args.split)
+    options = {"actions": actions}
+    if kind == "penn":
+        options["frames"] = args.poses == "predicted"
+    return open_dataset(kind, args.data, split=args.split, options=options)
 
 
 def open_ntu(args: argparse.Namespace, name: str) -> Any:
-    """NTU RGB+D as the weights are to be scored on it.
+    """Opens NTU RGB+D by the protocol and in the skeleton of the weights to score.
 
     Args:
-        args: with `data`, `split`, `protocol` (None for that of the weights), `poses`.
+        args: arguments with `data`, `split`, `protocol` (None for that of the weights), `poses`.
         name: name or path of the weights.
 
     Raises:
         FileNotFoundError, ValueError: As `NTU`, or the weights were trained by another protocol.
     """
     path = weights.find(name)
+    require_same_protocol(path, args.protocol)
     trained = weights.read_facts(path).get("protocol")
-    if trained and args.protocol not in (None, trained):
-        raise ValueError(
-            f"{name}: These weights were trained by the protocol {trained}, so they know videos "
-            f"that {args.protocol} tests on. Give --protocol {trained}, or other weights."
-        )
     options = {
         "protocol": args.protocol or trained or "cross-subject",
         "frames": args.poses == "predicted",

@@ -8,19 +8,19 @@ from pathlib import Path
 DESCRIPTION = """
 Draws the pose of a person, the action and its score over a video.
 
-Writes the video, and beside it a .json file with the numbers: for each frame the joints in pixels,
-their visibility, the person's box, the cropped square and the best actions; and the actions of the
-whole video. The person whose joints are seen best is found and followed, unless --box gives their
-box. Weights of a 3D network add depth to the numbers (mm relative to the pelvis), and draw the pose
-from the front and from the side beside each frame.
+Writes the video and a .json file with the numbers: for each frame the joints in pixels, their
+visibility, the person's box, the cropped square and the best actions; and the actions of the whole
+video. The most visible person is found and followed, unless --box gives a box. Weights of a 3D
+network add depth to the numbers (mm relative to the pelvis), and draw the pose from the front and
+from the side beside each frame.
 
-It takes a minute for some 240 frames on two cores with the default weights, and a quarter of that
-with --weights vgg16-light. Where the processor computes in bfloat16, --mixed-precision halves it.
+Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
+with --weights vgg16-light. On processors that compute in bfloat16, --mixed-precision halves it.
 """
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that `annotate` reads."""
+    """Adds the arguments of `annotate`."""
     from deephar.cli.options import add_precision_argument, parse_subsampling
 
     parser.add_argument("video", help="video file")
@@ -30,7 +30,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT.mp4",
     )
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--head", help="whose actions to tell, if the network has several heads")
+    parser.add_argument("--head", help="action head to use, if the network has several")
     parser.add_argument(
         "--box",
         type=float,
@@ -42,7 +42,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         "--subsampling",
         type=parse_subsampling,
         metavar="N|whole",
-        help="frames from one of a clip to the next (as in the training of the weights)",
+        help="distance of the frames of a clip (as in the training of the weights)",
     )
     add_precision_argument(parser)
 
@@ -51,10 +51,10 @@ def annotate(args: argparse.Namespace) -> None:
     """Annotates a video, with a progress bar, and prints the best actions and what was written.
 
     Args:
-        args: of a parser with `add_demo_arguments`.
+        args: arguments of `add_demo_arguments`.
 
     Raises:
-        FileNotFoundError, ValueError, OSError: as ``annotate_video``.
+        FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
     from deephar.cli.options import set_precision
     from deephar.inference.annotate import annotate_video

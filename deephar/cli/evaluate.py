@@ -1,4 +1,4 @@
-"""Evaluation scripts: a data set, a score, and the flags that they have in common."""
+"""Evaluation scripts: a data set, a score, and common flags."""
 
 import argparse
 import json
@@ -14,7 +14,9 @@ from deephar.cli.options import (
     STREAMS,
     DataOption,
     add_action_evaluation_arguments,
+    add_data_argument,
     add_evaluation_arguments,
+    add_split_argument,
 )
 from deephar.data.samples import limited
 from deephar.data.sets.by_name import open_dataset
@@ -25,16 +27,14 @@ from deephar.models import config_from_json
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoseEvaluation:
-    """A script that evaluates poses on stills.
+class _Evaluation:
+    """An evaluation script.
 
     Attributes:
         doc: docstring of the script.
         path: path of the script, for the command in results.json.
         kind: the data set, see `deephar.data.sets.by_name.open_dataset`.
-        folder: its folder by default.
-        split: its split by default.
-        score: a score of `deephar.evaluation`, such as `score_mpii`.
+        folder: default folder of the data set.
         options: flags for options of the data set.
     """
 
@@ -42,22 +42,44 @@ class PoseEvaluation:
     path: str
     kind: str
     folder: str
-    split: str
-    score: Callable
     options: tuple[DataOption, ...] = ()
 
     def main(self, argv: Sequence[str] | None = None) -> int:
-        """Evaluates as the arguments say; returns the exit status (2 for a user's mistake)."""
-        return reporting_errors(self._evaluate)(argv)
+        """Runs the script; returns the exit status (2 for a user's mistake)."""
+        return reporting_errors(self._run)(argv)
 
-    def _evaluate(self, argv):
+    def _run(self, argv):
         argv = sys.argv[1:] if argv is None else argv
         parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
-        _add_data_arguments(parser, self.folder, self.split)
+        self._add_arguments(parser)
         for option in self.options:
             option.add_to(parser)
+        self._evaluate(parser.parse_args(argv), shlex.join(["python", self.path, *argv]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseEvaluation(_Evaluation):
+    """A script that evaluates poses on stills.
+
+    Attributes:
+        doc: docstring of the script.
+        path: path of the script, for the command in results.json.
+        kind: the data set, see `deephar.data.sets.by_name.open_dataset`.
+        folder: default folder of the data set.
+        options: flags for options of the data set.
+        split: default split.
+        score: a score of `deephar.evaluation`, such as `score_mpii`.
+    """
+
+    split: str
+    score: Callable
+
+    def _add_arguments(self, parser):
+        add_data_argument(parser, self.folder)
+        add_split_argument(parser, self.split)
         add_evaluation_arguments(parser, out=f"runs/eval_{self.kind}")
-        args = parser.parse_args(argv)
+
+    def _evaluate(self, args, command):
         options = DataOption.given(self.options, args)
         dataset = open_dataset(self.kind, args.data, split=args.split, options=options)
         evaluate_poses(
@@ -68,43 +90,29 @@ class PoseEvaluation:
             crops=args.crops,
             batch_size=args.batch_size,
             save_predictions_to=args.save_predictions,
-            command=shlex.join(["python", self.path, *argv]),
+            command=command,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionEvaluation:
+class ActionEvaluation(_Evaluation):
     """A script that evaluates actions on videos.
 
     Attributes:
         doc: docstring of the script.
         path: path of the script, for the command in results.json.
-        kind: ``"penn"``, with the flags for drawn frames and for the built-in data set, or
-            ``"ntu"``.
-        folder: folder of the data set by default.
-        options: more flags of the data set.
+        kind: ``"ntu"``, or ``"penn"``, which adds the built-in data set and drawn frames.
+        folder: default folder of the data set.
+        options: flags for options of the data set.
     """
 
-    doc: str
-    path: str
-    kind: str
-    folder: str
-    options: tuple[DataOption, ...] = ()
-
-    def main(self, argv: Sequence[str] | None = None) -> int:
-        """Evaluates as the arguments say; returns the exit status (2 for a user's mistake)."""
-        return reporting_errors(self._evaluate)(argv)
-
-    def _evaluate(self, argv):
-        argv = sys.argv[1:] if argv is None else argv
-        parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
-        _add_data_arguments(parser, self.folder, "test", built_in=self.kind == "penn")
-        for option in self.options:
-            option.add_to(parser)
+    def _add_arguments(self, parser):
+        add_data_argument(parser, self.folder, has_drawn=self.kind == "penn")
+        add_split_argument(parser, "test")
         add_action_evaluation_arguments(parser, out=f"runs/eval_{self.kind}")
-        args = parser.parse_args(argv)
-        head = SYNTHETIC if args.data == SYNTHETIC else self.kind
-        name, actions = action_weights(args, head)
+
+    def _evaluate(self, args, command):
+        name, actions = action_weights(args, SYNTHETIC if args.data == SYNTHETIC else self.kind)
         dataset = open_ntu(args, name) if self.kind == "ntu" else open_penn(args, actions)
         subsampling = args.subsampling
         if subsampling is None:
@@ -121,54 +129,44 @@ class ActionEvaluation:
                 num_frames=args.frames,
             ),
             batch_size=args.batch_size,
-            command=shlex.join(["python", self.path, *argv]),
+            command=command,
         )
 
 
-def _add_data_arguments(parser, folder, split, built_in=False):
-    parser.add_argument(
-        "--data",
-        default=folder,
-        metavar="FOLDER|synthetic" if built_in else "FOLDER",
-        help=f"folder of the data set{', or the built-in data set' if built_in else ''} "
-        "(%(default)s)",
-    )
-    parser.add_argument("--split", default=split, help="part of the data set (%(default)s)")
-    if built_in:
-        parser.add_argument("--drawn", action="store_true", help="draw the frames from the labels")
-
-
 def action_weights(args: argparse.Namespace, head: str) -> tuple[str, Any]:
-    """The weights that the arguments ask for.
+    """Finds the weights to evaluate.
 
     Args:
-        args: of a parser with `add_action_evaluation_arguments`.
-        head: name under which ``weights/index.json`` lists heads, to find default weights.
+        args: arguments of `add_action_evaluation_arguments`.
+        head: name of the action head, to find default weights in ``weights/index.json``.
 
     Returns:
-        Their name or path, and the names of the actions of their head (None if they do not tell,
-        or have several heads).
+        Name or path of the weights, and the names of their actions. These are None if unknown, or
+        if the weights have several other heads.
 
     Raises:
-        FileNotFoundError, ValueError: There are none, or they go by another stream, or take other
-            poses, than the arguments say.
+        FileNotFoundError, ValueError: There are no such weights, or they predict actions from
+            other streams or poses than the arguments ask for.
     """
-    name = args.weights or _listed_weights(args, head)
+    name = args.weights or _default_weights(args, head)
     _check_streams(args, name)
     names = weights.read_facts(weights.find(name)).get("actions", {})
-    return name, names.get(head, next(iter(names.values())) if len(names) == 1 else None)
+    if head in names:
+        return name, names[head]
+    return name, next(iter(names.values())) if len(names) == 1 else None
 
 
-def _listed_weights(args, head):
-    """The first weights in the index that are there, have the head, and go by what is asked for."""
+def _default_weights(args, head):
+    """The first available entry of the index with the head, the streams and the kind of poses."""
     entries = weights.index()
     for name, entry in entries.items():
         config = config_from_json(json.dumps(entry["config"]))
-        if head not in config.actions or not (weights.weights_folder() / entry["file"]).is_file():
-            continue
-        if (config.stem == "none") != (args.poses == "labels"):
-            continue
-        if args.stream is None or set(config.streams) == set(STREAMS[args.stream]):
+        if (
+            head in config.actions
+            and weights.is_available(entry)
+            and _poses_of(config) == args.poses
+            and (args.stream is None or set(config.streams) == set(STREAMS[args.stream]))
+        ):
             return name
     raise FileNotFoundError(
         f"{weights.weights_folder() / 'index.json'} lists no weights for {head!r} with --poses "
@@ -180,12 +178,18 @@ def _listed_weights(args, head):
 def _check_streams(args, name):
     config = weights.read_config(weights.find(name))
     if not config.actions:
-        raise ValueError(f"{name}: These weights predict poses only, no actions.")
-    if (config.stem == "none") != (args.poses == "labels"):
-        theirs = "labels" if config.stem == "none" else "predicted"
-        raise ValueError(f"{name}: These weights go with --poses {theirs}.")
+        raise ValueError(
+            f"{name}: These weights predict poses only, no actions. Give other --weights."
+        )
+    if _poses_of(config) != args.poses:
+        raise ValueError(f"{name}: These weights go with --poses {_poses_of(config)}.")
     if args.stream and set(config.streams) != set(STREAMS[args.stream]):
         raise ValueError(
-            f"{name}: These weights go by {' and '.join(config.streams)}, not by the stream "
-            f"{args.stream!r}. Give other --weights, or leave --stream out."
+            f"{name}: These weights predict actions from {' and '.join(config.streams)}, not from "
+            f"the stream {args.stream!r}. Give other --weights, or leave --stream out."
         )
+
+
+def _poses_of(config):
+    """The value of ``--poses`` for a network."""
+    return "labels" if config.stem == "none" else "predicted"

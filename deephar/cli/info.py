@@ -1,4 +1,4 @@
-"""``deephar info``: what is installed, and which weights are found."""
+"""``deephar info``: installed versions, devices and available weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def describe_installation() -> list[str]:
         its devices, the folder of the weights, and the names in its index.
 
     Raises:
-        ValueError: the index of the weights is damaged.
+        ValueError: The index of the weights is damaged.
     """
     backend = keras.backend.backend()
     versions = (f"{name} {importlib.import_module(name).__version__}" for name in _LIBRARIES)
@@ -40,14 +40,14 @@ def describe_installation() -> list[str]:
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
-    except metadata.PackageNotFoundError:  # another distribution may have the library
+    except metadata.PackageNotFoundError:  # the library may be part of another distribution
         return "of unknown version"
 
 
 def _devices() -> list[str]:
     try:
         return keras.distribution.list_devices()
-    except (AttributeError, NotImplementedError):  # a backend without a list of devices
+    except (AttributeError, NotImplementedError):  # some backends do not list devices
         return ["unknown"]
 
 

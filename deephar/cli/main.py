@@ -14,7 +14,7 @@ from deephar.errors import reporting_errors
 
 @dataclass(frozen=True)
 class _Command:
-    """A subcommand: what it does, its arguments, and the function that runs it."""
+    """A subcommand: its help, its arguments, and the function that runs it."""
 
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
@@ -43,7 +43,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             description=command.description or f"{command.help[:1].upper()}{command.help[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        # Some arguments need Keras, which takes seconds to import. The other commands do not wait.
+        # Some arguments need Keras, which takes seconds to import. Other commands do not need it.
         if name in argv[:1]:
             command.add_arguments(subparser)
     return parser
@@ -71,7 +71,7 @@ def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="name of the head of actions (once for each head)",
+        help="name of the action head (once for each head)",
     )
 
 
@@ -102,16 +102,16 @@ def _info(args: argparse.Namespace) -> None:
 
 
 _CONVERT = """
-Writes a weights file of the authors' code as one of our own, with the network's config inside, so
-that every script, load_model and Predictor take it.
+Converts a weights file of the authors' code to one with the network's config inside, so that every
+script, load_model and Predictor can read it.
 """
 
 _CHECK = """
 Verifies the folder of a data set.
 
-Decodes the images and compares them with the annotation. Prints what is there, every problem by
-name, and a line of verdict. The exit status is 1 if there is a problem that training or evaluation
-would meet.
+Decodes the images and compares them with the annotation. Prints what was found, every problem with
+the name of its file, and a verdict. The exit status is 1 if there is a problem that training or
+evaluation would meet.
 """
 
 _COMMANDS = {

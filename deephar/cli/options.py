@@ -1,4 +1,4 @@
-"""Arguments that several scripts have, and the types of their values."""
+"""Arguments of several scripts, and the types of their values."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -6,29 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deephar.inference.actions import BOXES, CLIPS
-from deephar.inference.poses import CROPS
-
 STREAMS = {
     "fused": ("pose", "appearance"),
     "pose": ("pose",),
     "appearance": ("appearance",),
 }
-"""What actions are predicted from, by the value of ``--stream``."""
+"""Streams that actions are predicted from, by value of ``--stream``."""
 
 
 # ------------------------------------------------------------------------------ types of values
 
 
 def parse_folder(text: str) -> str:
-    """A path that is not that of a file."""
+    """A path that is not a file."""
     if not text or Path(text).is_file():
         raise argparse.ArgumentTypeError(f"expected a folder, got {text!r}")
     return text
 
 
 def parse_fraction(text: str) -> float:
-    """A number between 0 and 1, neither included."""
+    """A number between 0 and 1, excluding both."""
     try:
         fraction = float(text)
     except ValueError:
@@ -39,7 +36,7 @@ def parse_fraction(text: str) -> float:
 
 
 def parse_seed(text: str) -> int:
-    """A seed that all sources of random numbers take."""
+    """A seed, valid for all random number generators."""
     if not (text.isdecimal() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(
             f"expected a whole number from 0 to 2^32 - 1, got {text!r}"
@@ -71,7 +68,7 @@ def parse_subsampling(text: str) -> int | str:
 
 
 def by_stage(stages: Sequence[str], number: Callable = int) -> Callable[[str], dict]:
-    """A type of values by stage: ``"pose=10,action=5"``, or one number for all stages.
+    """Makes an argument type for values by stage: ``"pose=10,action=5"``, or one for all stages.
 
     Args:
         stages: names of the stages.
@@ -99,7 +96,7 @@ def by_stage(stages: Sequence[str], number: Callable = int) -> Callable[[str], d
 
 
 def stages_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
-    """A type of some of the known stages, in their order."""
+    """Makes an argument type for some of the known stages, in their order."""
 
     def parse(text):
         stages = tuple(text.split(","))
@@ -115,11 +112,11 @@ def stages_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class DataOption:
-    """A flag for an option of a data set's class.
+    """A flag for an option of a data set.
 
     Attributes:
-        flag: such as ``"--every"``; the option has its name.
-        arguments: of `argparse.ArgumentParser.add_argument`.
+        flag: the flag, such as ``"--every"`` for the option ``every``.
+        arguments: arguments of `argparse.ArgumentParser.add_argument`.
     """
 
     flag: str
@@ -136,78 +133,116 @@ class DataOption:
 
     @staticmethod
     def given(options: Sequence["DataOption"], args: argparse.Namespace) -> dict:
-        """The options that the arguments give: name -> value."""
+        """Options that are given in the arguments: name -> value."""
         values = {option.name: getattr(args, option.name) for option in options}
         return {name: value for name, value in values.items() if value is not None}
 
 
-def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+def add_precision_argument(parser: Any, default: bool = False) -> None:
     """Adds ``--mixed-precision``, which `set_precision` reads."""
     parser.add_argument(
         "--mixed-precision",
-        action="store_true",
-        help="compute in bfloat16: faster on GPUs, and on CPUs that have it",
+        action=argparse.BooleanOptionalAction,
+        default=default,
+        help="compute in bfloat16: faster on GPUs, and on CPUs that support it",
     )
 
 
 def set_precision(args: argparse.Namespace) -> None:
-    """Makes networks that are built from now on compute in bfloat16, if the arguments say so."""
-    import keras  # late: it takes seconds to import, and --help needs none
+    """Lets networks that are built from now on compute in bfloat16, if the arguments say so."""
+    import keras  # here, since it takes seconds to import and --help does not need it
 
     if args.mixed_precision:
         # Not float16: the features of VGG-16 exceed its range.
         keras.config.set_dtype_policy("mixed_bfloat16")
 
 
+def add_data_argument(parser: Any, folder: str, *, has_drawn: bool = False) -> None:
+    """Adds ``--data``.
+
+    Args:
+        parser: a parser, or a group of one.
+        folder: the default folder.
+        has_drawn: whether the data set may be replaced by the built-in one or have drawn frames,
+            as `deephar.cli.datasets.penn_kind` reads it; adds ``--drawn``.
+    """
+    parser.add_argument(
+        "--data",
+        default=folder,
+        metavar="FOLDER|synthetic" if has_drawn else "FOLDER",
+        help=f"folder of the data set{', or synthetic for the built-in one' if has_drawn else ''} "
+        "(%(default)s)",
+    )
+    if has_drawn:
+        parser.add_argument("--drawn", action="store_true", help="draw frames from the labels")
+
+
+def add_split_argument(parser: argparse.ArgumentParser, split: str) -> None:
+    """Adds ``--split`` with its default."""
+    parser.add_argument("--split", default=split, help="part of the data set (%(default)s)")
+
+
 def add_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """Adds the arguments of the evaluation of poses on stills; ``out`` is the default folder."""
+    """Adds the arguments of pose evaluations; `out` is the default folder."""
+    from deephar.inference.poses import CROPS
+
     parser.add_argument("--weights", required=True, help=".h5 file, or name in weights/")
     parser.add_argument(
         "--crops",
         choices=CROPS,
         default="single",
-        help="one crop a person, with its mirror image, or ten (%(default)s)",
+        help="crops per person: one, one and its mirror image, or ten (%(default)s)",
     )
-    parser.add_argument("--batch-size", type=int, default=16, help="crops a batch (%(default)s)")
+    parser.add_argument("--batch-size", type=int, default=16, help="crops per batch (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
     parser.add_argument(
-        "--save-predictions", metavar="PATH", help=".h5 or .mat that public evaluators read"
+        "--save-predictions",
+        metavar="PATH",
+        help="also write predictions: .h5 or .mat for public evaluators",
     )
 
 
 def add_action_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """Adds the arguments of the evaluation of actions; ``out`` is the default folder."""
+    """Adds the arguments of action evaluations; `out` is the default folder."""
+    from deephar.inference.actions import BOXES, CLIPS
+
     parser.add_argument(
-        "--weights", help=".h5 file, or name in weights/ (those listed for --stream and --poses)"
+        "--weights",
+        help=".h5 file, or name in weights/ (the first listed for --stream and --poses)",
     )
     parser.add_argument(
-        "--stream", choices=STREAMS, help="what the weights must go by (whatever they do)"
+        "--stream", choices=STREAMS, help="streams that the weights must have (any)"
     )
     parser.add_argument(
         "--poses",
         choices=("predicted", "labels"),
         default="predicted",
-        help="what the pose stream is given (%(default)s); labels needs no frames",
+        help="input of the pose stream (%(default)s); labels needs no frames",
     )
     parser.add_argument(
-        "--clips", choices=CLIPS, default="single", help="clips a video (%(default)s)"
+        "--clips", choices=CLIPS, default="single", help="clips per video (%(default)s)"
     )
     parser.add_argument("--mirror", action="store_true", help="average with mirror images")
     parser.add_argument(
         "--boxes",
         choices=BOXES,
         default="gt",
-        help="boxes: of the labels, of predicted poses, the full frame (%(default)s)",
+        help="boxes from labels, from predicted poses, or the full frame (%(default)s)",
     )
     parser.add_argument(
         "--subsampling",
         type=parse_subsampling,
         metavar="N|whole",
-        help="frames from one of a clip to the next (what the weights were trained with)",
+        help="distance of the frames of a clip (as in the training of the weights)",
     )
-    parser.add_argument("--frames", type=int, metavar="T", help="frames a clip (likewise)")
-    parser.add_argument("--batch-size", type=int, default=4, help="clips a batch (%(default)s)")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        metavar="T",
+        help="frames per clip (as in the training of the weights)",
+    )
+    parser.add_argument("--batch-size", type=int, default=4, help="clips per batch (%(default)s)")
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N videos, spread over the split"
     )

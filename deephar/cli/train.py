@@ -1,4 +1,4 @@
-"""Training scripts: a recipe, and the flags that override its fields."""
+"""Training scripts: a recipe, and flags that override its fields."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deephar import weights
-from deephar.cli.datasets import SYNTHETIC
+from deephar.cli.datasets import SYNTHETIC, penn_kind
 from deephar.cli.options import (
     STREAMS,
     DataOption,
+    add_data_argument,
     add_precision_argument,
     by_stage,
     parse_folder,
@@ -22,9 +23,11 @@ from deephar.cli.options import (
 from deephar.errors import reporting_errors
 from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
 from deephar.training import ActionStage, PoseStage, Recipe, Source, read_recipe, train
+from deephar.training.settings import SCHEDULES
 from deephar.training.stages import RECIPE_FILE
 
 _FOLDER_FLAGS = {"lspet": "--lsp-extended"}
+"""Flags of data sets that are not named like the data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +36,12 @@ class TrainingScript:
 
     Attributes:
         doc: docstring of the script.
-        recipe: what it trains.
-        optional: data sets of the recipe that are left out unless their folder is given.
-        stages: stages of the recipe that are run by default; None for all.
-        skeletons: joint layouts to choose from, the default first; empty for that of the network.
+        recipe: the recipe to train.
+        optional: data sets of the recipe that are used only if their folder is given.
+        stages: default stages; None for all stages of the recipe.
+        skeletons: values of ``--skeleton``, the default first; empty for no such flag.
         options: flags for options of the main data set.
-        labels: the recipe with ``--poses labels``; None if there is none.
+        labels: recipe for ``--poses labels``; None if there is none.
     """
 
     doc: str
@@ -50,11 +53,11 @@ class TrainingScript:
     labels: Recipe | None = None
 
     def main(self, argv: Sequence[str] | None = None) -> int:
-        """Trains as the arguments say; returns the exit status (2 for a user's mistake)."""
+        """Trains by the arguments; returns the exit status (2 for a user's mistake)."""
         return reporting_errors(lambda argv: print(f"best weights: {self.run(argv)}"))(argv)
 
     def run(self, argv: Sequence[str] | None = None) -> Path:
-        """As `main`, but gives the path of the best weights, and raises errors."""
+        """As `main`, but returns the path of the best weights, and raises errors."""
         args = self.parser().parse_args(argv)
         recipe = self.recipe_of(args)
         return train(recipe, args.out, resume=args.resume, workers=args.workers)
@@ -70,10 +73,11 @@ class TrainingScript:
         return parser
 
     def recipe_of(self, args: argparse.Namespace) -> Recipe:
-        """The recipe that the arguments ask for.
+        """The script's recipe, with the fields that the arguments override.
 
         Raises:
-            FileNotFoundError, ValueError: No such weights, or an argument does not fit the others.
+            FileNotFoundError, ValueError: The weights are missing, or an argument does not fit the
+                others.
         """
         recipe = self.recipe
         if getattr(args, "poses", "predicted") == "labels":
@@ -81,15 +85,11 @@ class TrainingScript:
             recipe = self.labels
         recipe = self._with_data(recipe, args)
         stages = self._stages(recipe, args)
-        network = self._network(recipe, args, stages)
-        validation = recipe.validation if args.validation is None else args.validation
         return replace(
             recipe,
-            network=network,
+            network=self._network(recipe, args),
             stages=stages,
-            validation=validation,
-            seed=args.seed,
-            mixed_precision=args.mixed_precision,
+            **_given(args, "validation", "seed", "mixed_precision"),
         )
 
     # -------------------------------------------------------------------------------- arguments
@@ -103,36 +103,27 @@ class TrainingScript:
         return tuple(stage.name for stage in self.recipe.stages)
 
     def _add_data_arguments(self, group):
-        main = self.recipe.main
-        source = self.recipe.data[main]
-        if source.kind != "synthetic":
-            may_be_built_in = source.kind == "penn"
-            group.add_argument(
-                "--data",
-                default=source.folder,
-                metavar="FOLDER|synthetic" if may_be_built_in else "FOLDER",
-                help=f"folder of the data set {main}"
-                f"{', or the built-in data set' if may_be_built_in else ''} (%(default)s)",
-            )
-        if source.kind == "penn":
-            group.add_argument("--drawn", action="store_true", help="draw frames from the labels")
+        source = self.recipe.data[self.recipe.main]
+        if source.kind != SYNTHETIC:
+            add_data_argument(group, source.folder, has_drawn=source.kind == "penn")
         for option in self.options:
             option.add_to(group)
         for name in list(self.recipe.data)[1:]:
             folder = None if name in self.optional else self.recipe.data[name].folder
-            as_well = " to train on as well" if folder is None else f" ({folder})"
+            default = "left out" if folder is None else folder
             group.add_argument(
                 _folder_flag(name),
+                dest=name,
                 default=folder,
                 metavar="FOLDER",
-                help=f"folder of the data set {name}{as_well}",
+                help=f"folder of the data set {name}, to train on as well ({default})",
             )
         group.add_argument(
             "--validation",
             type=parse_fraction,
             metavar="FRACTION",
-            help="of the training images, videos, performances or persons, held out to pick the "
-            f"best epoch, between 0 and 1 ({self.recipe.validation})",
+            help="fraction of the training data that is held out to pick the best epoch "
+            f"({self.recipe.validation})",
         )
 
     def _add_network_arguments(self, group):
@@ -140,9 +131,9 @@ class TrainingScript:
             "--variant", choices=VARIANTS, help="network to train (that of the recipe)"
         )
         if self._has_actions or self.recipe.network.dim == 3:
-            default = self.recipe.network.depth or "as the variant"
+            default = self.recipe.network.depth or "that of the variant"
             group.add_argument(
-                "--depth", choices=DEPTHS, help=f"predict 3D poses, in this way ({default})"
+                "--depth", choices=DEPTHS, help=f"way to predict depth, for 3D poses ({default})"
             )
         if self.recipe.network.dim == 3:
             group.add_argument("--dim", type=int, choices=(2, 3), help="coordinates of a joint (3)")
@@ -152,60 +143,62 @@ class TrainingScript:
                 choices=self.skeletons,
                 help=f"joints to predict ({self.skeletons[0]})",
             )
-        group.add_argument("--image-size", type=int, help="of crops, in pixels (the network's)")
+        group.add_argument("--image-size", type=int, help="size of crops in pixels (the network's)")
         group.add_argument(
             "--peak-window",
             type=int,
             metavar="RADIUS",
-            help="read joints this near to the maximum of their heat maps, such as 2, with "
-            "--heat-map-weight; 0: from the whole maps (the network's)",
+            help="read joints within this radius of the maximum of their heat maps, such as 2 "
+            "(needs --heat-map-weight); 0 reads the whole maps (the network's)",
         )
         group.add_argument(
             "--weights",
-            help="start from this .h5 file, or name; with --variant, from its layers of equal name",
+            help="start from this .h5 file or name; with --variant, from its layers of equal name",
         )
         group.add_argument(
             "--stem-weights",
             metavar="imagenet|none|PATH",
-            help="start of the VGG-16 stem (imagenet, downloaded once)",
+            help="initial weights of the VGG-16 stem (imagenet, downloaded once)",
         )
 
     def _add_action_arguments(self, group):
-        group.add_argument("--frames", type=int, help="of a clip (the network's own, or 16)")
+        group.add_argument("--frames", type=int, help="frames per clip (the network's, or 16)")
         group.add_argument(
             "--subsampling",
             type=parse_subsampling,
             metavar="N|whole",
-            help="frames from one of a clip to the next, or spread over the video (whole)",
+            help="distance of the frames of a clip; whole spreads them over the video (whole)",
         )
-        group.add_argument("--stream", choices=STREAMS, help="what actions go by (fused)")
+        group.add_argument(
+            "--stream", choices=STREAMS, help="streams to predict actions from (fused)"
+        )
         if self.labels is not None:
             group.add_argument(
                 "--poses",
                 choices=("predicted", "labels"),
                 default="predicted",
-                help="what the pose stream sees (%(default)s); labels, with --stream pose, needs "
-                "no frames",
+                help="input of the pose stream (%(default)s); labels, with --stream pose, needs no "
+                "frames",
             )
         group.add_argument(
             "--cache-features",
             action="store_true",
             default=any(getattr(stage, "cache_features", False) for stage in self.recipe.stages),
-            help="run the frozen pose network once over all frames, not in each epoch of the "
-            "action stage: faster, without augmentation but for mirroring",
+            help="run the frozen pose network over all frames once, not in every epoch of the "
+            "action stage: faster, but without augmentation other than mirroring",
         )
         group.add_argument(
             "--stages",
             type=stages_of(self._stage_names),
-            help=f"some of {','.join(self._stage_names)} "
+            help=f"stages to run, some of {','.join(self._stage_names)} "
             f"({','.join(self.stages or self._stage_names)})",
         )
         group.add_argument(
             "--batch",
             type=by_stage(self._stage_names),
             default={},
-            help=f"frames or clips of the videos in a batch ({self._numbers('batch')}); of each "
-            "data set of stills half as many",
+            help=f"frames or clips of the videos per batch ({self._numbers('batch')}); each data "
+            "set of stills has half as many",
         )
 
     def _add_training_arguments(self, group):
@@ -213,46 +206,49 @@ class TrainingScript:
         rates = by_stage(self._stage_names, float)
         add = group.add_argument
         add("--out", required=True, type=parse_folder, help="run folder to write")
-        add("--resume", action="store_true", help="go on with the run in --out")
-        add("--epochs", type=numbers, default={}, help=f"({self._numbers('epochs')})")
+        add("--resume", action="store_true", help="continue the run in --out")
+        add("--epochs", type=numbers, default={}, help=f"epochs ({self._numbers('epochs')})")
         add(
-            "--steps", type=numbers, default={}, help=f"batches an epoch ({self._numbers('steps')})"
+            "--steps",
+            type=numbers,
+            default={},
+            help=f"batches per epoch ({self._numbers('steps')})",
         )
-        rate_help = f"at the start ({self._numbers('learning_rate')})"
+        rate_help = f"initial learning rate ({self._numbers('learning_rate')})"
         add("--learning-rate", type=rates, default={}, metavar="RATE", help=rate_help)
         shares = ",".join(f"{k}={v}" for k, v in self.recipe.stages[0].shares.items())
         add(
             "--shares",
             type=parse_shares,
-            help=f"samples of each data set in a batch ({shares}, of those given)",
+            help=f"samples of each data set per batch ({shares}, without data sets left out)",
         )
-        # Of pose training; None: as the recipe.
+        # These override settings of pose stages only.
         add(
             "--freeze-stem",
             type=int,
             metavar="N",
-            help="keep the first N of the 5 VGG-16 blocks as they are",
+            help="freeze the first N of the 5 VGG-16 blocks",
         )
         add(
             "--stem-rate",
             type=float,
             metavar="FACTOR",
-            help="on the learning rate of the VGG-16 blocks that are not frozen, in pose training; "
-            "0.1 keeps more of what ImageNet taught",
+            help="factor on the learning rate of the VGG-16 blocks that are not frozen, in pose "
+            "training, such as 0.1",
         )
         add(
             "--heat-map-weight",
             type=float,
             metavar="WEIGHT",
-            help="of the heat maps in the loss of pose training, such as 0.1",
+            help="weight of the heat maps in the loss of pose training, such as 0.1",
         )
-        add("--schedule", choices=("cosine", "constant"), help="of the rate in pose training")
-        add("--seed", type=parse_seed, default=self.recipe.seed, help="(%(default)s)")
-        add_precision_argument(group)
+        add("--schedule", choices=SCHEDULES, help="schedule of the learning rate in pose training")
+        add("--seed", type=parse_seed, default=self.recipe.seed, help="seed (%(default)s)")
+        add_precision_argument(group, self.recipe.mixed_precision)
         add("--workers", type=int, default=2, help="threads that prepare crops (%(default)s)")
 
     def _numbers(self, name):
-        """The recipe's values of a number, by stage, for a help text."""
+        """Values of a number in the recipe, by stage, for a help text."""
         values = {}
         for stage in self.recipe.stages:
             if name == "batch":
@@ -271,8 +267,8 @@ class TrainingScript:
         stages = args.stages or ("action",)
         if args.stream != "pose" or stages != ("action",):
             raise ValueError(
-                "--poses labels goes with --stream pose, and has the stage action only: labels "
-                "have no appearance, and no pose to learn."
+                "--poses labels needs --stream pose and the stage action alone. Labels have no "
+                "appearance, and no pose to learn."
             )
         useless = ("variant", "depth", "skeleton", "image_size", "peak_window")
         useless += ("cache_features", "drawn", *self.optional)
@@ -283,58 +279,55 @@ class TrainingScript:
                 raise ValueError(f"--{flag} has no effect with --poses labels. Leave it out.")
 
     def _with_data(self, recipe, args):
-        """The recipe with the data sets that are given, and their shares of the batches."""
-        main, data = recipe.main, {}
-        source = recipe.data[main]
-        folder = getattr(args, "data", None)
-        options = {**source.options, **DataOption.given(self.options, args)}
-        if folder == SYNTHETIC:
-            if args.drawn:
-                raise ValueError(
-                    "--drawn draws the labels of a folder of Penn Action. Give its --data."
-                )
-            main, data[SYNTHETIC] = SYNTHETIC, Source("synthetic", None, options)
-        else:
-            kind = "penn-drawn" if getattr(args, "drawn", False) else source.kind
-            data[main] = Source(kind, folder, options)
+        """The recipe with the given data sets, and shares of these only."""
+        main, source = self._main_source(recipe, args)
+        data = {main: source}
         for name in list(recipe.data)[1:]:
-            given = getattr(args, _folder_flag(name).lstrip("-").replace("-", "_"))
-            if given:
-                data[name] = replace(recipe.data[name], folder=given)
+            if folder := getattr(args, name):
+                data[name] = replace(recipe.data[name], folder=folder)
         stages = []
         for stage in recipe.stages:
             shares = {main if k == recipe.main else k: v for k, v in stage.shares.items()}
             shares = {name: count for name, count in shares.items() if name in data}
             if stage.name in getattr(args, "batch", {}):
                 count = args.batch[stage.name]
-                shares = {k: count if k == main else max(1, count // 2) for k in shares}
+                shares = {name: count if name == main else max(1, count // 2) for name in shares}
             if args.shares is not None:
                 shares = args.shares
             stages.append(replace(stage, shares=shares))
         return replace(recipe, data=data, stages=tuple(stages))
 
+    def _main_source(self, recipe, args):
+        """Name and source of the main data set."""
+        source = recipe.data[recipe.main]
+        options = {**source.options, **DataOption.given(self.options, args)}
+        kind = penn_kind(args) if source.kind == "penn" else source.kind
+        if kind == SYNTHETIC:
+            return SYNTHETIC, Source(SYNTHETIC, None, options)
+        return recipe.main, Source(kind, args.data, options)
+
     def _stages(self, recipe, args):
-        names = getattr(args, "stages", None) or self.stages or tuple(s.name for s in recipe.stages)
+        """The stages to run, with the fields that the arguments override."""
+        names = getattr(args, "stages", None) or self.stages or self._stage_names
         stages = [stage for stage in recipe.stages if stage.name in names]
         first = stages[0]
         if args.weights:
             if args.variant and not isinstance(first, PoseStage):
                 raise ValueError(
-                    f"--variant has no effect with --stages {','.join(names)}, which go on with "
+                    f"--variant has no effect with --stages {','.join(names)}, which continue with "
                     f"the network of {args.weights}. Leave it out."
                 )
             stages[0] = replace(first, start=(str(args.weights),))
-        elif isinstance(first, ActionStage) and recipe.network.stem != "none":
-            known = [stage.name for stage in recipe.stages]
-            before = known[known.index(first.name) - 1]
+        elif isinstance(first, ActionStage) and recipe.network.stem != "none" and not first.start:
+            before = recipe.stages[recipe.stages.index(first) - 1].name
             raise ValueError(
-                f"--stages {','.join(names)} starts from weights: give --weights, such as "
+                f"--stages {','.join(names)} starts from trained weights. Give --weights, such as "
                 f"{Path(args.out) / before / 'best.h5'}."
             )
         return tuple(self._overridden(stage, args) for stage in stages)
 
     def _overridden(self, stage, args):
-        """The stage with the numbers that are given."""
+        """The stage with the fields that the arguments override."""
         training = {}
         if stage.name in args.epochs:
             training["epochs"] = args.epochs[stage.name]
@@ -355,7 +348,7 @@ class TrainingScript:
                 changes["cache_features"] = args.cache_features
         return replace(stage, **changes, training=replace(stage.training, **training))
 
-    def _network(self, recipe, args, stages):
+    def _network(self, recipe, args):
         """Config of the network to train: that of the weights to start from, or of a variant."""
         given = _given(args, "depth", "skeleton")
         if args.weights and given and not args.variant:
@@ -365,17 +358,17 @@ class TrainingScript:
             )
         if recipe.network.stem == "none":
             return recipe.network
-        if args.resume and (Path(args.out) / RECIPE_FILE).exists():
-            config = read_recipe(args.out).network  # the weights may have gone
-        elif args.weights and not args.variant:
+        if not args.weights or args.variant:
+            config = self._variant(recipe.network, args)
+        elif args.resume and (Path(args.out) / RECIPE_FILE).exists():
+            config = read_recipe(args.out).network  # the weights may be deleted
+        else:
             config = weights.read_config(weights.find(args.weights))
             if config.stem == "none":
                 raise ValueError(
                     f"{args.weights}: The weights are of a network of labelled poses. Give weights "
                     "of one that sees images."
                 )
-        else:
-            config = self._variant(recipe.network, args)
         if args.peak_window is not None and not hasattr(config, "peak_window"):
             raise ValueError(
                 f"--peak-window does not go with a {type(config).__name__}. Leave it out."
@@ -383,11 +376,11 @@ class TrainingScript:
         return replace(config, actions={}, **_given(args, "image_size", "peak_window"))
 
     def _variant(self, network, args):
-        """The network of the recipe, or another variant with depth where the recipe's has it."""
+        """The network of the recipe or of ``--variant``, with depth if the recipe's has it."""
         config = VARIANTS[args.variant] if args.variant else network
         depth = getattr(args, "depth", None)
         if depth is None and config.dim == 2 and network.dim == 3:
-            # The depth of a ReceptionNet is of one kind.
+            # A ReceptionNet has volumetric depth only.
             depth = "volumetric" if isinstance(config, ReceptionConfig) else network.depth
         if depth is not None:
             config = in_space(config, depth)
@@ -400,7 +393,7 @@ class TrainingScript:
 
 
 def _given(args, *names, **renamed):
-    """The arguments that are given, by name of the field."""
+    """Arguments that are given: name of the field -> value."""
     fields = dict.fromkeys(names) | renamed
     values = {field or name: getattr(args, name, None) for name, field in fields.items()}
     return {name: value for name, value in values.items() if value is not None}

@@ -62,7 +62,9 @@ def run_module(*arguments, **environment):
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inspect", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["inspect", "--help"], ["demo", "--help"]]
+)
 def test_help_is_shown_without_importing_keras(arguments):
     result = run_module(*arguments)
     assert result.returncode == 0
@@ -127,7 +129,7 @@ def test_mistakes_give_one_line_and_status_2(tmp_path, capsys):
 # --- check
 
 
-def test_the_status_of_a_check_tells_of_problems(tmp_path, capsys):
+def test_the_status_of_a_check_shows_problems(tmp_path, capsys):
     (tmp_path / "images").mkdir()
     (tmp_path / "annot").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "a.jpg"), np.zeros((64, 64, 3), np.uint8))

@@ -85,6 +85,20 @@ def test_flags_override_fields_of_the_recipe():
     assert made.mixed_precision
 
 
+def test_the_precision_is_that_of_the_recipe_unless_overridden():
+    script = replace(SCRIPT, recipe=replace(POSE, mixed_precision=True))
+    assert recipe_of(script=script).mixed_precision
+    assert not recipe_of("--no-mixed-precision", script=script).mixed_precision
+    assert not recipe_of().mixed_precision
+
+
+def test_a_resumed_run_has_the_variant_of_its_flags(tmp_path):
+    (tmp_path / "recipe.json").write_text(recipe_of("--variant", "vgg16-light").to_json())
+    given = "--out", str(tmp_path), "--resume", "--variant"
+    for variant in ("vgg16-light", "vgg16-medium"):
+        assert network_of(*given, variant) == VARIANTS[variant]
+
+
 def test_flags_are_for_all_stages_or_for_some():
     made = recipe_of(
         *"--epochs action=2 --steps 9 --batch pose=4 --learning-rate pose=0.5".split(),

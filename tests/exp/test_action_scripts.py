@@ -169,7 +169,7 @@ def test_default_weights_are_those_listed_for_the_stream(
         (["--limit", "0"], "at least 1"),
         (["--batch-size", "0"], "batch_size"),
         (["--frames", "1"], "at least 4 frames"),
-        (["--stream", "pose"], "go by pose and appearance, not by the stream 'pose'"),
+        (["--stream", "pose"], "actions from pose and appearance, not from the stream 'pose'"),
         (["--poses", "labels"], "These weights go with --poses predicted"),
         (["--data", "synthetic", "--drawn"], "--drawn draws the labels of a folder"),
         (["--data", "synthetic"], "has 15 actions, but the data set synthetic has 12"),

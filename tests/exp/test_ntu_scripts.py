@@ -139,7 +139,7 @@ def test_mistakes_in_evaluation_are_one_line(
     [
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--validation", "0.9"], "leaves a person to train on"),
-        (["--stages", "action"], "give --weights"),
+        (["--stages", "action"], "Give --weights"),
     ],
 )
 def test_mistakes_in_training_are_one_line(folder, tmp_path, capsys, change, message, run):

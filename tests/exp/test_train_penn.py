@@ -125,7 +125,7 @@ def test_stage_2_starts_from_any_pose_weights_with_cached_features(
 ):
     arguments = ["--data", folder, "--out", tmp_path, *QUICK, "--stages", "action"]
     assert run(SCRIPT, *arguments) == 2
-    assert "give --weights, such as" in capsys.readouterr().err
+    assert "Give --weights, such as" in capsys.readouterr().err
     start = trained / "pose" / "best.h5"
     assert run(SCRIPT, *arguments, "--variant", "vgg16-light", "--weights", start) == 2
     assert "--variant has no effect with --stages action" in capsys.readouterr().err
