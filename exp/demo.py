@@ -3,8 +3,8 @@
     python exp/demo.py VIDEO --out OUT.mp4
     python exp/demo.py VIDEO --weights runs/penn/action/best.h5 --out OUT.mp4
 
-Takes a minute for some 240 frames on two cores with the default weights, with --weights vgg16-light
-a quarter of that; where the processor computes in bfloat16, --mixed-precision takes half as long.
+Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
+with --weights vgg16-light. On processors that compute in bfloat16, --mixed-precision halves it.
 """
 
 import sys

@@ -2,13 +2,13 @@
 
     python exp/h36m/eval_h36m.py --data datasets/Human3.6M --weights runs/h36m/best.h5
 
-Prints one row a prediction block and one an action; the last block is the answer. The errors are in
-mm and relative to the pelvis, whose own error of 0 is among the 17 that are averaged, as in the
-authors' evaluation. Writes results.json and poses_3d.png. `--crops multi` takes ten crops a
-frame, and ten times as long.
+Prints one row per prediction block and one per action; the last block is the answer. Errors are in
+mm and relative to the pelvis. As in the authors' evaluation, the pelvis's own error of 0 is part of
+the average over 17 joints. Writes results.json and poses_3d.png. `--crops multi` evaluates ten
+crops per frame, and takes ten times as long.
 
-Time and score: not measured, data set unavailable. The paper reports an
-MPJPE of 55.1 mm, and of 53.2 mm with several crops and their mirror images.
+Time and score: not measured, data set unavailable. The paper reports an MPJPE of 55.1 mm, and of
+53.2 mm with several crops and their mirror images.
 """
 
 import sys

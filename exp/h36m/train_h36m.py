@@ -1,11 +1,11 @@
-"""Trains a network of 3D poses on Human3.6M, and on MPII where it is given.
+"""Trains a network of 3D poses on Human3.6M, and on MPII if its folder is given.
 
     python exp/h36m/train_h36m.py --data datasets/Human3.6M --mpii datasets/MPII --out runs/h36m
 
-Needs the folder of Human3.6M (see datasets/Human3.6M/README.md). Persons of MPII train x and y
-only: their depth is not known. To pick the best epoch by, performances are held out of the training
-videos, and 2000 frames of them are scored; S9 and S11 stay unseen for exp/h36m/eval_h36m.py. A
-killed run goes on with the same command and --resume.
+Needs the folder of Human3.6M (see datasets/Human3.6M/README.md). MPII has no depth, so its persons
+train x and y only. Some training videos are held out, and 2000 of their frames are scored to pick
+the best epoch. S9 and S11 are left for exp/h36m/eval_h36m.py. To resume an interrupted run, add
+--resume to the same command.
 
 The default variant is for a GPU, with --mixed-precision. Time and score: not measured, data set
 unavailable. The paper reports an MPJPE of 55.1 mm, single crop.
@@ -46,7 +46,7 @@ main = TrainingScript(
             "--protocol",
             {
                 "type": int,
-                "help": "measure to pick the best epoch by: 1 (MPJPE) or 2 (P-MPJPE) (1)",
+                "help": "measure that picks the best epoch: 1 (MPJPE) or 2 (P-MPJPE) (1)",
             },
         ),
     ),

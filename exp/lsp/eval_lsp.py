@@ -2,10 +2,10 @@
 
     python exp/lsp/eval_lsp.py --data datasets/LSP --weights vgg16-medium
 
-Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
-joints.png and persons.png. `--crops flip` takes a crop and its mirror image, and twice as long,
-`--crops multi` ten crops a person. The score to expect stands in the README,
-under "Results": PCK 84.8 for `vgg16-medium`, trained on MPII and LSP.
+Prints one row per prediction block; the last block is the answer. Writes results.json, curve.png,
+joints.png and persons.png. `--crops flip` evaluates each crop and its mirror image, `--crops multi`
+ten crops per person. Expected score (see "Results" in the README): PCK 84.8 for `vgg16-medium`,
+trained on MPII and LSP.
 """
 
 import sys

@@ -1,15 +1,15 @@
-"""Trains a pose network on LSP, and on LSP-extended where it is given.
+"""Trains a pose network on LSP, and on LSP-extended if its folder is given.
 
     python exp/lsp/train_lsp.py --data datasets/LSP --lsp-extended datasets/LSPET --out runs/lsp
 
-Needs the folder of LSP (see datasets/LSP/README.md). Images 1 to 1000 are trained on; persons to
-pick the best epoch by are held out of them, and the test images stay unseen for
-exp/lsp/eval_lsp.py. A killed run goes on with the same command and --resume. LSP labels neither
-pelvis nor thorax: start from a network of MPII (--weights runs/mpii/best.h5) if they matter.
+Needs the folder of LSP (see datasets/LSP/README.md). Trains on images 1 to 1000, and holds out some
+of them to pick the best epoch. The test images are left for exp/lsp/eval_lsp.py. To resume an
+interrupted run, add --resume to the same command. LSP has no labels of pelvis and thorax. If you
+need them, start from a network trained on MPII (--weights runs/mpii/best.h5).
 
 On a CPU, add --variant vgg16-light --freeze-stem 3 --stem-rate 0.1 --heat-map-weight 0.1. Time and
-score of training on LSP alone have not been measured; the README's "Results" has those of training
-on MPII and LSP together.
+score on LSP alone: not measured. For training on MPII and LSP together, see "Results" in the
+README.
 """
 
 import sys

@@ -2,10 +2,10 @@
 
     python exp/mpii/eval_mpii.py --data datasets/MPII --weights vgg16-medium
 
-Prints one row a prediction block; the last block is the answer. Writes results.json, curve.png,
-joints.png and persons.png. `--crops flip` takes a crop and its mirror image, and twice as long,
-`--crops multi` ten crops a person. The score to expect stands in the README,
-under "Results": PCKh 80.1 for `vgg16-medium` on a small copy of MPII.
+Prints one row per prediction block; the last block is the answer. Writes results.json, curve.png,
+joints.png and persons.png. `--crops flip` evaluates each crop and its mirror image, `--crops multi`
+ten crops per person. Expected score (see "Results" in the README): PCKh 80.1 for
+`vgg16-medium` on a small copy of MPII.
 """
 
 import sys

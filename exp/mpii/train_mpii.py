@@ -1,14 +1,13 @@
-"""Trains a pose network on MPII, and on LSP and LSP-extended where they are given.
+"""Trains a pose network on MPII, and on LSP and LSP-extended if their folders are given.
 
     python exp/mpii/train_mpii.py --data datasets/MPII --out runs/mpii
 
-Needs the folder of MPII (see datasets/MPII/README.md). Persons to pick the best epoch by are held
-out of the training images; the validation split stays unseen for exp/mpii/eval_mpii.py. A killed
-run goes on with the same command and --resume.
+Needs the folder of MPII (see datasets/MPII/README.md). Some training persons are held out to pick
+the best epoch. The validation split is left for exp/mpii/eval_mpii.py. To resume an interrupted
+run, add --resume to the same command.
 
-The default variant is for a GPU. Neither its time nor its score has been measured yet. For networks
-that train on a CPU, with their time and their score, see train_vgg16_light.py and
-train_vgg16_medium.py in this folder.
+The default variant needs a GPU. Time and score: not measured. For networks that train on a CPU, see
+train_vgg16_light.py and train_vgg16_medium.py in this folder.
 """
 
 import sys

@@ -2,10 +2,10 @@
 
     python exp/mpii/train_vgg16_medium.py --out runs/medium
 
-Needs the folders of MPII, LSP and LSP-extended (see datasets/). Six stages, each from the one
-before; the folder of the last, `stage6`, has the weights. Takes 588 minutes on 2 CPU cores with
+Needs the folders of MPII, LSP and LSP-extended (see datasets/). Six stages; the last one,
+`stage6`, gives the weights. Takes 588 minutes on 2 CPU cores with
 bfloat16 (245,760 crops of 256 pixels). Score on the small copies of the README: MPII PCKh@0.5
-80.1, LSP PCK@0.2 84.8. What each stage gave stands in docs/training-log.md.
+80.1, LSP PCK@0.2 84.8. For the score of each stage, see docs/training-log.md.
 """
 
 import sys
@@ -35,7 +35,7 @@ STAGES = (
             heat_map_weight=0.1,
         ),
     ),
-    # Two more pyramids, which start at random.
+    # Two more pyramids, with random initial weights.
     PoseStage(
         name="stage2",
         network={**COARSE, "num_pyramids": 4},
@@ -50,7 +50,7 @@ STAGES = (
             heat_map_weight=0.1,
         ),
     ),
-    # Only the first two pyramids go on: held-out persons had better scores there.
+    # Only the first two pyramids are kept, since they had better scores on held-out persons.
     PoseStage(
         name="stage3",
         network=COARSE,
@@ -80,7 +80,7 @@ STAGES = (
             heat_map_weight=0.3,
         ),
     ),
-    # Heat maps twice as fine. What stage 4 does not have comes from `vgg16-light`.
+    # Heat maps twice as fine. Layers that stage 4 lacks start from `vgg16-light`.
     PoseStage(
         name="stage5",
         start=("vgg16-light", "stage4/best.h5"),

@@ -3,17 +3,17 @@
     python exp/ntu/eval_ntu.py --data datasets/NTU --weights runs/ntu/action/best.h5
 
 Prints accuracy and top-5 accuracy of every prediction block (the last is the answer), the accuracy
-of each action, and the scores of the poses along the way: PCK, and MPJPE in mm of a network of 3D
-poses. The data set says nothing of its cameras, so for this the camera of each video is fitted to
-its labels. Writes results.json, videos.csv, confusion.png, actions.png and
-videos.png. `--clips multi --mirror` is the multi-clip protocol. The videos are those that the
-weights' training left out: by persons (cross-subject) or by camera (cross-view).
+of each action, and scores of the predicted poses: PCK, and MPJPE in mm for 3D networks. The data
+set has no camera parameters, so the camera of each video is fitted to its labels. Writes
+results.json, videos.csv, confusion.png, actions.png and videos.png. `--clips multi --mirror` is the
+multi-clip protocol. By default, the test videos are those of the protocol that the weights were
+trained by: cross-subject or cross-view.
 
-    --protocol cross-view                        for weights that do not tell how they were trained
-    --poses labels                               from the labelled poses, without any frame
+    --protocol cross-view                        for weights that do not name their protocol
+    --poses labels                               from labelled poses, without frames
 
-Time and score: not measured, data set unavailable. The paper reports an
-accuracy of 85.5 % cross-subject.
+Time and score: not measured, data set unavailable. The paper reports an accuracy of 85.5 %
+cross-subject.
 """
 
 import sys
@@ -32,7 +32,7 @@ main = ActionEvaluation(
             "--protocol",
             {
                 "choices": PROTOCOLS,
-                "help": f"(that of the weights; {PROTOCOLS[0]} if they do not tell)",
+                "help": f"protocol of the split (that of the weights, or {PROTOCOLS[0]})",
             },
         ),
     ),

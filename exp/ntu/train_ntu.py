@@ -2,15 +2,16 @@
 
     python exp/ntu/train_ntu.py --data datasets/NTU --mpii datasets/MPII --out runs/ntu
 
-Stage `pose`: RMSprop, on frames of the videos and the stills of --mpii, which have no depth. Stage
-`action`: SGD with Nesterov momentum, the pose network frozen. Stage `finetune`, if asked for by
---stages: everything together. To pick the best epoch by, some of the training persons are held out,
-by either protocol. Writes a folder for each stage, with best.h5 to evaluate: eval_ntu.py --weights
-runs/ntu/action/best.h5. After a kill, the same command with --resume goes on.
+Stage `pose` trains with RMSprop on frames of the videos and on the stills of --mpii, which have no
+depth. Stage `action` trains with SGD and Nesterov momentum on the frozen pose network. Stage
+`finetune`, which runs only if given in --stages, trains the whole network. Some training persons
+are held out to pick the best epoch, by both protocols. Writes a folder for each stage. To evaluate:
+eval_ntu.py --weights runs/ntu/action/best.h5. To resume an interrupted run, add --resume to the
+same command.
 
-    --protocol cross-view                        cameras 2 and 3 to train on, camera 1 to test
+    --protocol cross-view                        train on cameras 2 and 3, test on camera 1
     --stages action --weights WEIGHTS            stage 2 on any pose weights
-    --stream pose --poses labels                 the pose stream alone, from the labels, no frames
+    --stream pose --poses labels                 the pose stream alone, from labels, without frames
 
 Time and score: not measured, data set unavailable. The paper reports an accuracy of 85.5 %
 cross-subject.

@@ -2,18 +2,19 @@
 
     python exp/pennaction/train_penn.py --mpii datasets/MPII --out runs/penn
 
-Stage `pose`: RMSprop, on frames of the videos and the stills of --mpii. Stage `action`: SGD with
-Nesterov momentum, the pose network frozen. Stage `finetune`, if asked for by --stages: everything
-together. Writes a folder for each stage, with best.h5 to evaluate: eval_penn.py --weights
-runs/penn/action/best.h5. After a kill, the same command with --resume goes on.
+Stage `pose` trains with RMSprop on frames of the videos and on the stills of --mpii. Stage `action`
+trains with SGD and Nesterov momentum on the frozen pose network. Stage `finetune`, which runs only
+if given in --stages, trains the whole network. Writes a folder for each stage. To evaluate:
+eval_penn.py --weights runs/penn/action/best.h5. To resume an interrupted run, add --resume to the
+same command.
 
     --stages action --weights WEIGHTS            stage 2 on any pose weights
-    --stream pose --poses labels                 the pose stream alone, from the labels, no frames
+    --stream pose --poses labels                 the pose stream alone, from labels, without frames
     --data synthetic                             on the built-in data set
     --drawn                                      on frames drawn from the labels
 
-The pose stream alone, from the labels, takes 11 minutes on one CPU core; accuracy 98.9 %. Time and
-score with frames: not measured, frames unavailable.
+Time and score of the pose stream alone, from labels: 11 minutes on one CPU core, accuracy 98.9 %.
+With frames: not measured, frames unavailable.
 """
 
 import sys
@@ -62,7 +63,7 @@ RECIPE = Recipe(
     ),
 )
 
-# Found on held-out training videos of Penn Action.
+# These numbers were chosen on held-out training videos of Penn Action.
 LABELS_RECIPE = Recipe(
     network=ModelConfig(
         stem="none",

@@ -2,11 +2,11 @@
 
     python exp/synthetic/train_synthetic.py --out runs/synthetic
 
-Nothing is downloaded. Ends with a table on persons and views that were not trained on: PCKh, MPJPE
-and action accuracy, all of *synthetic* data, and pictures in the folder `eval`. The defaults are a
-short form for a laptop: a light network, 64 pixels, persons filmed from the front. Takes eleven
-minutes on 2 CPU cores: PCKh@0.5 82.5, MPJPE 112 mm, accuracy 95.8 %. With `--dim 2`, poses are in
-the plane only, and actions are told by these.
+Nothing is downloaded. Ends with a table of PCKh, MPJPE and action accuracy on other *synthetic*
+persons and views, and with pictures in the folder `eval`. The defaults are made for a laptop: a
+light network, 64 pixels, persons filmed from the front. Takes eleven minutes on 2 CPU cores:
+PCKh@0.5 82.5, MPJPE 112 mm, accuracy 95.8 %. With `--dim 2`, poses are 2D only, and actions are
+predicted from these.
 """
 
 import shlex
@@ -30,7 +30,7 @@ from deephar.training import (
 )
 
 VIDEOS, TEST_VIDEOS = 480, 240
-SIZE = 96  # pixels of the drawn frames: the network's 64, and room for what is around its crops
+SIZE = 96  # pixels of the drawn frames: crops of 64 and some margin
 
 RECIPE = Recipe(
     network=replace(VARIANTS["vgg16-light-64"], dim=3, depth="regression"),
@@ -57,7 +57,7 @@ RECIPE = Recipe(
         ),
     ),
     validation=0.125,
-    # Persons are drawn anew at will, so little has to be varied besides.
+    # The drawn persons vary a lot, so little augmentation is needed.
     augmentation=Augmentation(rotation=5, scale=(0.95, 1.15), translation=0.05),
 )
 
@@ -65,8 +65,10 @@ SCRIPT = TrainingScript(
     doc=__doc__,
     recipe=RECIPE,
     options=(
-        DataOption("--videos", {"type": int, "help": f"to train on ({VIDEOS})"}),
-        DataOption("--views", {"choices": ("front", "all"), "help": "(front)"}),
+        DataOption("--videos", {"type": int, "help": f"number of training videos ({VIDEOS})"}),
+        DataOption(
+            "--views", {"choices": ("front", "all"), "help": "views of the cameras (front)"}
+        ),
     ),
 )
 
@@ -80,7 +82,7 @@ def main(argv=None):
 
 
 def evaluate(best, command):
-    """Scores single frames and clips of the test set, and prints a table of both."""
+    """Scores single frames and clips of the test set, and prints a table."""
     run = best.parents[1]
     options = read_recipe(run).data["synthetic"].options
     test = Synthetic("test", **{**options, "videos": TEST_VIDEOS})

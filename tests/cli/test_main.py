@@ -13,17 +13,17 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from networks import SMALL, save_untrained
 
 import deephar
 from deephar import weights
 from deephar.cli import demo
 from deephar.cli.main import main
 from deephar.data.check import DATASETS
-from deephar.models import ModelConfig, pose_model
+from deephar.models import ModelConfig
 from deephar.video import VideoWriter, video_info
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
 
 
 @pytest.fixture
@@ -42,9 +42,7 @@ def film(tmp_path):
 
 @pytest.fixture
 def small_weights(tmp_path):
-    keras.utils.set_random_seed(0)
-    weights.save(pose_model(CONFIG), CONFIG, tmp_path / "small.h5")
-    return tmp_path / "small.h5"
+    return save_untrained(tmp_path / "small.h5", ModelConfig(**SMALL))
 
 
 def failure(argv, capsys):

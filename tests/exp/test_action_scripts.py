@@ -7,23 +7,15 @@ import keras
 import numpy as np
 import pytest
 import scipy.io
+from networks import HEADS, SMALL, save_untrained
 
 from deephar import weights
 from deephar.data import Synthetic
 from deephar.data.sets.penn import ACTIONS
-from deephar.models import ModelConfig, build_model
+from deephar.models import ModelConfig
 from deephar.video import VideoWriter, video_info
 
-SMALL = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
-HEADS = {"num_frames": 4, "pose_features": 16, "appearance_features": 16}
 FILES = ["actions.png", "confusion.png", "results.json", "videos.csv"]
-
-
-def save(path, config, **facts):
-    """An untrained network as a weights file."""
-    keras.utils.set_random_seed(0)
-    weights.save(build_model(config), config, path, **facts)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +23,7 @@ def clip_weights(tmp_path_factory):
     """Weights of a network of clips for Penn Action."""
     config = ModelConfig(**SMALL, **HEADS, actions={"penn": 15})
     path = tmp_path_factory.mktemp("weights") / "clips.h5"
-    return save(path, config, actions={"penn": ACTIONS})
+    return save_untrained(path, config, actions={"penn": ACTIONS})
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +31,7 @@ def pose_weights(tmp_path_factory):
     """Weights of a network from labelled poses to the actions of Penn Action."""
     config = ModelConfig(stem="none", streams=("pose",), actions={"penn": 15}, **HEADS)
     path = tmp_path_factory.mktemp("weights") / "poses.h5"
-    return save(path, config, actions={"penn": ACTIONS}, subsampling="whole")
+    return save_untrained(path, config, actions={"penn": ACTIONS}, subsampling="whole")
 
 
 @pytest.fixture
@@ -127,7 +119,7 @@ def test_the_built_in_set_is_evaluated_in_space_and_named_synthetic(tmp_path, ca
     config = ModelConfig(
         **SMALL, **HEADS, dim=3, depth="volumetric", actions={"synthetic": len(names)}
     )
-    path = save(tmp_path / "w.h5", config, actions={"synthetic": names})
+    path = save_untrained(tmp_path / "w.h5", config, actions={"synthetic": names})
     arguments = ["--data", "synthetic", "--weights", path, "--out", tmp_path / "out"]
     assert run("pennaction/eval_penn.py", *arguments, "--limit", 3) == 0
     printed = capsys.readouterr().out
@@ -186,16 +178,18 @@ def test_mistakes_are_one_line(penn, clip_weights, tmp_path, capsys, change, mes
 def test_a_folder_has_the_actions_that_the_weights_name(penn, tmp_path, capsys, run):
     config = ModelConfig(**SMALL, **HEADS, actions={"other": 15})
     arguments = ["--data", penn, "--out", tmp_path / "out"]
-    path = save(tmp_path / "w.h5", config, actions={"other": ["x", *ACTIONS[1:]]})
+    path = save_untrained(tmp_path / "w.h5", config, actions={"other": ["x", *ACTIONS[1:]]})
     assert run("pennaction/eval_penn.py", *arguments, "--weights", path) == 0
     assert results(tmp_path / "out")["videos_of_each_action"]["x"] == 0
-    path = save(tmp_path / "w.h5", config, actions={"other": ["bowls", *ACTIONS[:3], *ACTIONS[4:]]})
+    path = save_untrained(
+        tmp_path / "w.h5", config, actions={"other": ["bowls", *ACTIONS[:3], *ACTIONS[4:]]}
+    )
     assert run("pennaction/eval_penn.py", *arguments, "--weights", path) == 2
     assert "0001.mat has the action 'bowl'" in capsys.readouterr().err
 
 
 def test_weights_without_actions_are_refused(penn, tmp_path, capsys, run):
-    path = save(tmp_path / "w.h5", ModelConfig(**SMALL))
+    path = save_untrained(tmp_path / "w.h5", ModelConfig(**SMALL))
     arguments = ["--data", penn, "--weights", path, "--out", tmp_path / "out"]
     assert run("pennaction/eval_penn.py", *arguments) == 2
     assert "predict poses only" in capsys.readouterr().err

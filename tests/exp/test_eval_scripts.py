@@ -1,39 +1,25 @@
 """The evaluation scripts, from the command line to the files they leave."""
 
 import hashlib
-import importlib.util
 import json
-from pathlib import Path
 
 import cv2
 import h5py
-import keras
 import numpy as np
 import pytest
 import scipy.io
+from networks import SMALL, save_untrained
 
 from deephar import weights
 from deephar.models import ModelConfig, pose_model
 
-TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
-EXP = Path(__file__).parents[2] / "exp"
-
-
-def script(name):
-    """``main`` of a script under exp/."""
-    spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+TINY = ModelConfig(**SMALL)
 
 
 @pytest.fixture(scope="module")
 def tiny_weights(tmp_path_factory):
     """A weights file of an untrained network for the skeleton pa16j."""
-    keras.utils.set_random_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.h5"
-    weights.save(pose_model(TINY), TINY, path)
-    return path
+    return save_untrained(tmp_path_factory.mktemp("weights") / "tiny.h5", TINY)
 
 
 @pytest.fixture
@@ -50,11 +36,11 @@ def lsp_folder(tmp_path):
     return folder
 
 
-def test_mpii_is_evaluated(drawn_mpii, tiny_weights, tmp_path, capsys):
+def test_mpii_is_evaluated(drawn_mpii, tiny_weights, tmp_path, capsys, run):
     out, predictions = tmp_path / "out", tmp_path / "new" / "p.h5"
     arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", out]
     arguments += ["--crops", "multi", "--batch-size", "7", "--save-predictions", predictions]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
+    assert run("mpii/eval_mpii.py", *arguments) == 0
 
     printed = capsys.readouterr().out
     assert "mpii valid, multi crop (10 views a person), PCKh@0.5" in printed
@@ -82,17 +68,17 @@ def test_mpii_is_evaluated(drawn_mpii, tiny_weights, tmp_path, capsys):
         assert file["imgname"].asstr()[0] == "valid000.jpg"
 
 
-def test_lsp_is_evaluated(lsp_folder, tiny_weights, tmp_path, capsys):
+def test_lsp_is_evaluated(lsp_folder, tiny_weights, tmp_path, capsys, run):
     arguments = ["--data", lsp_folder, "--weights", tiny_weights, "--out", tmp_path / "out"]
-    assert script("lsp/eval_lsp.py")(list(map(str, arguments))) == 0
+    assert run("lsp/eval_lsp.py", *arguments) == 0
     printed = capsys.readouterr().out
     assert "lsp test, single crop, PCK@0.2" in printed
     assert "3 persons, 42 joints" in printed
 
 
-def test_a_limited_evaluation_says_so(drawn_mpii, tiny_weights, tmp_path, capsys):
+def test_a_limited_evaluation_says_so(drawn_mpii, tiny_weights, tmp_path, capsys, run):
     arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", tmp_path, "--limit", 2]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
+    assert run("mpii/eval_mpii.py", *arguments) == 0
     assert "ONLY 2 OF 6 PERSONS" in capsys.readouterr().out
     results = json.loads((tmp_path / "results.json").read_text())
     assert "ONLY 2 OF 6 PERSONS" in results["data"]["warning"]
@@ -109,52 +95,52 @@ def test_a_limited_evaluation_says_so(drawn_mpii, tiny_weights, tmp_path, capsys
         (["--save-predictions", "p.csv"], "p.csv"),
     ],
 )
-def test_mistakes_are_one_line(drawn_mpii, tiny_weights, tmp_path, capsys, change, message):
+def test_mistakes_are_one_line(drawn_mpii, tiny_weights, tmp_path, capsys, change, message, run):
     arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", tmp_path / "out"]
-    assert script("mpii/eval_mpii.py")([*map(str, arguments), *change]) == 2
+    assert run("mpii/eval_mpii.py", *arguments, *change) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert message in line
 
 
-def test_a_network_without_the_joints_is_refused_before_the_work(drawn_mpii, tmp_path, capsys):
+def test_a_network_without_the_joints_is_refused_before_the_work(drawn_mpii, tmp_path, capsys, run):
     config = ModelConfig(**{**vars(TINY), "skeleton": "lsp14"})
     weights.save(pose_model(config), config, tmp_path / "lsp.h5")
     arguments = ["--data", drawn_mpii, "--weights", tmp_path / "lsp.h5", "--out", tmp_path / "out"]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert run("mpii/eval_mpii.py", *arguments) == 2
     captured = capsys.readouterr()
     assert "lsp.h5: The network predicts the skeleton 'lsp14', which lacks pelvis" in captured.err
     assert captured.out == ""
 
 
-def test_a_network_of_labelled_poses_is_refused_before_the_work(drawn_mpii, tmp_path, capsys):
+def test_a_network_of_labelled_poses_is_refused_before_the_work(drawn_mpii, tmp_path, capsys, run):
     arguments = ["--data", drawn_mpii, "--weights", "penn-pose-stream", "--out", tmp_path / "out"]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert run("mpii/eval_mpii.py", *arguments) == 2
     captured = capsys.readouterr()
     assert "penn-pose-stream takes labelled poses and cannot see images" in captured.err
     assert captured.out == ""
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(drawn_mpii, tiny_weights, tmp_path, capsys):
+def test_a_folder_that_cannot_be_made_is_one_line(drawn_mpii, tiny_weights, tmp_path, capsys, run):
     (tmp_path / "file").write_text("in the way")
     out = tmp_path / "file" / "out"
     arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", out]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert run("mpii/eval_mpii.py", *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert str(out) in line
 
 
-def test_predictions_do_not_overwrite_weights(drawn_mpii, tiny_weights, tmp_path, capsys):
+def test_predictions_do_not_overwrite_weights(drawn_mpii, tiny_weights, tmp_path, capsys, run):
     before = tiny_weights.read_bytes()
     arguments = ["--data", drawn_mpii, "--weights", tiny_weights, "--out", tmp_path / "out"]
     arguments += ["--save-predictions", tiny_weights]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert run("mpii/eval_mpii.py", *arguments) == 2
     assert "holds no predictions" in capsys.readouterr().err
     assert tiny_weights.read_bytes() == before
 
 
 def test_persons_without_labels_are_predicted_but_not_scored(
-    drawn_mpii, tiny_weights, tmp_path, capsys
+    drawn_mpii, tiny_weights, tmp_path, capsys, run
 ):
     folder = tmp_path / "MPII"
     (folder / "annot").mkdir(parents=True)
@@ -164,10 +150,10 @@ def test_persons_without_labels_are_predicted_but_not_scored(
         person["joints_vis"] = [0] * 16
     (folder / "annot" / "valid.json").write_text(json.dumps(persons))
     arguments = ["--data", folder, "--weights", tiny_weights, "--out", tmp_path / "out"]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 2
+    assert run("mpii/eval_mpii.py", *arguments) == 2
     assert "no joint labels" in capsys.readouterr().err
     arguments += ["--save-predictions", tmp_path / "p.h5"]
-    assert script("mpii/eval_mpii.py")(list(map(str, arguments))) == 0
+    assert run("mpii/eval_mpii.py", *arguments) == 0
     with h5py.File(tmp_path / "p.h5") as file:
         assert np.isfinite(file["preds"][()]).all()
     assert not (tmp_path / "out" / "results.json").exists()

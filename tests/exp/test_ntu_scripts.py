@@ -2,14 +2,14 @@
 
 import json
 
-import keras
 import numpy as np
 import pytest
+from networks import HEADS, SMALL, save_untrained
 
 from deephar import weights
 from deephar.data import NTU, Synthetic, write_ntu
 from deephar.data.sets.ntu import ACTIONS, SKELETONS_FOLDER
-from deephar.models import ModelConfig, build_model
+from deephar.models import ModelConfig
 
 NETWORK = "--variant vgg16-light-64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3 --epochs 1".split()
@@ -48,23 +48,12 @@ def trained(folder, drawn_mpii, tmp_path_factory, run):
     return out
 
 
-SMALL = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
-
-
-def save(path, config, **facts):
-    """An untrained network as a weights file."""
-    keras.utils.set_random_seed(0)
-    weights.save(build_model(config), config, path, **facts)
-    return path
-
-
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
     """Weights of a network of 2D clips that do not tell how they were trained."""
-    heads = {"num_frames": 4, "pose_features": 16, "appearance_features": 16}
-    config = ModelConfig(**SMALL, **heads, actions={"ntu": 60})
+    config = ModelConfig(**SMALL, **HEADS, actions={"ntu": 60})
     path = tmp_path_factory.mktemp("weights") / "clips.h5"
-    return save(path, config, actions={"ntu": ACTIONS})
+    return save_untrained(path, config, actions={"ntu": ACTIONS})
 
 
 def test_both_stages_train_a_network_in_space(trained):
@@ -164,7 +153,7 @@ def test_weights_of_the_other_protocol_are_not_trained_further(folder, trained, 
 
 def test_stage_2_starts_from_pose_weights_in_their_skeleton(folder, tmp_path, capsys, run):
     config = ModelConfig(**SMALL, skeleton="pa20j", dim=3, depth="volumetric")
-    start = ["--weights", save(tmp_path / "pose.h5", config), "--stages", "action"]
+    start = ["--weights", save_untrained(tmp_path / "pose.h5", config), "--stages", "action"]
     arguments = ["--data", folder, *QUICK, "--out", tmp_path / "out", *start]
     assert run(TRAIN, *arguments, "--skeleton", "pa17j") == 2
     assert "--skeleton does not go with --weights" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from networks import CLIPS, SMALL
 
 from deephar import weights
 from deephar.data import (
@@ -55,7 +56,7 @@ from deephar.training.fit import train_action, train_pose
 from deephar.training.run import Run, fingerprint
 from deephar.training.settings import ActionTraining, PoseTraining
 
-TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+TINY = ModelConfig(**SMALL)
 QUICK = PoseTraining(epochs=2, freeze_stem=5)
 
 
@@ -281,7 +282,10 @@ def run_in_a_process(folder, out, kill_at=None, resume=False):
         "tests.train_pose(tests.pose_model(tests.TINY), tests.TINY, batches,\n"
         f"    validation=validation, run=tests.Run({str(out)!r}, {resume}), training=training)\n"
     )
-    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, env=environment).returncode
 
 
 @pytest.fixture(scope="module")
@@ -568,20 +572,6 @@ def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
     # Runs of before go on.
     assert fingerprint(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
     assert built == [0, 5, 9]
-
-
-CLIPS = ModelConfig(
-    stem="vgg16-narrow",
-    image_size=64,
-    stem_features=16,
-    num_pyramids=1,
-    num_levels=2,
-    growth=8,
-    num_frames=4,
-    actions={"synthetic": 12},
-    pose_features=16,
-    appearance_features=8,
-)
 
 
 def test_stage_2_keeps_the_pose_network_and_stage_3_trains_it(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from networks import SMALL
 
 from deephar.data import Batches, Frames, InMemory, InputSpec, Synthetic
 from deephar.losses import PoseLoss
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 # A single prediction block: an earlier one's depth maps are features of the next, so that x and y
 # rest on them too.
-TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+TINY = ModelConfig(**SMALL)
 DEPTH_LAYER = "dp1_pb1_depthmaps_conv1"
 
 

@@ -1,0 +1,32 @@
+"""Small networks for tests."""
+
+import keras
+
+from deephar import weights
+from deephar.models import ModelConfig, build_model
+
+SMALL = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
+"""Fields of a config of a small network with the VGG-16 stem."""
+
+HEADS = {"num_frames": 4, "pose_features": 16, "appearance_features": 16}
+"""Fields of small action heads, for clips of 4 frames."""
+
+CLIPS = ModelConfig(
+    stem="vgg16-narrow",
+    image_size=64,
+    stem_features=16,
+    num_levels=2,
+    growth=8,
+    num_frames=4,
+    actions={"synthetic": 12},
+    pose_features=16,
+    appearance_features=8,
+)
+"""A network for clips of the built-in data set."""
+
+
+def save_untrained(path, config, **facts):
+    """Writes an untrained network as a weights file; returns the path."""
+    keras.utils.set_random_seed(0)
+    weights.save(build_model(config), config, path, **facts)
+    return path
