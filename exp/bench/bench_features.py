@@ -1,11 +1,11 @@
-"""Times stage 2 on cached features against stage 2 on clips, whose pose network runs every time.
+"""Times stage 2 on cached features against stage 2 on clips.
 
     python exp/bench/bench_features.py
 
-Both train the same action heads on the same frozen pose network (the light variant for random
-weights, 64 pixels), on clips of the built-in data set, held in memory. Measured in turn: training
-steps, in seconds a step; and once the pass that makes the cache. The last line, ``ratio``, is the
-speed-up of a training step. Takes two minutes on two cores.
+Both train the same action heads on the same frozen pose network (`vgg16-light-64`, random weights),
+on clips of the built-in data set, in memory. Training steps are measured in turn, and the pass that
+makes the cache once. The last line, ``ratio``, is the speed-up of a training step. Takes two
+minutes on two cores.
 """
 
 import argparse
@@ -36,10 +36,7 @@ def main(argv=None):
         spec = InputSpec.of(config, "whole")
         data, share = {"synthetic": videos}, {"synthetic": args.batch}
         works = {
-            "clips": (
-                model,
-                ClipBatches(data, share, spec=spec),
-            ),
+            "clips": (model, ClipBatches(data, share, spec=spec)),
             "cached": (
                 action_view(model),
                 FeatureBatches({"synthetic": features}, share, spec=spec),
@@ -54,7 +51,7 @@ def main(argv=None):
 
 
 class _Kept:
-    """A data set of videos whose frames are drawn beforehand, so that drawing is not measured."""
+    """A data set of videos with frames drawn in advance, so that drawing is not measured."""
 
     def __init__(self, dataset):
         self.videos = [

@@ -1,11 +1,11 @@
-"""Crops a second of the loader against a straightforward Pillow pipeline, on one thread.
+"""Times the loader against a straightforward Pillow pipeline, on one thread.
 
     python exp/bench/bench_loader.py
 
 Both load persons from photo-like JPEGs of 1280 x 720 with the same random rotation, scale,
 translation, flip and channel power, to crops of 256 x 256 in [-1, 1]. The crop windows are 500 to
 750 pixels wide, as for typical MPII persons. Takes about 20 seconds. The last line is the ratio of
-the two speeds: 5 at the very least, about 7 on a 2-core server.
+the two speeds, about 7 on a 2-core server, and at least 5.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def make_samples(folder, count, rng):
 
 
 def with_pillow(sample, size, augmentation, rng):
-    """The pipeline as one would write it: open, rotate, crop, resize, flip, channel power."""
+    """The usual pipeline: open, rotate, crop, resize, flip, channel power."""
     change = augmentation.sample(rng)
     center = sample.center + sample.side * change.shift
     half = sample.side * change.scale / 2

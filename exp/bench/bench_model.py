@@ -3,13 +3,13 @@
     python exp/bench/bench_model.py
 
 Both wrap the same network and take the same clip of 8 frames: forward pass and training step, in
-turn, medians over several rounds, and the nodes of their graphs. Computed in float32, or in
-bfloat16 with ``--mixed-precision``, as in the training scripts. Runs on TensorFlow, or on JAX
-(``KERAS_BACKEND=jax``) on a machine that has no TensorFlow. Measured are the two light variants,
-and the pose pyramids of the larger one alone. The last line, ``ratio``, is the smaller speed-up of
-the last variant: `vgg16-light-64`, the one that learns from clips on a CPU, if `--variants` names
-no others. In float32 less is gained on a CPU, since there the convolutions keep all cores busy
-with a single frame. Takes four minutes on two cores.
+turn, medians over several rounds, and the nodes of their graphs. Computes in float32, or in
+bfloat16 with ``--mixed-precision``. Runs on TensorFlow, or on JAX (``KERAS_BACKEND=jax``) on a
+machine without TensorFlow. By default, measures the two light variants, and the pose pyramids of
+the larger one alone. The last line, ``ratio``, is the smaller speed-up of the last variant, by
+default `vgg16-light-64`, which learns from clips on a CPU. On a CPU in float32 the speed-up is
+smaller, since the convolutions of a single frame already keep all cores busy. Takes four minutes on
+two cores.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def _compiled(model, clip):
 
 
 def _equations(jaxpr):
-    """Equations of a program of JAX, those of the functions that it calls included."""
+    """Number of equations of a JAX program, including those of the functions that it calls."""
     inner = [value for equation in jaxpr.eqns for value in equation.params.values()]
     programs = [getattr(value, "jaxpr", None) for value in inner]
     return len(jaxpr.eqns) + sum(_equations(program) for program in programs if program)

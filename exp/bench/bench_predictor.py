@@ -1,11 +1,11 @@
-"""Times the predictor on a video: frames a second, from the file to joints in pixels.
+"""Times the predictor on a video: frames per second, from the file to joints in pixels.
 
     python exp/bench/bench_predictor.py VIDEO
 
-With a box that is given (the middle of the picture), and with one that the predictor finds;
-reading, cropping and the network, without drawing. The first frame comes after the search for the
-person and with the whole first piece of the video. The last line, ``frames a second``, is with the
-box given. Takes two minutes on two cores with the default weights and 260 frames.
+Measures reading, cropping and the network, without drawing, first with a box that the predictor
+finds, then with a given box (the middle of the picture). The time of the first frame includes the
+search for the person and the first batch of frames. The last line, ``frames a second``, is for the
+given box. Takes two minutes on two cores with the default weights and 260 frames.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Times training steps of a pose network, and says what share of the machine's peak they reach.
+"""Times training steps of a pose network, as a fraction of the machine's peak speed.
 
     python exp/bench/bench_training.py --variant vgg16-light --freeze-stem 3 --mixed-precision
 
-Crops a second of the training step alone, on one batch that stays in memory; floating-point
-operations of a crop (two a multiplication and addition of a convolution; a layer that is trained
-takes three times those of its forward pass, or twice where nothing before it is trained); and the
-fastest large matrix product in the same type, which is called the peak. The last line, ``share of
-peak``, is in percent. Takes a minute on two cores. Runs on any backend of Keras
+Prints the crops per second of the training step alone, on one batch in memory; the floating-point
+operations of a crop; and the speed of the fastest large matrix product in the same type, the peak.
+A multiplication and addition of a convolution are two operations. A trained layer needs three times
+the operations of its forward pass, or twice if no layer before it is trained. The last line,
+``share of peak``, is in percent. Takes a minute on two cores. Runs on any backend of Keras
 (``KERAS_BACKEND``).
 """
 
@@ -51,9 +51,9 @@ def main(argv=None):
 
 
 def training_operations(model):
-    """Floating-point operations of a training step for one image, those of convolutions only.
+    """Floating-point operations of the convolutions in a training step for one image.
 
-    The gradient of what goes into a layer is needed only if something before it is trained.
+    The gradient of a layer's input is needed only if a layer before it is trained.
     """
     total, trained_inside = 0, {}
     for layer in model.layers:
@@ -76,12 +76,12 @@ def _forward_operations(layer):
 
 
 def matrix_peak(rounds):
-    """Floating-point operations a second of a product of square matrices, in the policy's type."""
+    """Floating-point operations per second of a product of square matrices."""
     size, seconds = 1024, 0.0
-    while seconds < 0.05:  # large enough that the start of the computation does not count
+    while seconds < 0.05:  # large enough for the overhead not to matter
         size *= 2
         matrix = ops.cast(keras.random.uniform((size, size), seed=0), _compute_dtype())
-        # A sum of one row, so that no result of that size is copied.
+        # Sums one row, so that the whole result is not copied.
         seconds = fastest(lambda: float(ops.sum(ops.matmul(matrix, matrix)[0])), rounds)  # noqa: B023
     return 2 * size**3 / seconds
 
