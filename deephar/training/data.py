@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deephar import evaluation
-from deephar.data import Frames, InMemory, hold_out
+from deephar.data import Frames, InMemory, Synthetic, hold_out
 from deephar.data.samples import limited, whole_of
 from deephar.data.sets import ntu, penn
 from deephar.data.sets.by_name import open_dataset
@@ -121,9 +121,14 @@ def _held_out(recipe, dataset):
     if isinstance(whole, ntu.NTU):
         return ntu.hold_out_subjects(dataset, recipe.validation)
     source = recipe.data[recipe.main]
-    if source.kind == "synthetic" and whole is dataset:
-        options = {**source.options, "videos": max(1, round(recipe.validation * len(dataset)))}
-        return dataset, open_dataset("synthetic", split="validation", options=options)
+    if isinstance(dataset, Synthetic):
+        # As many videos as would be held out, of other persons.
+        options = ("image_size", "seed", "frames", "views")
+        return dataset, Synthetic(
+            "validation",
+            max(1, round(recipe.validation * len(dataset))),
+            **{name: getattr(dataset, name) for name in options},
+        )
     blocks = {"blocks": _VALIDATION_BLOCKS} if source.has_videos else {}
     return hold_out(dataset, recipe.validation, **blocks)
 

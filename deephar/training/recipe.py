@@ -167,7 +167,7 @@ class Recipe:
             it, and it names the action head. The others must be stills.
         stages: the stages, in order.
         validation: fraction of the main data set that is held out to pick the best epoch, between
-            0 and 1.
+            0 and 1. Of the built-in data set, so many more videos are drawn.
         validation_limit: maximum number of stills that are validated on, spread evenly; None for
             all that are held out.
         augmentation: random changes to images.
@@ -190,11 +190,16 @@ class Recipe:
     def __post_init__(self):
         object.__setattr__(self, "data", dict(self.data))
         object.__setattr__(self, "stages", tuple(self.stages))
+        if not isinstance(self.network, ModelConfig | ReceptionConfig):
+            raise ValueError(
+                "network must be a ModelConfig or a ReceptionConfig, such as "
+                f'VARIANTS["vgg16-light"], got {self.network!r}.'
+            )
         self._check_numbers()
         self._check_data()
         self._check_names()
-        for number, stage in enumerate(self.stages):
-            self._check_stage(stage, is_first=number == 0)
+        for before, stage in zip((None, *self.stages), self.stages, strict=False):
+            self._check_stage(stage, before)
 
     @property
     def main(self) -> str:
@@ -220,7 +225,10 @@ class Recipe:
         Raises:
             ValueError: The text is not JSON of a recipe, or a field is unknown or out of its range.
         """
-        fields = json.loads(text)
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"A recipe must be JSON ({error}).") from error
         if not isinstance(fields, dict):
             raise ValueError(f"Expected the fields of a recipe as a JSON object, got {text[:50]}.")
         for name, decode in (
@@ -280,7 +288,7 @@ class Recipe:
                     "folder. Leave out slashes and dots."
                 )
 
-    def _check_stage(self, stage, is_first):
+    def _check_stage(self, stage, before):
         needed = self.data if isinstance(stage, PoseStage) else [self.main]
         if not set(needed) <= set(stage.shares) <= set(self.data):
             raise ValueError(
@@ -290,7 +298,8 @@ class Recipe:
         if isinstance(stage, PoseStage):
             self._check_pose_stage(stage)
         else:
-            self._check_action_stage(stage, is_first)
+            self._check_action_stage(stage)
+            self._check_start_of_actions(stage, before)
 
     def _check_pose_stage(self, stage):
         if self.network.stem == "none":
@@ -306,7 +315,7 @@ class Recipe:
             ) from error
         check_peak_window(config, stage.training.heat_map_weight)
 
-    def _check_action_stage(self, stage, is_first):
+    def _check_action_stage(self, stage):
         if not self.data[self.main].has_videos:
             raise ValueError(
                 f"{_describe(stage)} learns actions of videos, but {self.main!r} has stills. Put a "
@@ -324,11 +333,35 @@ class Recipe:
                     f"{_describe(stage)} learns from labelled poses, as the network has no stem. "
                     "Use the stream pose only, and neither cached features nor fine-tuning."
                 )
-        elif is_first and not stage.start:
+
+    def _check_start_of_actions(self, stage, before):
+        """Raises if an action stage does not fit the stage that it starts from."""
+        if stage.start or self.network.stem == "none":
+            return
+        if before is None:
             raise ValueError(
                 f"{_describe(stage)} comes first, so it needs weights of a pose network to start "
                 "from. Give start, or put a pose stage before it."
             )
+        if isinstance(before, PoseStage):
+            if before.network:
+                raise ValueError(
+                    f"{_describe(stage)} follows a stage with another network than the recipe's "
+                    f"({', '.join(before.network)}). The last pose stage must have the recipe's."
+                )
+            if stage.training.finetune:
+                raise ValueError(
+                    f"{_describe(stage)} trains everything, but no actions were learned before. "
+                    "Put an action stage before it, or give start."
+                )
+            return
+        for name in ("num_frames", "subsampling", "streams"):
+            ours, theirs = getattr(stage, name), getattr(before, name)
+            if None not in (ours, theirs) and ours != theirs:
+                raise ValueError(
+                    f"{_describe(stage)} has {name} {ours}, but the stage before it has {theirs}. "
+                    "Give it the same."
+                )
 
 
 def check_peak_window(config: ModelConfig | ReceptionConfig, heat_map_weight: float) -> None:
@@ -363,6 +396,8 @@ def _is_count(value):
 
 
 def _check_stage(stage, training):
+    if isinstance(stage.start, str):
+        raise ValueError(f"start must be a tuple of names, got {stage.start!r}. Write it in one.")
     object.__setattr__(stage, "shares", dict(stage.shares))
     object.__setattr__(stage, "start", tuple(stage.start))
     if not isinstance(stage.training, training):

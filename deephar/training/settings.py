@@ -37,7 +37,7 @@ class PoseTraining:
 
     def __post_init__(self):
         _check_schedule(self, SCHEDULES)
-        if not 0 <= self.freeze_stem <= 5:
+        if not _is_whole(self.freeze_stem) or not 0 <= self.freeze_stem <= 5:
             raise ValueError(f"freeze_stem must be 0 to 5 blocks, got {self.freeze_stem}.")
         _check_weights(self, "stem_rate", "heat_map_weight", "visibility_weight")
 
@@ -80,8 +80,8 @@ class ActionTraining:
             raise ValueError(
                 f"optimizer must be one of {', '.join(ACTION_OPTIMIZERS)}, got {self.optimizer!r}."
             )
-        if self.patience < 1:
-            raise ValueError(f"patience must be at least 1 epoch, got {self.patience}.")
+        if not _is_whole(self.patience) or self.patience < 1:
+            raise ValueError(f"patience must be a whole number of epochs, got {self.patience!r}.")
         for name in ("momentum", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)}.")
@@ -93,8 +93,8 @@ def _check_schedule(training, schedules):
         raise ValueError(
             f"schedule must be one of {', '.join(schedules)}, got {training.schedule!r}."
         )
-    if training.epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {training.epochs}.")
+    if not _is_whole(training.epochs) or training.epochs < 1:
+        raise ValueError(f"epochs must be a whole number, at least 1, got {training.epochs!r}.")
     if not 0 < training.learning_rate < math.inf:
         raise ValueError(f"learning_rate must be positive, got {training.learning_rate}.")
 
@@ -103,3 +103,7 @@ def _check_weights(training, *names):
     for name in names:
         if not 0 <= getattr(training, name) < math.inf:
             raise ValueError(f"{name} must be 0 or more, got {getattr(training, name)}.")
+
+
+def _is_whole(value):
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -6,7 +6,6 @@ the stage before unless the recipe says otherwise.
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,17 @@ from deephar.training.data import TrainingData, open_data
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action, train_pose
 from deephar.training.recipe import NUM_FRAMES, ActionStage, PoseStage, Recipe
-from deephar.training.run import Run, check_free, check_resumable, require_same
+from deephar.training.run import Run, check_free, check_resumable
 from deephar.training.start import (
     load_pose_network,
     load_start,
     require_depth_labels,
+    require_same_network,
     require_same_protocol,
 )
 
 RECIPE_FILE = "recipe.json"
-"""Name of the recipe in a run folder."""
+"""Name of the recipe in the folder of a stage."""
 
 
 def train(
@@ -47,8 +47,8 @@ def train(
 ) -> Path:
     """Trains by a recipe and writes a run folder.
 
-    The folder holds ``recipe.json`` and, for each stage in a folder of its name, ``config.json``,
-    ``log.csv``, ``best.h5``, ``last.h5`` and ``state.h5``.
+    Each stage has a folder of its name with ``recipe.json``, ``config.json``, ``log.csv``,
+    ``best.h5``, ``last.h5`` and ``state.h5``.
 
     Args:
         recipe: the network, the data and the stages.
@@ -118,9 +118,8 @@ class _Stage:
         return Run(self.folder, self.resume, start, facts)
 
     def _write_recipe(self):
-        path = self.out / RECIPE_FILE
-        if not path.exists():
-            with replacing(path) as part:
+        if not self.resume:
+            with replacing(self.folder / RECIPE_FILE) as part:
                 part.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
 
     # ------------------------------------------------------------------------ kinds of stages
@@ -144,7 +143,7 @@ class _Stage:
         if self.start:
             names = ", ".join(map(str, self.start))
             start = f"what the network shares with {names}, else random, seed {self.seed}"
-            load_start(model, self.start)
+            load_start(model, config, self.start)
         print(f"{config}\n{batches}, validation on {data.validation}", flush=True)
         train_pose(
             model,
@@ -158,7 +157,8 @@ class _Stage:
     def _train_action(self):
         """Trains the action heads on a frozen pose network."""
         (path,) = self.start
-        config = self._with_actions(_pose_config(self.recipe, path))
+        require_same_network(path, self.recipe.network)
+        config = self._with_actions(self.recipe.network)
         model = build_model(config)
         load_pose_network(model, path)
         spec = self._clip_spec(config)
@@ -177,6 +177,7 @@ class _Stage:
             raise ValueError(
                 f"{path} has no action head {self.data.main!r}. Run the action stage first."
             )
+        require_same_network(path, self.recipe.network)
         self._require_same_clips(path, config)
         self.subsampling = weights.read_facts(path).get("subsampling", self.subsampling)
         batches = self._clips(self._clip_spec(config))
@@ -293,7 +294,6 @@ class _Stage:
             ("subsampling", stage.subsampling, weights.read_facts(path).get("subsampling")),
             ("streams", stage.streams, config.streams),
             ("image_size", network.image_size, config.image_size),
-            ("peak_window", *(getattr(item, "peak_window", None) for item in (network, config))),
         ]
         for name, ours, theirs in pairs:
             if None not in (ours, theirs) and ours != theirs:
@@ -331,21 +331,6 @@ def _is_of_earlier_stage(recipe, stage, name):
     )
 
 
-def _pose_config(recipe, path):
-    """Config of the pose network that an action stage starts from."""
-    config, network = weights.read_config(path), recipe.network
-    changes = {"image_size": network.image_size}
-    if hasattr(config, "peak_window"):
-        changes["peak_window"] = window = getattr(network, "peak_window", 0)
-        if window not in (0, config.peak_window):
-            raise ValueError(
-                f"{path} was trained with peak_window {config.peak_window}, and the action stage "
-                f"does not change it to {window}. Leave --peak-window out, or run the pose stage "
-                "with it."
-            )
-    return dataclasses.replace(config, **changes)
-
-
 def _with_actions(config, stage, data):
     changes = {}
     if isinstance(config, ModelConfig) and config.stem != "none":
@@ -359,27 +344,27 @@ def _with_actions(config, stage, data):
 
 
 def _check_run_folder(recipe, out, resume):
-    """Raises unless the folder is free, or holds a run of this recipe to resume."""
+    """Raises unless the folders of all stages are free, or hold a run to resume."""
     folders = [out / stage.name for stage in recipe.stages]
     if not resume:
         for folder in folders:
             check_free(folder)
-        (out / RECIPE_FILE).unlink(missing_ok=True)  # left by a run that failed in its first epoch
         return
     check_resumable(out, [stage.name for stage in recipe.stages])
-    path = out / RECIPE_FILE
-    if not path.exists():
-        raise ValueError(
-            f"{out} holds a run of an earlier version of deephar, without {RECIPE_FILE}. It cannot "
-            "be resumed. Start a new run in another folder from its weights: "
-            f"--weights {folders[-1] / 'last.h5'}."
-        )
-    stored, now = (json.loads(item.to_json()) for item in (read_recipe(out), recipe))
-    require_same(path, stored, now)
+    for folder in folders:
+        if (folder / "state.h5").exists() and not (folder / RECIPE_FILE).exists():
+            raise ValueError(
+                f"{folder} holds a run of an earlier version of deephar, without {RECIPE_FILE}. It "
+                "cannot be resumed. Start a new run in another folder from its weights: "
+                f"--weights {folder / 'last.h5'}."
+            )
 
 
 def read_recipe(out: str | Path) -> Recipe:
-    """The recipe of a run folder.
+    """The recipe of a run.
+
+    Args:
+        out: folder of a stage.
 
     Raises:
         FileNotFoundError: The folder has no recipe.
@@ -387,7 +372,7 @@ def read_recipe(out: str | Path) -> Recipe:
     """
     path = Path(out) / RECIPE_FILE
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist. Give the folder of a run.")
+        raise FileNotFoundError(f"{path} does not exist. Give the folder of a stage.")
     try:
         return Recipe.from_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -406,7 +391,7 @@ def _check_fits(recipe: Recipe, data: TrainingData, resume: bool) -> None:
         if isinstance(stage, ActionStage) and not stage.training.finetune:
             _with_actions(recipe.network, stage, data)  # raises if the config is not possible
             if stage is first and recipe.network.stem != "none":
-                _pose_config(recipe, weights.find(stage.start[0]))
+                require_same_network(weights.find(stage.start[0]), recipe.network)
     if not resume:
         for name in _given_starts(recipe):
             require_same_protocol(weights.find(name), data.protocol)

@@ -1,5 +1,6 @@
 """Initial weights of a network, and checks of them."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from deephar import weights
 from deephar.models import copy_to_replica, frame_view
 
 
-def load_start(model: keras.Model, paths: Sequence[str | Path]) -> None:
+def load_start(model: keras.Model, config: Any, paths: Sequence[str | Path]) -> None:
     """Loads the weights that a network shares with one or several weights files.
 
     Other weights of the network keep their values, so a network may have more pyramids than the
@@ -18,11 +19,16 @@ def load_start(model: keras.Model, paths: Sequence[str | Path]) -> None:
 
     Args:
         model: the network.
+        config: config of the network.
         paths: weights files. If several have the same weights, the last one counts.
 
     Raises:
-        FileNotFoundError, ValueError: As `deephar.weights.load_shared`.
+        FileNotFoundError, ValueError: As `deephar.weights.load_shared`; or the only file is of the
+            same network, but lacks some of its weights.
     """
+    if len(paths) == 1 and not _differences(weights.read_config(paths[0]), config):
+        weights.load_part(model, paths[0])
+        return
     reports = [weights.load_shared(model, path) for path in paths]
     missing = [
         line for line in reports[0].missing if all(line in report.missing for report in reports)
@@ -41,6 +47,47 @@ def load_start(model: keras.Model, paths: Sequence[str | Path]) -> None:
                 f"out, {report.unexpected[0]} the first",
                 flush=True,
             )
+
+
+def require_same_network(path: str | Path, config: Any) -> None:
+    """Raises if weights are of another pose network. The size of crops may differ.
+
+    Args:
+        path: path of the weights file.
+        config: config of the network that is to start from it. Where its `peak_window` is 0, the
+            weights may have been trained with any.
+
+    Raises:
+        ValueError: The pose networks differ. The message names the first field that does.
+    """
+    theirs = weights.read_config(path)
+    names = _differences(theirs, config)
+    if (
+        getattr(theirs, "peak_window", 0) != (window := getattr(config, "peak_window", 0))
+        and window
+    ):
+        names.append("peak_window")
+    if names:
+        ours, other = (getattr(item, names[0], type(item).__name__) for item in (config, theirs))
+        raise ValueError(
+            f"{path} was trained with {names[0]} {other}, but the network of the stage has {ours}. "
+            "The stage does not change it. Use the same network, or train the pose first."
+        )
+
+
+# Fields that do not decide the layers of the pose network.
+_OTHER_FIELDS = (
+    *("actions", "num_frames", "streams", "pose_features", "appearance_features"),
+    *("action_pyramids", "pose_replica", "centred", "action_version", "image_size", "peak_window"),
+)
+
+
+def _differences(one, other):
+    """Names of the fields in which the pose networks of two configs differ."""
+    if type(one) is not type(other):
+        return ["class"]
+    names = (field.name for field in dataclasses.fields(one) if field.name not in _OTHER_FIELDS)
+    return [name for name in names if getattr(one, name) != getattr(other, name)]
 
 
 def load_pose_network(model: keras.Model, path: str | Path) -> None:
