@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "deephar"
 
 FLOORS = [
-    "skeletons geometry camera metrics files video visualize errors startup version",
+    "skeletons geometry camera metrics files video visualize errors progress startup version",
     "layers losses models",
     "weights",
     "data",

@@ -30,6 +30,10 @@ _FOLDER_FLAGS = {"lspet": "--lsp-extended"}
 """Flags of data sets that are not named like the data set."""
 
 
+# Flags for fields of `PoseTraining`.
+_POSE_FIELDS = ("freeze_stem", "stem_rate", "heat_map_weight", "schedule")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingScript:
     """A script that trains by a recipe.
@@ -87,7 +91,7 @@ class TrainingScript:
         stages = self._stages(recipe, args)
         return replace(
             recipe,
-            network=self._network(recipe, args),
+            network=self._network(recipe, args, stages),
             stages=stages,
             **_given(args, "validation", "seed", "mixed_precision"),
         )
@@ -243,7 +247,7 @@ class TrainingScript:
             help="weight of the heat maps in the loss of pose training, such as 0.1",
         )
         add("--schedule", choices=SCHEDULES, help="schedule of the learning rate in pose training")
-        add("--seed", type=parse_seed, default=self.recipe.seed, help="seed (%(default)s)")
+        add("--seed", type=parse_seed, help=f"seed of all stages ({self.recipe.seed})")
         add_precision_argument(group, self.recipe.mixed_precision)
         add("--workers", type=int, default=2, help="threads that prepare crops (%(default)s)")
 
@@ -293,6 +297,8 @@ class TrainingScript:
                 count = args.batch[stage.name]
                 shares = {name: count if name == main else max(1, count // 2) for name in shares}
             if args.shares is not None:
+                if getattr(args, "batch", {}):
+                    raise ValueError("--shares and --batch do not go together. Give one of them.")
                 shares = args.shares
             stages.append(replace(stage, shares=shares))
         return replace(recipe, data=data, stages=tuple(stages))
@@ -324,6 +330,12 @@ class TrainingScript:
                 f"--stages {','.join(names)} starts from trained weights. Give --weights, such as "
                 f"{Path(args.out) / before / 'best.h5'}."
             )
+        unused = _given(args, "stem_weights", *_POSE_FIELDS)
+        if unused and not any(isinstance(stage, PoseStage) for stage in stages):
+            raise ValueError(
+                f"--{next(iter(unused)).replace('_', '-')} is for pose training and has no effect "
+                f"with the stages {','.join(names)}. Leave it out."
+            )
         return tuple(self._overridden(stage, args) for stage in stages)
 
     def _overridden(self, stage, args):
@@ -334,9 +346,10 @@ class TrainingScript:
         if stage.name in args.learning_rate:
             training["learning_rate"] = args.learning_rate[stage.name]
         changes = {"steps": args.steps[stage.name]} if stage.name in args.steps else {}
+        if args.seed is not None:
+            changes["seed"] = None  # that of the recipe
         if isinstance(stage, PoseStage):
-            names = ("freeze_stem", "stem_rate", "heat_map_weight", "schedule")
-            training |= _given(args, *names)
+            training |= _given(args, *_POSE_FIELDS)
             if args.stem_weights is not None:
                 none = args.stem_weights == "none"
                 changes["stem_weights"] = None if none else args.stem_weights
@@ -348,9 +361,9 @@ class TrainingScript:
                 changes["cache_features"] = args.cache_features
         return replace(stage, **changes, training=replace(stage.training, **training))
 
-    def _network(self, recipe, args):
+    def _network(self, recipe, args, stages):
         """Config of the network to train: that of the weights to start from, or of a variant."""
-        given = _given(args, "depth", "skeleton")
+        given = _given(args, "depth", "skeleton", "dim")
         if args.weights and given and not args.variant:
             raise ValueError(
                 f"--{next(iter(given))} does not go with --weights, whose network is trained. "
@@ -358,10 +371,11 @@ class TrainingScript:
             )
         if recipe.network.stem == "none":
             return recipe.network
+        folder = Path(args.out) / stages[0].name
         if not args.weights or args.variant:
             config = self._variant(recipe.network, args)
-        elif args.resume and (Path(args.out) / RECIPE_FILE).exists():
-            config = read_recipe(args.out).network  # the weights may be deleted
+        elif args.resume and (folder / RECIPE_FILE).exists():
+            config = read_recipe(folder).network  # the weights may be deleted
         else:
             config = weights.read_config(weights.find(args.weights))
             if config.stem == "none":

@@ -16,6 +16,7 @@ from deephar.data.sets.mpii import MPII
 from deephar.data.sets.ntu import NTU
 from deephar.data.sets.penn import ACTIONS, PennAction, action_names
 from deephar.geometry import square_window
+from deephar.progress import with_progress
 from deephar.skeletons import get_skeleton
 
 
@@ -127,7 +128,8 @@ def _report_stills(dataset, problems, notes):
     samples = [dataset[i] for i in range(len(dataset))]
     images = sorted({sample.image for sample in samples})
     with ThreadPoolExecutor(_WORKERS) as pool:
-        results = dict(zip(images, pool.map(_size_or_error, images), strict=True))
+        sizes = with_progress(pool.map(_size_or_error, images), len(images), "image")
+        results = dict(zip(images, sizes, strict=True))
     problems += [result for result in results.values() if isinstance(result, str)]
     for sample in samples:
         if not isinstance(results[sample.image], str):
@@ -143,7 +145,8 @@ def _report_h36m(dataset, problems, notes):
     decoded, resized = 0, {}
     # In parts: there are 300 000 frames.
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for start in range(0, len(dataset), 1000):
+        starts = range(0, len(dataset), 1000)
+        for start in with_progress(starts, len(starts), "thousand frames"):
             part = range(start, min(start + 1000, len(dataset)))
             samples = [sample for sample in map(dataset.__getitem__, part) if exists(sample.image)]
             sizes = pool.map(_size_or_error, [sample.image for sample in samples])
@@ -171,7 +174,7 @@ def _report_videos(dataset, problems, notes):
     """Appends the findings on one split of videos; returns what is in it."""
     total, decoded, has_frames = 0, 0, _has_frames(dataset)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for index in range(len(dataset)):
+        for index in with_progress(range(len(dataset)), len(dataset), "video"):
             video = dataset[index]
             total += len(video.joints)
             _report_labels(dataset.label_file(index), video, problems, notes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from deephar.camera import Camera
 from deephar.data.images import load_image
+from deephar.progress import with_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +238,9 @@ class InMemory(Subset):
         super().__init__(dataset, range(len(dataset)))
         self._samples = [
             replace(sample, image=load_image(sample.image))
-            for sample in map(dataset.__getitem__, range(len(dataset)))
+            for sample in with_progress(
+                map(dataset.__getitem__, range(len(dataset))), len(dataset), "image"
+            )
         ]
 
     def __getitem__(self, index):

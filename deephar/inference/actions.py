@@ -39,7 +39,7 @@ from deephar.inference.network import (
     takes_poses,
 )
 from deephar.inference.poses import Predictions, pose_in_image, predictions_from
-from deephar.inference.progress import ProgressBar
+from deephar.progress import ProgressBar
 from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:

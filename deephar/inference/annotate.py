@@ -12,7 +12,7 @@ import numpy as np
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN
 from deephar.inference.boxes import POSE_MARGIN
-from deephar.inference.progress import ProgressBar
+from deephar.progress import ProgressBar
 from deephar.video import VideoWriter, video_info
 from deephar.visualize import draw_action, line_width
 

@@ -26,7 +26,7 @@ from deephar.inference.network import (
     stills_network,
 )
 from deephar.inference.poses import crop_frame, poses_in_crops
-from deephar.inference.progress import ProgressBar
+from deephar.progress import ProgressBar
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config, Model

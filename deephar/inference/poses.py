@@ -28,7 +28,7 @@ from deephar.inference.network import (
     stacked,
     stills_network,
 )
-from deephar.inference.progress import ProgressBar
+from deephar.progress import ProgressBar
 from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from deephar.data.clips import Clip, clip_indices, crop_clip, labelled_box, num_
 from deephar.data.inputs import InputSpec
 from deephar.data.loading import batches_of, loaded_ahead
 from deephar.files import replacing
-from deephar.inference.progress import ProgressBar
 from deephar.models import action_view, frame_view
+from deephar.progress import ProgressBar
 
 _META = "features.json"
 

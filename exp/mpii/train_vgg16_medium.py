@@ -17,12 +17,14 @@ from deephar.training import PoseStage, PoseTraining, Recipe, Source
 
 EVEN = {"mpii": 8, "lsp": 8, "lspet": 16}
 MORE_EXTENDED = {"mpii": 8, "lsp": 6, "lspet": 18}
+# The weights were picked by joints read from the whole maps, until stage 4.
 COARSE = {"stem_stride": 8}
+WHOLE_MAPS = {"peak_window": 0}
 
 STAGES = (
     PoseStage(
         name="stage1",
-        network=COARSE,
+        network={**COARSE, **WHOLE_MAPS},
         start=("vgg16-light",),
         shares=EVEN,
         steps=72,
@@ -38,7 +40,7 @@ STAGES = (
     # Two more pyramids, with random initial weights.
     PoseStage(
         name="stage2",
-        network={**COARSE, "num_pyramids": 4},
+        network={**COARSE, **WHOLE_MAPS, "num_pyramids": 4},
         shares=EVEN,
         steps=72,
         seed=7,
@@ -53,7 +55,7 @@ STAGES = (
     # Only the first two pyramids are kept, since they had better scores on held-out persons.
     PoseStage(
         name="stage3",
-        network=COARSE,
+        network={**COARSE, **WHOLE_MAPS},
         start=("stage2/last.h5",),
         shares=MORE_EXTENDED,
         steps=72,

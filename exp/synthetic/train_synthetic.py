@@ -84,7 +84,7 @@ def main(argv=None):
 def evaluate(best, command):
     """Scores single frames and clips of the test set, and prints a table."""
     run = best.parents[1]
-    options = read_recipe(run).data["synthetic"].options
+    options = read_recipe(best.parent).data["synthetic"].options
     test = Synthetic("test", **{**options, "videos": TEST_VIDEOS})
     frames = InMemory(Frames(test, per_video=4))
     pose = evaluation.evaluate_poses(

@@ -19,3 +19,9 @@ def run():
         return module.main(list(map(str, arguments)))
 
     return run_script
+
+
+@pytest.fixture(scope="session")
+def exp_folder():
+    """The folder of the scripts."""
+    return EXP

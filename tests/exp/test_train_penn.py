@@ -90,9 +90,6 @@ def test_a_stage_on_another_pose_network_is_not_taken_for_complete(
 ):
     shutil.copytree(trained, tmp_path / "penn")
     shutil.rmtree(tmp_path / "penn" / "pose")
-    recipe = tmp_path / "penn" / "recipe.json"
-    fields = {**json.loads(recipe.read_text()), "seed": 1}
-    recipe.write_text(json.dumps(fields))
     arguments = ["--data", folder, "--out", tmp_path / "penn", *NETWORK, *QUICK, *STAGES]
     assert run(SCRIPT, *arguments, "--mpii", drawn_mpii, "--seed", 1, "--resume") == 2
     assert "pose_network was" in capsys.readouterr().err

@@ -105,6 +105,7 @@ def test_missing_fields_of_json_are_named():
         ({"stages": ()}, "needs at least one data set and one stage"),
         ({"data": {}}, "needs at least one data set and one stage"),
         ({"network": LABELS}, "the network has no stem"),
+        ({"network": "vgg16"}, "network must be a ModelConfig"),
         ({"network": replace(NETWORK, peak_window=2)}, "--heat-map-weight"),
     ],
 )
@@ -117,6 +118,7 @@ def test_values_out_of_range_are_refused(change, message):
     ("fields", "message"),
     [
         ({"shares": {"mpii": 0, "lsp": 1}}, "share of 'mpii' must be a positive integer"),
+        ({"start": "vgg16-light"}, "start must be a tuple of names"),
         ({"shares": {"mpii": 1}}, "shares must name the data sets mpii, lsp"),
         (
             {"shares": {"mpii": 1, "lsp": 1, "coco": 1}},
@@ -159,6 +161,16 @@ def test_stages_that_do_not_fit_each_other_are_refused():
         pose_recipe(stages=(pose, pose))
     with pytest.raises(ValueError, match="needs a name of its own"):
         pose_recipe(stages=(replace(pose, name=""), pose))
+    finetune = ActionStage(name="all", shares={"penn": 1}, training=ActionTraining(finetune=True))
+    start = PoseStage(shares={"penn": 1, "mpii": 1})
+    with pytest.raises(ValueError, match="no actions were learned before"):
+        action_recipe(start, finetune)
+    action = ActionStage(shares={"penn": 1}, num_frames=8)
+    assert action_recipe(start, action, finetune).stages[2] == finetune
+    with pytest.raises(ValueError, match="has num_frames 16, but the stage before it has 8"):
+        action_recipe(start, action, replace(finetune, num_frames=16))
+    with pytest.raises(ValueError, match=r"another network than the recipe's \(num_pyramids\)"):
+        action_recipe(replace(start, network={"num_pyramids": 1}), action)
     with pytest.raises(ValueError, match="learns actions of videos, but 'mpii' has stills"):
         pose_recipe(stages=(pose, ActionStage(shares={"mpii": 1})))
     for name in ("..", "/tmp", "a/b"):
@@ -187,6 +199,9 @@ def test_unknown_data_sets_are_refused():
     "settings",
     [
         {"epochs": 0},
+        {"epochs": 2.5},
+        {"epochs": True},
+        {"freeze_stem": 1.5},
         {"learning_rate": 0.0},
         {"schedule": "guess"},
         {"freeze_stem": 6},

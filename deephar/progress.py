@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 class ProgressBar:
@@ -28,3 +32,17 @@ class ProgressBar:
         if self._bar is not None and done > self._done:
             self._bar.update(done)
         self._done = done
+
+
+def with_progress(items: Iterable[Item], total: int, unit: str) -> Iterator[Item]:
+    """The items, with a progress bar that moves on with each one.
+
+    Args:
+        items: what to go through.
+        total: number of the items.
+        unit: what an item is, as in "frame".
+    """
+    bar = ProgressBar(total, unit)
+    for done, item in enumerate(items, start=1):
+        yield item
+        bar.update(done)

@@ -1,6 +1,6 @@
 """The progress bar of long work."""
 
-from deephar.inference.progress import ProgressBar
+from deephar.progress import ProgressBar
 
 
 def pretend_to_be_a_terminal(monkeypatch):
