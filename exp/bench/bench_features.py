@@ -31,9 +31,9 @@ def main(argv=None):
     set_pose_trainable(model, False)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        features = cache_features(model, config, videos, folder)
+        features = cache_features(model, config, videos, folder=folder)
         caching = time.perf_counter() - start
-        spec = InputSpec.of(config, "whole")
+        spec = InputSpec.of(config, subsampling="whole")
         data, share = {"synthetic": videos}, {"synthetic": args.batch}
         works = {
             "clips": (model, ClipBatches(data, share, spec=spec)),
