@@ -142,15 +142,23 @@ class SoftArgmax(_Float32Layer):
 
     def call(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
         height, width = probabilities.shape[-3:-1]
-        x = ops.einsum("...hwj,w->...j", probabilities, _unit_grid(width))
-        y = ops.einsum("...hwj,h->...j", probabilities, _unit_grid(height))
+        x = ops.einsum("...hwj,w->...j", probabilities, unit_grid(width))
+        y = ops.einsum("...hwj,h->...j", probabilities, unit_grid(height))
         return ops.stack([x, y], axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-3], input_shape[-1], 2)
 
 
-def _unit_grid(size):
+def unit_grid(size: int) -> Any:
+    """Positions of a heat map along one axis: from 0 to 1, both included; 0.5 if there is one.
+
+    Args:
+        size: number of positions.
+
+    Returns:
+        float32 (size,).
+    """
     return ops.linspace(0.0, 1.0, size, dtype="float32") if size > 1 else ops.full((1,), 0.5)
 
 
@@ -283,7 +291,7 @@ class DepthSoftArgmax(_Float32Layer):
     def call(self, maps: keras.KerasTensor) -> keras.KerasTensor:
         probabilities = ops.softmax(maps, axis=-2)
         count = maps.shape[-2]
-        grid = _unit_grid(count)
+        grid = unit_grid(count)
         if self.grid == "centres":
             grid = (ops.arange(count, dtype="float32") + 0.5) / count
         return ops.expand_dims(ops.einsum("...dj,d->...j", probabilities, grid), -1)

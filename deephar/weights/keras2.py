@@ -14,6 +14,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from keras.ops import convert_to_numpy
+
+from deephar.layers import unit_grid
 
 Weights = dict[str, h5py.Dataset] | list[h5py.Dataset]
 """The stored arrays of a layer: by name, or in order where Keras 1 has stored no names."""
@@ -221,7 +224,7 @@ def _is_soft_argmax(weights: Weights, axis: str) -> bool:
     grid = _array(weights, "depthwise_kernel", 4)
     identity = _array(weights, "pointwise_kernel", 4)
     height, width, joints, _ = grid.shape
-    x, y = np.meshgrid(_unit_grid(width), _unit_grid(height))
+    x, y = np.meshgrid(*(convert_to_numpy(unit_grid(size)) for size in (width, height)))
     expected = (x if axis == "x" else y)[..., None, None]
     return _equal(grid, np.broadcast_to(expected, (height, width, joints, 1))) and _equal(
         identity, np.eye(joints)[None, None]
@@ -232,10 +235,6 @@ def _sums_blocks(weights: Weights) -> bool:
     kernel = _array(weights, "kernel", 2)
     contexts, joints = kernel.shape
     return joints > 0 and _equal(kernel, np.repeat(np.eye(joints), contexts // joints, axis=0))
-
-
-def _unit_grid(size: int) -> np.ndarray:
-    return np.linspace(0, 1, size) if size > 1 else np.full(1, 0.5)
 
 
 def _array(weights: Weights, name: str, dims: int) -> np.ndarray:
