@@ -1,5 +1,4 @@
 import csv
-import hashlib
 import json
 import os
 import resource
@@ -15,7 +14,6 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from keras import ops
 from networks import CLIPS, SMALL
 
 from deephar import weights
@@ -23,7 +21,6 @@ from deephar.data import (
     MPII,
     Batches,
     ClipBatches,
-    Frames,
     InputSpec,
     SequenceBatches,
     Subset,
@@ -31,29 +28,22 @@ from deephar.data import (
 )
 from deephar.evaluation import score_mpii
 from deephar.inference import predict_poses
-from deephar.layers import PeakWindow
-from deephar.losses import heat_map_cross_entropy
 from deephar.models import (
     VARIANTS,
     ModelConfig,
-    ReceptionConfig,
     action_model,
     action_view,
     frame_view,
     multitask_model,
     pose_model,
-    reception_net,
 )
 from deephar.training.compile import (
-    HeatMapTraining,
     PlateauRate,
     compile_action,
-    compile_pose,
-    freeze_stem,
     set_pose_trainable,
 )
 from deephar.training.fit import train_action, train_pose
-from deephar.training.run import Run, fingerprint
+from deephar.training.run import Run
 from deephar.training.settings import ActionTraining, PoseTraining
 
 TINY = ModelConfig(**SMALL)
@@ -103,21 +93,6 @@ def stored(path):
     return arrays
 
 
-def test_there_are_blocks_to_freeze_in_a_vgg_stem_only():
-    model = pose_model(TINY)
-    freeze_stem(model, 2)
-    assert [layer.name for layer in model.layers if not layer.trainable and layer.weights] == [
-        "block1_conv1",
-        "block1_conv2",
-        "block2_conv1",
-        "block2_conv2",
-    ]
-    other = pose_model(replace(TINY, stem="residual", stem_features=12))
-    freeze_stem(other, 0)
-    with pytest.raises(ValueError, match="freeze_stem=1 is for the blocks of a VGG-16 stem"):
-        freeze_stem(other, 1)
-
-
 def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):
     log = train(drawn_mpii, tmp_path / "run")
     assert [row["epoch"] for row in log] == [1, 2]
@@ -165,37 +140,6 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     assert time.process_time() - start < 2 * 120
 
 
-def crops_and_poses(count=2):
-    rng = np.random.default_rng(0)
-    images = rng.uniform(-1, 1, (count, 64, 64, 3)).astype(np.float32)
-    return images, {"pose": rng.uniform(0, 1, (count, 16, 3)).astype(np.float32)}
-
-
-@pytest.mark.parametrize("stem_stride", [8, 4])
-def test_heat_maps_of_every_block_add_to_the_loss(stem_stride):
-    config = replace(TINY, stem_stride=stem_stride, num_pyramids=2)
-    model = pose_model(config)
-    images, targets = crops_and_poses()
-    # At inference, as the statistics of batch norm would differ otherwise.
-    names = ["dp1_pb1_probmaps", "up2_pb0_probmaps"]
-    maps = keras.Model(model.input, [model.get_layer(name).output for name in names])
-    expected = sum(
-        float(ops.mean(heat_map_cross_entropy(targets["pose"][..., :2], probabilities)))
-        for probabilities in maps.predict(images, verbose=0)
-    )
-    losses = {}
-    for weight in (0.0, 0.5):
-        trainer = compile_pose(model, PoseTraining(heat_map_weight=weight), steps=1)
-        losses[weight] = trainer.test_on_batch(images, targets, return_dict=True)["loss"]
-    assert losses[0.5] - losses[0.0] == pytest.approx(0.5 * expected, rel=1e-4)
-
-
-def test_a_rate_for_the_stem_needs_vgg():
-    model = pose_model(replace(TINY, stem="residual", stem_features=12))
-    with pytest.raises(ValueError, match=r"stem_rate=0\.1 is for the blocks of a VGG-16 stem"):
-        compile_pose(model, PoseTraining(stem_rate=0.1), steps=1)
-
-
 def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
     training = PoseTraining(epochs=2, freeze_stem=4, stem_rate=0.1, heat_map_weight=0.1)
     log = train(drawn_mpii, tmp_path / "whole", training=training)
@@ -211,30 +155,6 @@ def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
         np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_contextual_maps_are_not_supervised():
-    config = ReceptionConfig(image_size=64, num_blocks=1, stem_features=16, context_maps=1)
-    trainer = HeatMapTraining(reception_net(config), 0.1)
-    (maps,) = trainer.output["heat_maps"]
-    assert maps.shape[-1] == 16
-
-
-@pytest.mark.parametrize("stem_rate", [0.0, 1e-3])
-def test_the_stem_learns_at_a_rate_of_its_own(stem_rate):
-    keras.utils.set_random_seed(0)
-    model = pose_model(TINY)
-    names = ["block5_conv3", "stem_projection4"]
-    before = {name: model.get_layer(name).get_weights()[0] for name in names}
-    training = PoseTraining(stem_rate=stem_rate, learning_rate=0.001, schedule="constant")
-    compile_pose(model, training, steps=1).train_on_batch(*crops_and_poses())
-    changes = {
-        name: np.abs(model.get_layer(name).get_weights()[0] - before[name]).max() for name in names
-    }
-    # The first step of RMSprop is rate / sqrt(1 - rho), whatever the gradient.
-    step = 0.001 / np.sqrt(0.1)
-    assert changes["stem_projection4"] == pytest.approx(step, rel=0.01)
-    assert changes["block5_conv3"] == pytest.approx(step * stem_rate, rel=0.1)
-
-
 def test_frozen_blocks_keep_their_weights_and_the_others_train(drawn_mpii, tmp_path):
     keras.utils.set_random_seed(0)
     before = {layer.name: layer.get_weights() for layer in pose_model(TINY).layers}
@@ -244,14 +164,6 @@ def test_frozen_blocks_keep_their_weights_and_the_others_train(drawn_mpii, tmp_p
         if layer.name.startswith("block") and layer.get_weights():
             same = np.array_equal(layer.get_weights()[0], before[layer.name][0])
             assert same == (not layer.name.startswith("block5")), layer.name
-
-
-@pytest.mark.parametrize("blocks", [0, 2, 5])
-def test_freeze_stem_counts_blocks_from_the_input(blocks):
-    model = pose_model(TINY)
-    freeze_stem(model, blocks)
-    frozen = {layer.name[:6] for layer in model.layers if not layer.trainable}
-    assert frozen == {f"block{number}" for number in range(1, blocks + 1)}
 
 
 class Killed(Batches):
@@ -361,18 +273,6 @@ def test_a_peak_window_needs_supervised_heat_maps(drawn_mpii, tmp_path):
     training = replace(QUICK, epochs=1, heat_map_weight=0.1)
     log = train(drawn_mpii, tmp_path, config=config, training=training)
     assert len(log) == 1
-
-
-def test_fine_tuning_reads_joints_as_they_will_be_tested():
-    fields = {"num_frames": 4, "actions": {"dots": 3}, "pose_features": 16, "peak_window": 1}
-    model = multitask_model(replace(TINY, appearance_features=16, **fields))
-    for trainable in (False, True):
-        set_pose_trainable(model, trainable)
-        network = frame_view(model)
-        windows = [layer for layer in network.layers if isinstance(layer, PeakWindow)]
-        assert windows
-        assert not any(layer.trainable for layer in windows)
-        assert network.get_layer("block5_conv3").trainable == trainable
 
 
 def test_a_run_that_failed_in_its_first_epoch_can_be_started_again(drawn_mpii, tmp_path):
@@ -552,26 +452,6 @@ def test_a_resumed_action_stage_must_have_the_same_clips(tmp_path):
     train_heads(tmp_path)
     with pytest.raises(ValueError, match=r"data\.subsampling was 1, now whole"):
         train_heads(tmp_path, resume=True, subsampling="whole")
-
-
-def test_data_sets_of_the_same_names_are_told_apart_by_their_labels(tmp_path):
-    first = Synthetic("train", videos=3, image_size=64)
-    assert fingerprint(first) == fingerprint(Synthetic("train", videos=3, image_size=64))
-    for other in ({"image_size": 128}, {"views": "front"}, {"seed": 1}):
-        changed = Synthetic("train", videos=3, **{"image_size": 64, **other})
-        assert fingerprint(changed) != fingerprint(first)
-
-
-def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
-    frames = Frames(Synthetic("train", videos=2, image_size=64, frames=5))
-    names = "\n".join(frames[index].name for index in range(10))
-    built, build = [], Frames.__getitem__
-    monkeypatch.setattr(
-        Frames, "__getitem__", lambda self, index: built.append(index) or build(self, index)
-    )
-    # Runs of before go on.
-    assert fingerprint(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
-    assert built == [0, 5, 9]
 
 
 def test_stage_2_keeps_the_pose_network_and_stage_3_trains_it(
