@@ -78,6 +78,8 @@ def open_video(path: str | Path) -> cv2.VideoCapture:
     Raises:
         FileNotFoundError, ValueError: As `read_video`.
     """
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder. Give the path of a video file.")
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist. Give the path of a video file.")
     if Path(path).stat().st_size == 0:

@@ -60,7 +60,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_files_that_hold_no_video_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.mp4 does not exist"):
         read_video(tmp_path / "gone.mp4")
-    with pytest.raises(FileNotFoundError, match="does not exist"):
+    with pytest.raises(ValueError, match="is a folder"):
         read_video(tmp_path)
     (tmp_path / "empty.mp4").touch()
     with pytest.raises(ValueError, match=r"empty\.mp4 is an empty file"):

@@ -336,7 +336,19 @@ class TrainingScript:
                 f"--{next(iter(unused)).replace('_', '-')} is for pose training and has no effect "
                 f"with the stages {','.join(names)}. Leave it out."
             )
+        self._check_stages_of_flags(args, names)
         return tuple(self._overridden(stage, args) for stage in stages)
+
+    def _check_stages_of_flags(self, args, names):
+        """Raises if a flag has a number for a stage that is not run."""
+        for flag in ("epochs", "steps", "learning_rate", "batch"):
+            values = getattr(args, flag, {})
+            others = [stage for stage in values if stage not in names]
+            if others and set(values) != set(self._stage_names):  # not one number for all
+                raise ValueError(
+                    f"--{flag.replace('_', '-')} has a number for the stage {others[0]}, which is "
+                    f"not run. The stages are {', '.join(names)}."
+                )
 
     def _overridden(self, stage, args):
         """The stage with the fields that the arguments override."""

@@ -34,8 +34,8 @@ def build_stem(
         return vgg16_stem(image, config.stem_features, weights, config.stem_stride)
     if weights is not None:
         raise ValueError(
-            f"The stem {config.stem!r} has no published weights and starts from random ones. Leave "
-            "the stem weights out ('none')."
+            f"The stem {config.stem!r} has no published weights, so it starts from random ones. "
+            "Give --stem-weights none (in Python: stem_weights=None)."
         )
     if config.stem == "inception":
         return inception_stem(image, config.stem_features)

@@ -188,13 +188,9 @@ class Recipe:
     mixed_precision: bool = False
 
     def __post_init__(self):
+        _check_classes(self)
         object.__setattr__(self, "data", dict(self.data))
         object.__setattr__(self, "stages", tuple(self.stages))
-        if not isinstance(self.network, ModelConfig | ReceptionConfig):
-            raise ValueError(
-                "network must be a ModelConfig or a ReceptionConfig, such as "
-                f'VARIANTS["vgg16-light"], got {self.network!r}.'
-            )
         self._check_numbers()
         self._check_data()
         self._check_names()
@@ -382,6 +378,26 @@ def check_peak_window(config: ModelConfig | ReceptionConfig, heat_map_weight: fl
             "--heat-map-weight, such as 0.3, or --peak-window 0 to read the whole maps (in Python: "
             "heat_map_weight, or a config with peak_window=0)."
         )
+
+
+def _check_classes(recipe):
+    """Raises if a field of a recipe is not of its class; other checks rely on this."""
+    if not isinstance(recipe.network, ModelConfig | ReceptionConfig):
+        raise ValueError(
+            "network must be a ModelConfig or a ReceptionConfig, such as "
+            f'VARIANTS["vgg16-light"], got {recipe.network!r}.'
+        )
+    for name, source in dict(recipe.data).items():
+        if not isinstance(source, Source):
+            raise ValueError(
+                f"data[{name!r}] must be a Source, such as Source({name!r}, FOLDER), got "
+                f"{source!r}."
+            )
+    stages = recipe.stages
+    if not isinstance(stages, tuple | list) or not all(
+        isinstance(stage, PoseStage | ActionStage) for stage in stages
+    ):
+        raise ValueError(f"stages must be a tuple of PoseStage and ActionStage, got {stages!r}.")
 
 
 _STAGE_KINDS = {PoseStage: "pose", ActionStage: "action"}

@@ -92,6 +92,7 @@ def fit_run(
     validate()
     progress = _load_state(model, out) if run.resume else _start(model, out, settings)
     if progress.epoch == epochs:
+        require_weights(out)
         print(f"{out}: complete, all {epochs} epochs are done.")
         return progress.log
     batches.epoch = progress.epoch
@@ -295,6 +296,20 @@ def check_resumable(out: Path | str, stages: Sequence[str] = ("",)) -> None:
     last = [folder / "last.h5" for folder in folders if (folder / "last.h5").exists()]
     advice = f"Start from its weights: --weights {last[-1]}." if last else "Leave it out."
     raise FileNotFoundError(f"{out} has no run to --resume (no state.h5). {advice}")
+
+
+def require_weights(out: Path | str) -> None:
+    """Raises if the weights of a complete run are missing.
+
+    Raises:
+        FileNotFoundError: A weights file is missing.
+    """
+    for name in ("best.h5", "last.h5"):
+        if not (Path(out) / name).exists():
+            raise FileNotFoundError(
+                f"{out} holds a complete run, but its {name} is missing. Restore the file, or "
+                "start a new run in another folder."
+            )
 
 
 def require_same(path: Path, stored: Mapping, now: Mapping, *, ignored: Sequence[str] = ()) -> None:

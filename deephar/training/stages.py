@@ -352,12 +352,15 @@ def _check_run_folder(recipe, out, resume):
         return
     check_resumable(out, [stage.name for stage in recipe.stages])
     for folder in folders:
-        if (folder / "state.h5").exists() and not (folder / RECIPE_FILE).exists():
+        if not (folder / "state.h5").exists():
+            continue
+        if not (folder / RECIPE_FILE).exists():
             raise ValueError(
                 f"{folder} holds a run of an earlier version of deephar, without {RECIPE_FILE}. It "
                 "cannot be resumed. Start a new run in another folder from its weights: "
                 f"--weights {folder / 'last.h5'}."
             )
+        read_recipe(folder)  # raises if it is damaged
 
 
 def read_recipe(out: str | Path) -> Recipe:

@@ -151,11 +151,15 @@ def find(name: str | Path) -> Path:
     Raises:
         FileNotFoundError: Neither a known name nor a file; or the file of a known name is missing,
             the message says where to get it.
-        ValueError: The listed file has other content.
+        ValueError: The listed file has other content, or `name` is a folder.
     """
     entries = index()
     if str(name) in entries:
         return _listed_file(str(name), entries[str(name)])
+    if Path(name).is_dir():
+        raise ValueError(
+            f"{name} is a folder. Give a weights file in it, such as {Path(name) / 'best.h5'}."
+        )
     if not Path(name).is_file():
         reason = _missing_index_hint()
         if not reason:

@@ -114,6 +114,12 @@ def test_flags_are_for_all_stages_or_for_some():
     assert [stage.name for stage in made.stages] == ["pose", "action", "finetune"]
 
 
+def test_numbers_for_a_stage_that_is_not_run_are_refused():
+    with pytest.raises(ValueError, match="--epochs has a number for the stage finetune"):
+        recipe_of("--epochs", "pose=1,finetune=3", script=STAGES)
+    assert recipe_of("--epochs", "3", script=STAGES).stages[1].training.epochs == 3
+
+
 def test_options_of_a_data_set_have_flags():
     assert recipe_of(script=DEEP).data["h36m"].options == {"protocol": 1}
     assert recipe_of("--protocol", "2", script=DEEP).data["h36m"].options == {"protocol": 2}

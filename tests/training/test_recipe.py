@@ -106,6 +106,8 @@ def test_missing_fields_of_json_are_named():
         ({"data": {}}, "needs at least one data set and one stage"),
         ({"network": LABELS}, "the network has no stem"),
         ({"network": "vgg16"}, "network must be a ModelConfig"),
+        ({"data": {"mpii": "datasets/MPII"}}, "must be a Source, such as Source"),
+        ({"stages": PoseStage()}, "stages must be a tuple of PoseStage"),
         ({"network": replace(NETWORK, peak_window=2)}, "--heat-map-weight"),
     ],
 )

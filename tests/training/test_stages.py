@@ -1,6 +1,7 @@
 """Training by a recipe, from Python: what a notebook does."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import keras
@@ -85,6 +86,17 @@ def test_a_run_of_an_earlier_version_says_how_to_go_on(drawn_mpii, tmp_path):
     (tmp_path / "last.h5").touch()
     with pytest.raises(ValueError, match=r"earlier version .* --weights .*last\.h5"):
         train(made, tmp_path, resume=True)
+
+
+def test_a_complete_run_without_its_weights_is_refused(two_stages, tmp_path):
+    made, out = two_stages
+    shutil.copytree(out, tmp_path / "run")
+    (tmp_path / "run" / "large" / "best.h5").unlink()
+    with pytest.raises(FileNotFoundError, match=r"complete run, but its best\.h5 is missing"):
+        train(made, tmp_path / "run", resume=True, workers=0)
+    (tmp_path / "run" / "small" / "recipe.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"recipe\.json is not a recipe"):
+        train(made, tmp_path / "run", resume=True, workers=0)
 
 
 def test_a_damaged_recipe_is_named(tmp_path):
