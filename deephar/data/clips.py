@@ -85,7 +85,7 @@ def check_frames(video: Video) -> Video:
     if not len(video.frames):
         raise ValueError(
             f"Video {video.name!r} has labels only, but its frames are needed. Get the frames as "
-            "the README of the data set says (datasets/)."
+            "the README of the data set says (datasets/ of the project)."
         )
     if len(video.frames) != len(video.joints):
         raise ValueError(

@@ -16,8 +16,8 @@ from deephar.geometry import warp_matrix
 _ROUNDING = 1 + 1e-9
 
 _REMEDY = (
-    "Get the images as the README of the data set says (datasets/); `deephar check` lists all that "
-    "are missing or damaged."
+    "Get the images as the README of the data set says (datasets/ of the project); `deephar check` "
+    "lists all that are missing or damaged."
 )
 
 

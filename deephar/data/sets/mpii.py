@@ -19,7 +19,7 @@ SPLITS = ("train", "valid", "test")
 NUM_JOINTS = get_skeleton("mpii16").num_joints
 
 _OFFICIAL = "mpii_human_pose_v1_u12_1.mat"
-_REMEDY = "See datasets/MPII/README.md for where to get the annotation and how to lay it out."
+_REMEDY = "See datasets/MPII/README.md of the project for where to get the annotation and how to lay it out."
 
 
 class MPII:
@@ -158,7 +158,8 @@ def _find_annotation(root, split):
     if read is _read_official and split == "valid":
         raise FileNotFoundError(
             f"{path} has no validation split. Put valid.json of the HRNet code in {root / 'annot'} "
-            f"(see datasets/MPII/README.md), or hold out persons: hold_out(MPII({str(root)!r}))."
+            "(see datasets/MPII/README.md of the project), or hold out persons: "
+            f"hold_out(MPII({str(root)!r}))."
         )
     return path, read, form
 
