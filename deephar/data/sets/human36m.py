@@ -60,7 +60,9 @@ _LEAST_EXTENT = 1.0  # mm; a pose smaller than this has all joints in one place
 _OTHER_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
 _SEQUENCES = {"train": "sequences_tr", "test": "sequences_val"}
 _POINTS = get_skeleton("h36m32").num_joints
-_REMEDY = "See datasets/Human3.6M/README.md of the project for where to get the data and how to lay it out."
+_REMEDY = (
+    "See datasets/Human3.6M/README.md of the project for the source and the layout of the data."
+)
 
 
 class Human36M:

@@ -18,9 +18,7 @@ SPLITS = ("train", "test", "extended")
 NUM_TRAIN = 1000
 NUM_JOINTS = get_skeleton("lsp14").num_joints
 
-_REMEDY = (
-    "See datasets/LSP/README.md of the project for where to get the data and how to lay it out."
-)
+_REMEDY = "See datasets/LSP/README.md of the project for the source and the layout of the data."
 
 
 class LSP:

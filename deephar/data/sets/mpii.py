@@ -19,7 +19,9 @@ SPLITS = ("train", "valid", "test")
 NUM_JOINTS = get_skeleton("mpii16").num_joints
 
 _OFFICIAL = "mpii_human_pose_v1_u12_1.mat"
-_REMEDY = "See datasets/MPII/README.md of the project for where to get the annotation and how to lay it out."
+_REMEDY = (
+    "See datasets/MPII/README.md of the project for the source and the layout of the annotation."
+)
 
 
 class MPII:

@@ -113,9 +113,7 @@ _LEAST_SPREAD = 0.02  # of x / z: 20 of the 1920 pixels
 _SHAPE_TOLERANCE = 0.01  # of width / height
 
 _CACHE_VERSION = 1
-_REMEDY = (
-    "See datasets/NTU/README.md of the project for where to get the data and how to lay it out."
-)
+_REMEDY = "See datasets/NTU/README.md of the project for the source and the layout of the data."
 
 
 class NTU(jpegs.JpegVideos):

@@ -41,7 +41,9 @@ NUM_JOINTS = get_skeleton("penn13").num_joints
 _PLACEHOLDER = 2.0
 
 _CACHE_VERSION = 2
-_REMEDY = "See datasets/PennAction/README.md of the project for where to get the data and how to lay it out."
+_REMEDY = (
+    "See datasets/PennAction/README.md of the project for the source and the layout of the data."
+)
 
 
 class PennAction(jpegs.JpegVideos):
