@@ -37,7 +37,8 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
     except ValueError as error:  # its advice is for data sets
         raise ValueError(
             f"{image} cannot be read as a picture: it is not in a format that OpenCV reads, such "
-            "as JPEG or PNG, or truncated, or you may not read it. Save or fetch it again."
+            "as JPEG or PNG, or truncated, or you may not read it. Save or fetch it again. A "
+            "video goes to predictor.stream."
         ) from error
 
 

@@ -19,7 +19,7 @@ from deephar.data.targets import DEPTH_RANGE
 from deephar.visualize import draw_views
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Person:
     """A person in a picture, or in one frame of a video.
 
@@ -53,6 +53,16 @@ class Person:
     index: int | None = None
     time: float | None = None
     image: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.0f}" for value in self.box)
+        parts = [f"{len(self.joints)} joints in {self.skeleton}", f"box ({box})"]
+        parts.append(f"mean visibility {self.visibility.mean():.2f}")
+        if self.time is not None:
+            parts.append(f"{self.time:.2f} s")
+        if self.action:
+            parts.append("{} {:.2f}".format(*self.action[0]))
+        return f"Person({', '.join(parts)})"
 
     def joints_in_space(self, camera: Camera, root_depth: float) -> np.ndarray:
         """Where the joints are in space, for a camera that is known.

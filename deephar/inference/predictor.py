@@ -330,9 +330,9 @@ def _checked_head(source, heads, head):
             "Python: head=NAME)."
         )
     if head is not None and head not in heads:
+        advice = f"Choose one of {known}, or other weights." if known else "Leave the head out."
         raise ValueError(
-            f"{source} has no head {head!r} for actions (known: {known or 'none'}). Choose one of "
-            "these, or other weights."
+            f"{source} has no head {head!r} for actions (known: {known or 'none'}). {advice}"
         )
     return head or next(iter(heads), None)
 

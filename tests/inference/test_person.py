@@ -1,5 +1,7 @@
 """Persons: positions in space, and views from two sides."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from blobs import POSES, picture
@@ -100,3 +102,11 @@ def test_views_without_a_camera_show_the_crop_as_deep_as_wide(golden):
     joints = np.column_stack([person.joints * 10, person.depth])
     expected = draw_views(joints, "h36m17", size=200, span=1800, stacked=True, metric=False)
     np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_person_is_printed_in_one_line():
+    person = make_person(np.zeros((17, 2)), np.zeros(17))
+    text = "Person(17 joints in h36m17, box (20, 20, 180, 180), mean visibility 1.00"
+    assert repr(person) == f"{text})"
+    seen = dataclasses.replace(person, time=1.5, action=[("bowl", 0.75), ("squat", 0.25)])
+    assert repr(seen) == f"{text}, 1.50 s, bowl 0.75)"
