@@ -340,13 +340,12 @@ class TrainingScript:
         return tuple(self._overridden(stage, args) for stage in stages)
 
     def _check_stages_of_flags(self, args, names):
-        """Raises if a flag has a number for a stage that is not run."""
+        """Raises if a flag has numbers only for stages that are not run."""
         for flag in ("epochs", "steps", "learning_rate", "batch"):
             values = getattr(args, flag, {})
-            others = [stage for stage in values if stage not in names]
-            if others and set(values) != set(self._stage_names):  # not one number for all
+            if values and not set(values) & set(names):
                 raise ValueError(
-                    f"--{flag.replace('_', '-')} has a number for the stage {others[0]}, which is "
+                    f"--{flag.replace('_', '-')} has a number for {', '.join(values)}, which is "
                     f"not run. The stages are {', '.join(names)}."
                 )
 
