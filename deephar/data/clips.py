@@ -4,6 +4,7 @@ A clip is T frames of a video and one box. All frames are cropped by the same wi
 around the box, with the same random change: what moves in the crops has moved in the video.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -139,7 +140,12 @@ def frame_labels(video: Video, frame: int) -> Sample:
 
 
 def clip_indices(
-    total_frames: int, num_frames: int, *, subsampling: int | str = 1, start: int | None = None
+    total_frames: int,
+    num_frames: int,
+    *,
+    subsampling: int | str = 1,
+    step: float | None = None,
+    start: int | None = None,
 ) -> np.ndarray:
     """The frames of a clip.
 
@@ -148,10 +154,17 @@ def clip_indices(
     a power of 1.5, so that frames are repeated. This is the rule of the authors of the network.
     With ``"whole"``, the clip is spread evenly over the whole video.
 
+    On a fixed time base, `step` is given instead of `subsampling`: frame k of the clip is the frame
+    nearest to ``start + k * step``, and `step` is never lowered. A video that is too short gives
+    one clip with the video in its middle: the time before it is filled with the first frame, the
+    time after it with the last one.
+
     Args:
         total_frames: N, frames of the video.
         num_frames: T, frames of the clip.
         subsampling: distance between two frames of the clip, 1 or more; or ``"whole"``.
+        step: distance between two frames of the clip on a fixed time base, above 0, in frames of
+            the video: the frame rate of the video by that of the clip. Replaces `subsampling`.
         start: where the clip starts, 0 to `num_starts` - 1; None for the clip in the middle. In a
             video that is played slower, it counts the frames as played.
 
@@ -160,7 +173,7 @@ def clip_indices(
 
     Raises:
         ValueError: The video or the clip has no frames, `subsampling` is neither a positive integer
-            nor ``"whole"``, or there is no such start.
+            nor ``"whole"``, `step` is not above 0, both are given, or there is no such start.
 
     >>> clip_indices(30, 8, subsampling=2)
     array([ 7,  9, 11, 13, 15, 17, 19, 21])
@@ -168,21 +181,35 @@ def clip_indices(
     array([0, 0, 1, 1, 2, 2, 3, 3])
     >>> clip_indices(30, 4, subsampling="whole")
     array([ 3, 10, 18, 25])
+    >>> clip_indices(30, 4, step=2.5), clip_indices(4, 5, step=2.5)
+    (array([10, 13, 15, 18]), array([0, 0, 2, 3, 3]))
     """
-    step, slower, starts = _rule(total_frames, num_frames, subsampling)
+    spacing, slower, starts = _rule(total_frames, num_frames, subsampling, step)
     if start is None:
-        start = _middle(total_frames, num_frames, subsampling)
+        start = _middle(total_frames, num_frames, subsampling, step)
     if not 0 <= start < starts:
+        how = f"subsampling {subsampling}" if step is None else f"step {step:g}"
         raise ValueError(
-            f"A clip of {num_frames} frames of a video of {total_frames} (subsampling "
-            f"{subsampling}) can start at 0 to {starts - 1}, not at {start}."
+            f"A clip of {num_frames} frames of a video of {total_frames} ({how}) can start at 0 "
+            f"to {starts - 1}, not at {start}."
         )
+    if step is not None:
+        return _nearest(total_frames, num_frames, step, start)
     if subsampling == WHOLE:
         return np.arange(num_frames) * total_frames // num_frames + start
-    return ((start + step * np.arange(num_frames)) / slower).astype(int)
+    return ((start + spacing * np.arange(num_frames)) / slower).astype(int)
 
 
-def num_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 1) -> int:
+def _nearest(total_frames, num_frames, step, start):
+    """The frames of a clip on a fixed time base."""
+    missing = max(0, (num_frames - 1) * step - (total_frames - 1))
+    times = np.round(start - missing / 2 + step * np.arange(num_frames), 6)
+    return np.clip(np.floor(times + 0.5).astype(int), 0, total_frames - 1)
+
+
+def num_starts(
+    total_frames: int, num_frames: int, *, subsampling: int | str = 1, step: float | None = None
+) -> int:
     """Number of places of a video where a clip can start; see `clip_indices`.
 
     With ``"whole"``, every clip spans the video, and its frames lie between those of the others.
@@ -190,10 +217,12 @@ def num_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 1
     Raises:
         ValueError: As `clip_indices`.
     """
-    return _rule(total_frames, num_frames, subsampling)[2]
+    return _rule(total_frames, num_frames, subsampling, step)[2]
 
 
-def clip_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 1) -> list[int]:
+def clip_starts(
+    total_frames: int, num_frames: int, *, subsampling: int | str = 1, step: float | None = None
+) -> list[int]:
     """The starts of all clips of the multi-clip protocol, for `clip_indices`.
 
     The clips start half a clip apart. A video that is too short for two of them gives the single
@@ -204,6 +233,7 @@ def clip_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 
         total_frames: N, frames of the video.
         num_frames: T, frames of the clip.
         subsampling: as for `clip_indices`.
+        step: as for `clip_indices`.
 
     Returns:
         At least one start.
@@ -216,22 +246,26 @@ def clip_starts(total_frames: int, num_frames: int, *, subsampling: int | str = 
     >>> clip_starts(30, 4, subsampling="whole")
     [0, 1, 2, 3, 4, 5, 6]
     """
-    step, _, starts = _rule(total_frames, num_frames, subsampling)
-    apart = 1 if subsampling == WHOLE else max(1, num_frames // 2) * step
+    spacing, _, starts = _rule(total_frames, num_frames, subsampling, step)
+    apart = 1 if subsampling == WHOLE else max(1, round(max(1, num_frames // 2) * spacing))
     several = list(range(0, starts, apart))
-    too_short = subsampling != WHOLE and total_frames < num_frames
+    too_short = subsampling != WHOLE and step is None and total_frames < num_frames
     if len(several) == 1 or too_short:
-        return [_middle(total_frames, num_frames, subsampling)]
+        return [_middle(total_frames, num_frames, subsampling, step)]
     return several
 
 
-def _rule(total_frames, num_frames, subsampling):
+def _rule(total_frames, num_frames, subsampling, step):
     """Distance between two frames of a clip, slow-down of the video, and number of starts."""
     if total_frames < 1:
         raise ValueError("A video of 0 frames has no clips.")
     if num_frames < 1:
         raise ValueError(f"A clip must have at least 1 frame, got {num_frames}.")
     check_subsampling(subsampling)
+    if step is not None:
+        _check_step(step, subsampling)
+        length = math.ceil(round((num_frames - 1) * step, 6))
+        return step, 1.0, max(1, total_frames - length)
     if subsampling == WHOLE:
         return None, 1.0, max(1, total_frames // num_frames)
     slower = 1.0
@@ -242,11 +276,22 @@ def _rule(total_frames, num_frames, subsampling):
     return step, slower, int(played - (step * (num_frames - 1) + 1)) + 1
 
 
-def _middle(total_frames, num_frames, subsampling):
-    step, slower, _ = _rule(total_frames, num_frames, subsampling)
+def _check_step(step, subsampling):
+    if not (math.isfinite(step) and step > 0):
+        raise ValueError(f"step must be above 0, got {step!r}.")
+    if subsampling != 1:
+        raise ValueError(
+            f"A clip has a step ({step:g}) or a subsampling ({subsampling}). Give one of them."
+        )
+
+
+def _middle(total_frames, num_frames, subsampling, step):
+    spacing, slower, starts = _rule(total_frames, num_frames, subsampling, step)
+    if step is not None:
+        return (starts - 1) // 2
     if subsampling == WHOLE:
         return int(total_frames / num_frames / 2)
-    return int((slower * total_frames - (step * (num_frames - 1) + 1)) / 2)
+    return int((slower * total_frames - (spacing * (num_frames - 1) + 1)) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,7 +321,7 @@ def clip_of(
 
     Args:
         video: the video.
-        spec: number of frames of the clip, and the subsampling.
+        spec: number of frames of the clip, and the subsampling or the frame rate.
         start: as for `clip_indices`.
         box: (4,), the person's box, pixels; None for the box around the labelled boxes in all
             frames of the clip.
@@ -287,15 +332,17 @@ def clip_of(
 
     Raises:
         ValueError: As `clip_indices`; the box is unknown or has no area, or all boxes are or have;
-            both `start` and `rng` are given; `spec.num_frames` is None.
+            both `start` and `rng` are given; `spec.num_frames` is None; the clip has a frame rate,
+            and the video has none above 0.
     """
     if start is not None and rng is not None:
         raise ValueError("A clip starts at a given `start` or is drawn by `rng`. Give one of them.")
     size = len(video.joints), spec.require_num_frames()
     try:
+        spacing = {"subsampling": spec.subsampling, "step": spec.step(video.frame_rate)}
         if rng is not None:
-            start = int(rng.integers(num_starts(*size, subsampling=spec.subsampling)))
-        indices = clip_indices(*size, subsampling=spec.subsampling, start=start)
+            start = int(rng.integers(num_starts(*size, **spacing)))
+        indices = clip_indices(*size, start=start, **spacing)
     except ValueError as error:
         raise ValueError(f"Video {video.name!r}: {error}") from error
     if box is None:

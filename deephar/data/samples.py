@@ -10,6 +10,10 @@ import numpy as np
 from deephar.camera import Camera
 from deephar.data.images import load_image
 from deephar.progress import with_progress
+from deephar.video import DEFAULT_RATE
+
+OTHER = "other"
+"""The last action of a network that tells what it knows from what is none of its actions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,7 @@ class Video:
         camera: the camera of `joints_3d`, the same for all frames; None = no 3D labels.
         head_sizes: float (N,), length that PCKh divides by, pixels; None = unknown.
         size_from: path of the frame that `size` was taken from; None = from the labels.
+        frame_rate: frames per second.
     """
 
     frames: Sequence
@@ -78,6 +83,7 @@ class Video:
     camera: Camera | None = None
     head_sizes: np.ndarray | None = None
     size_from: str | None = None
+    frame_rate: float = DEFAULT_RATE
 
 
 class Dataset(Protocol):

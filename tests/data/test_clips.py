@@ -122,6 +122,61 @@ def test_whole_clips_share_no_frame():
     assert len(np.unique(clips)) == 64
 
 
+@pytest.mark.parametrize("step", [0.4, 1, 2.5, 29.97 / 8, 7])
+@pytest.mark.parametrize("length", [1, 4, 16])
+def test_time_base_takes_the_nearest_frames(length, step):
+    for frames in range(1, 130):
+        count = num_starts(frames, length, step=step)
+        starts = clip_starts(frames, length, step=step)
+        assert set(starts) <= set(range(count))
+        for start in {*starts, 0, count - 1}:
+            times = start + step * np.arange(length)
+            if times[-1] > frames - 1:
+                assert count == 1
+                times = times - (times[-1] - (frames - 1)) / 2
+            held = np.clip(times, 0, frames - 1)
+            indices = clip_indices(frames, length, step=step, start=start)
+            assert abs(indices - held).max() <= 0.5 + 1e-6
+        middle = clip_indices(frames, length, step=step)
+        spare = middle[0] - (frames - 1 - middle[-1])
+        assert abs(spare) <= 2
+
+
+def test_step_of_one_takes_every_frame():
+    for frames in (16, 17, 40):
+        for start in range(num_starts(frames, 16)):
+            indices = clip_indices(frames, 16, step=1.0, start=start)
+            np.testing.assert_array_equal(indices, clip_indices(frames, 16, start=start))
+
+
+def test_short_video_is_held_at_both_ends_on_a_time_base():
+    assert clip_indices(5, 9, step=1).tolist() == [0, 0, 0, 1, 2, 3, 4, 4, 4]
+    assert clip_indices(1, 3, step=2.5).tolist() == [0, 0, 0]
+    assert num_starts(5, 9, step=1) == 1
+    assert clip_starts(5, 9, step=1) == [0]
+
+
+def test_clips_on_a_time_base_are_half_a_clip_apart():
+    assert clip_starts(60, 8, step=2.5) == [0, 10, 20, 30, 40]
+    assert clip_indices(60, 8, step=2.5, start=40)[-1] == 58
+
+
+def test_same_clip_at_any_frame_rate(build):
+    clips = InputSpec(16, num_frames=4, frame_rate=5)
+    for rate in (10.0, 30.0):
+        (video,) = build.videos(int(4 * rate), frame_rate=rate).videos
+        start = int(rate)
+        assert (clip_of(video, clips, start=start).indices / rate).tolist() == [1, 1.2, 1.4, 1.6]
+
+
+@pytest.mark.parametrize("frame_rate", [0.0, float("nan")])
+def test_video_without_a_frame_rate_is_named(build, frame_rate):
+    (video,) = build.videos(9, frame_rate=frame_rate).videos
+    assert len(clip_of(video, spec(4)).indices) == 4
+    with pytest.raises(ValueError, match=r"Video 'v00': The frame rate of a video"):
+        clip_of(video, InputSpec(16, num_frames=4, frame_rate=5))
+
+
 @pytest.mark.parametrize(
     ("size", "options", "message"),
     [
@@ -132,6 +187,10 @@ def test_whole_clips_share_no_frame():
         ((9, 4), {"subsampling": "all"}, 'subsampling must be 1, 2, ... or "whole"'),
         ((9, 4), {"start": 6}, "start at 0 to 5, not at 6"),
         ((9, 4), {"start": -1}, "not at -1"),
+        ((9, 4), {"step": 2.5, "start": 1}, "(step 2.5) can start at 0 to 0, not at 1"),
+        ((9, 4), {"step": 0}, "step must be above 0, got 0"),
+        ((9, 4), {"step": float("nan")}, "step must be above 0"),
+        ((9, 4), {"step": 2.5, "subsampling": 2}, "Give one of them"),
     ],
 )
 def test_clips_that_cannot_be(size, options, message):

@@ -188,6 +188,7 @@ class Synthetic:
             action=action,
             name=f"{self.split}_person{number:04d}_{ACTIONS[action]}",
             camera=camera,
+            frame_rate=_FRAME_RATE,
             **labels,
         )
 
