@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from deephar.geometry import apply_affine, invert_affine
 from deephar.metrics import (
     accuracy,
+    expected_calibration_error,
     mpjpe,
     p_mpjpe,
     pck,
@@ -348,6 +349,49 @@ def test_malformed_labels_are_refused(predicted, labels, names, message):
         accuracy(predicted, labels, names)
 
 
+# --- calibration ---
+
+
+def test_calibration_error_is_that_of_a_worked_example():
+    # Bins of 0.25: two answers of 0.6 and 0.7, one right; two of 0.75 (lower bin) and 1, all right.
+    best = np.array([0.6, 0.7, 0.75, 1.0])
+    error = expected_calibration_error(np.stack([best, 1 - best], 1), [0, 1, 0, 0], bins=4)
+    assert error == pytest.approx(100 * (abs(0.6 + 0.7 + 0.75 - 2) + 0) / 4)
+
+
+def test_answers_as_often_right_as_they_say_are_calibrated():
+    rng = np.random.default_rng(8)
+    best = rng.uniform(0.5, 1, 100_000)
+    labels = (rng.random(len(best)) > best).astype(int)
+    scores = np.stack([best, 1 - best], 1)
+    assert expected_calibration_error(scores, labels) < 0.7
+    assert expected_calibration_error(scores, np.zeros_like(labels)) == pytest.approx(25, abs=0.2)
+    assert expected_calibration_error(scores, labels, bins=1) == pytest.approx(
+        100 * abs(best.mean() - (labels == 0).mean())
+    )
+
+
+def test_calibration_error_of_one_sure_answer_is_0_or_100():
+    assert expected_calibration_error([[1.0, 0.0]], [0]) == 0
+    assert expected_calibration_error([[1.0, 0.0]], [1]) == 100
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "bins", "message"),
+    [
+        ([[0.5, 0.5], [2.0, -1.0]], [0, 0], 15, "those of sample 1 are .* softmax"),
+        ([[np.nan, 0.5]], [0], 15, "those of sample 0"),
+        ([0.5, 0.5], [0, 0], 15, r"shape \(N, classes\), got \(2,\)"),
+        ([[0.5, 0.5]], [0, 1], 15, "for 2 labels"),
+        ([[0.5, 0.5]], [2], 15, "Label 2 of sample 0"),
+        ([[0.5, 0.5]], [0], 0, "bins must be at least 1, got 0"),
+    ],
+)
+def test_what_has_no_calibration_error_is_refused(probabilities, labels, bins, message):
+    with pytest.raises(ValueError, match=message):
+        expected_calibration_error(probabilities, labels, bins)
+
+
 # --- intervals ---
 
 
@@ -364,6 +408,15 @@ def test_interval_has_the_width_that_theory_gives():
     score = accuracy((rng.random(400) < 0.8).astype(int), np.ones(400, int))
     low, high = score.interval
     assert high - low == pytest.approx(2 * 1.96 * 2, rel=0.15)
+
+
+def test_interval_of_accuracy_draws_whole_groups():
+    right, groups = np.repeat([0, 1, 0, 0], 25), np.repeat(["a", "b", "c", "d"], 25)
+    alone = accuracy(right, np.zeros(100, int))
+    grouped = accuracy(right, np.zeros(100, int), groups=groups)
+    assert alone.total == grouped.total == 75
+    assert np.ptp(grouped.interval) > 2 * np.ptp(alone.interval)
+    assert accuracy(right, np.zeros(100, int), groups=["a"] * 100).interval is None
 
 
 def test_interval_draws_persons_and_not_joints():

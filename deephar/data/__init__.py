@@ -16,6 +16,8 @@ videos.
 A data set of stills is anything with ``len()``, ``[i] -> Sample``, ``name`` and ``skeleton``. A
 data set of videos gives `Video` objects, and also has ``split``, ``source`` and ``actions``, the
 names of its classes. `Frames` makes a data set of stills of it.
+
+`VideoFolder` lists a folder of videos of your own, each with the name of its action.
 """
 
 from deephar.data.augment import Augmentation
@@ -34,6 +36,7 @@ from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.inputs import InputSpec
 from deephar.data.samples import Dataset, InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
+from deephar.data.sets.folder import LabelledVideo, VideoFolder
 from deephar.data.sets.human36m import Human36M
 from deephar.data.sets.lsp import LSP
 from deephar.data.sets.mpii import MPII
@@ -60,6 +63,7 @@ __all__ = [
     "Human36M",
     "InMemory",
     "InputSpec",
+    "LabelledVideo",
     "PennAction",
     "Sample",
     "SequenceAugmentation",
@@ -67,6 +71,7 @@ __all__ = [
     "Subset",
     "Synthetic",
     "Video",
+    "VideoFolder",
     "clip_indices",
     "clip_of",
     "clip_starts",
