@@ -18,11 +18,12 @@ from deephar.cli.options import (
     add_evaluation_arguments,
     add_split_argument,
 )
-from deephar.data.samples import limited
+from deephar.data.samples import OTHER, limited
 from deephar.data.sets.by_name import open_dataset
 from deephar.errors import reporting_errors
 from deephar.evaluation import evaluate_actions, evaluate_poses
-from deephar.inference.actions import ActionProtocol, trained_subsampling
+from deephar.inference.actions import ActionProtocol, takes_labels, trained_spacing
+from deephar.inference.network import takes_poses
 from deephar.models import config_from_json
 
 
@@ -114,9 +115,9 @@ class ActionEvaluation(_Evaluation):
     def _evaluate(self, args, command):
         name, actions = action_weights(args, SYNTHETIC if args.data == SYNTHETIC else self.kind)
         dataset = open_ntu(args, name) if self.kind == "ntu" else open_penn(args, actions)
-        subsampling = args.subsampling
-        if subsampling is None:
-            subsampling = trained_subsampling(weights.read_facts(weights.find(name)))
+        spacing = {"subsampling": args.subsampling}
+        if args.subsampling is None:
+            spacing = trained_spacing(weights.read_facts(weights.find(name)))
         evaluate_actions(
             name,
             limited(dataset, args.limit, "videos", spread=True),
@@ -125,8 +126,9 @@ class ActionEvaluation(_Evaluation):
                 clips=args.clips,
                 mirror=args.mirror,
                 boxes=args.boxes,
-                subsampling=subsampling,
                 num_frames=args.frames,
+                poses=args.poses,
+                **spacing,
             ),
             batch_size=args.batch_size,
             command=command,
@@ -141,8 +143,8 @@ def action_weights(args: argparse.Namespace, head: str) -> tuple[str, Any]:
         head: name of the action head, to find default weights in ``weights/index.json``.
 
     Returns:
-        Name or path of the weights, and the names of their actions. These are None if unknown, or
-        if the weights have several other heads.
+        Name or path of the weights, and the names of their actions without `OTHER`. These are None
+        if unknown, or if the weights have several other heads.
 
     Raises:
         FileNotFoundError, ValueError: There are no such weights, or they predict actions from
@@ -151,20 +153,24 @@ def action_weights(args: argparse.Namespace, head: str) -> tuple[str, Any]:
     name = args.weights or _default_weights(args, head)
     _check_streams(args, name)
     names = weights.read_facts(weights.find(name)).get("actions", {})
-    if head in names:
-        return name, names[head]
-    return name, next(iter(names.values())) if len(names) == 1 else None
+    if head not in names and len(names) != 1:
+        return name, None
+    actions = names[head] if head in names else next(iter(names.values()))
+    return name, actions[:-1] if actions[-1:] == [OTHER] else actions
 
 
 def _default_weights(args, head):
-    """The first available entry of the index with the head, the streams and the kind of poses."""
+    """The default entry of the index, or else the first one, that fits and whose file is there.
+
+    It has the head and the streams, and takes the kind of poses.
+    """
     entries = weights.index()
-    for name, entry in entries.items():
+    for name, entry in sorted(entries.items(), key=lambda item: not item[1].get("default")):
         config = config_from_json(json.dumps(entry["config"]))
         if (
             head in config.actions
             and weights.is_available(entry)
-            and _poses_of(config) == args.poses
+            and args.poses in _poses_of(config)
             and (args.stream is None or set(config.streams) == set(STREAMS[args.stream]))
         ):
             return name
@@ -181,8 +187,8 @@ def _check_streams(args, name):
         raise ValueError(
             f"{name}: These weights predict poses only, no actions. Give other --weights."
         )
-    if _poses_of(config) != args.poses:
-        raise ValueError(f"{name}: These weights go with --poses {_poses_of(config)}.")
+    if args.poses not in _poses_of(config):
+        raise ValueError(f"{name}: These weights go with --poses {_poses_of(config)[0]}.")
     if args.stream and set(config.streams) != set(STREAMS[args.stream]):
         raise ValueError(
             f"{name}: These weights predict actions from {' and '.join(config.streams)}, not from "
@@ -191,5 +197,7 @@ def _check_streams(args, name):
 
 
 def _poses_of(config):
-    """The value of ``--poses`` for a network."""
-    return "labels" if config.stem == "none" else "predicted"
+    """The values of ``--poses`` for a network, the usual one first."""
+    if takes_poses(config):
+        return ("labels",)
+    return ("predicted", "labels") if takes_labels(config) else ("predicted",)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deephar import weights
-from deephar.data.samples import Sample, Video, whole_of
+from deephar.data.samples import OTHER, Sample, Video, whole_of
 from deephar.evaluation.action import ActionScores, score_actions
 from deephar.evaluation.figures import save_figures
 from deephar.evaluation.pose import DepthScores, PoseScores, has_3d_labels, score_mpjpe
@@ -21,7 +21,7 @@ from deephar.inference.actions import (
     ActionProtocol,
     find_head,
     predict_actions,
-    trained_subsampling,
+    trained_spacing,
 )
 from deephar.inference.network import require_images, require_joints
 from deephar.inference.poses import predict_poses
@@ -111,8 +111,8 @@ def evaluate_actions(
         dataset: the video data set; the scores of a part (`limited`) say that they are of a part.
         out: folder of the files; made if missing.
         head: see `predict_actions`.
-        protocol: see `predict_actions`; by default a single clip with the subsampling that the
-            weights were trained with (`trained_subsampling`).
+        protocol: see `predict_actions`; by default a single clip with the frame rate or the
+            subsampling that the weights were trained with (`trained_spacing`).
         batch_size: clips per call of the model.
         command: the command line, kept in results.json.
 
@@ -128,15 +128,14 @@ def evaluate_actions(
     facts = weights.read_facts(evaluation.file)
     head = find_head(evaluation.config, dataset, head=head)
     check_action_names(facts, head, dataset, evaluation.file)
-    if evaluation.config.stem != "none":
-        require_joints(evaluation.config.skeleton, dataset.skeleton)
+    protocol = protocol or ActionProtocol(**trained_spacing(facts))
 
     predictions = predict_actions(
         evaluation.load_model(dataset),
         evaluation.config,
         dataset,
         head=head,
-        protocol=protocol or ActionProtocol(subsampling=trained_subsampling(facts)),
+        protocol=protocol,
         batch_size=batch_size,
         progress=True,
     )
@@ -209,6 +208,8 @@ def check_action_names(
 ) -> None:
     """Checks that a network has the same classes as a data set, in the same order.
 
+    The network may have `OTHER` as one more class, the last.
+
     Args:
         facts: those of the weights file; ``actions`` holds the names of the classes by head.
         head: name of the head.
@@ -219,7 +220,7 @@ def check_action_names(
         ValueError: The names differ. The message has the first that does.
     """
     names, actions = facts.get("actions", {}).get(head), whole_of(dataset).actions
-    if names is None or tuple(names) == tuple(actions):
+    if names is None or tuple(names) in (tuple(actions), (*actions, OTHER)):
         return
     pairs = list(zip(names, actions, strict=False))
     number = next((i for i, (name, action) in enumerate(pairs) if name != action), len(pairs))

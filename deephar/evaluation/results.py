@@ -200,6 +200,7 @@ def _action_results(scores):
             "averaged": "arithmetic mean of the probabilities",
             "frames": protocol.num_frames,
             "subsampling": protocol.subsampling,
+            "frame_rate": protocol.frame_rate,
             "input": "labelled poses" if predictions.poses is None else "images",
             "boxes": protocol.boxes,
             "head": predictions.head,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from deephar.data.samples import OTHER
 from deephar.evaluation.action import TOP, ActionScores
 from deephar.evaluation.pose import DepthScores
 from deephar.evaluation.scores import Scores, num_persons
@@ -114,7 +115,7 @@ def _action_lines(scores):
             ["action", "videos", "accuracy", "most often taken for", "times"], action_rows
         ),
     ]
-    left_out = len(scores.actions) - len(action_rows)
+    left_out = sum(name != OTHER for name in scores.actions) - len(action_rows)
     if left_out:
         lines.append(f"{left_out} actions without videos are left out")
     lines.append(
@@ -179,7 +180,9 @@ def _protocol_in_words(predictions):
     if protocol.mirror:
         clips += " and mirror images"
     spread = "spread over the whole video"
-    if protocol.subsampling != "whole":
+    if protocol.frame_rate is not None:
+        spread = f"{protocol.frame_rate:g} frames per second"
+    elif protocol.subsampling != "whole":
         spread = f"subsampling {protocol.subsampling}"
     source = "labelled poses" if predictions.poses is None else f"boxes: {protocol.boxes}"
     return f"{clips}, {protocol.num_frames} frames, {spread}, {source}"

@@ -23,9 +23,9 @@ from deephar.data.clips import (
     pose_sequence,
 )
 from deephar.data.images import load_image
-from deephar.data.inputs import InputSpec, check_subsampling
+from deephar.data.inputs import InputSpec, check_frame_rate
 from deephar.data.loading import batches_of, loaded_ahead
-from deephar.data.samples import Video, whole_of
+from deephar.data.samples import OTHER, Video, whole_of
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.inference.network import (
     MIN_CLIP_FRAMES,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 CLIPS = ("single", "multi")
 BOXES = ("gt", "predicted", "full")
+POSES = ("predicted", "labels")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class ActionProtocol:
         subsampling: frames of the video from one frame of a clip to the next, or "whole": clips
             that are spread over the whole video.
         num_frames: frames of a clip; None for what the network was trained on.
+        frame_rate: frames per second of a clip, at any frame rate of the video; None for frames
+            that `subsampling` counts. If it is given, `subsampling` must be 1.
+        poses: what the pose stream sees: "predicted", the poses that the network finds in the
+            frames; "labels", the labelled poses, without frames; None for what the network takes:
+            labels without a stem, predicted poses with one.
 
     Raises:
         ValueError: A value is none of the above.
@@ -72,8 +78,12 @@ class ActionProtocol:
     boxes: str = "gt"
     subsampling: int | str = 1
     num_frames: int | None = None
+    frame_rate: float | None = None
+    poses: str | None = None
 
     def __post_init__(self):
+        if self.poses not in (None, *POSES):
+            raise ValueError(f"poses must be one of {', '.join(POSES)}, got {self.poses!r}.")
         for name, choices in (("clips", CLIPS), ("boxes", BOXES)):
             value = getattr(self, name)
             if value not in choices:
@@ -82,7 +92,7 @@ class ActionProtocol:
             raise ValueError(
                 f"A clip must have at least {MIN_CLIP_FRAMES} frames, got {self.num_frames}."
             )
-        check_subsampling(self.subsampling)
+        check_frame_rate(self.frame_rate, self.subsampling)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +104,14 @@ class ActionPredictions:
             images; one entry per prediction block, the last is the answer.
         names: N names, those of the videos.
         labels: int (N,), true action of each.
-        actions: names of the C actions.
+        actions: names of the C actions: those of the data set, and `OTHER` if the network tells
+            it. No video has that label, so this answer is always wrong.
         head: name of the network's head.
-        protocol: the `ActionProtocol`, with the number of frames that the clips had.
+        protocol: the `ActionProtocol`, with the number of frames that the clips had, and the kind
+            of poses that the network saw.
         clips_per_video: int (N,), number of clips that were averaged.
         poses: `Predictions` of the frames that the clips show, each frame once, with names
-            ``VIDEO#FRAME`` (float32); None of a network that takes poses.
+            ``VIDEO#FRAME`` (float32); None if the network saw labelled poses.
         frames: int (F, 2), video and frame of each of `poses`; None without them.
     """
 
@@ -134,7 +146,8 @@ def predict_actions(
         model: a `keras.Model`, or a function, from float32 clips (B, T, S, S, 3) to
             ``{"pose": (B, T, P, J, dim + 1), "action_<head>": (B, P, C)}``; if `config.stem` is
             "none", from the labelled poses (B, T, J, dim + 1) to the actions alone. Always called
-            with the same B.
+            with the same B. For labelled poses in place of those that it predicts, a
+            `multitask_model` without an appearance stream.
         config: its `ModelConfig`.
         dataset: `len()` and `[i]` -> `deephar.data.samples.Video`, and `actions`.
         head: name of the head to use, a key of `config.actions`; see `find_head`.
@@ -151,8 +164,14 @@ def predict_actions(
         FileNotFoundError: A frame is missing.
     """
     head = find_head(config, dataset, head=head)
-    protocol = replace(protocol, num_frames=protocol.num_frames or config.num_frames)
+    protocol = replace(
+        protocol,
+        num_frames=protocol.num_frames or config.num_frames,
+        poses=protocol.poses or ("labels" if takes_poses(config) else "predicted"),
+    )
     _check(config, protocol, dataset, batch_size)
+    if protocol.poses == "labels" and not takes_poses(config):
+        model = _heads_on_labels(model)
     found_boxes = None
     if protocol.boxes == "predicted":
         stills = for_stills(model)
@@ -167,7 +186,7 @@ def predict_actions(
         outputs = call_network(model, stacked([clip.inputs for clip in batch], batch_size))
         scores = actions_of(outputs, head, config.actions[head])
         poses = [None] * len(batch)
-        if not takes_poses(config):
+        if protocol.poses == "predicted":
             poses = poses_of(outputs, config, leading=2)
         for place, clip in enumerate(batch):
             result.add(clip, scores[place], poses[place])
@@ -179,6 +198,8 @@ def predict_actions(
 def find_head(config: Config, dataset: Sequence[Video], *, head: str | None = None) -> str:
     """The network's head for a data set.
 
+    It has the actions of the data set, or these and then `OTHER`, for what is none of them.
+
     Args:
         config: the network's `ModelConfig`.
         dataset: a video data set.
@@ -187,7 +208,7 @@ def find_head(config: Config, dataset: Sequence[Video], *, head: str | None = No
 
     Raises:
         ValueError: The network predicts no actions, does not have this head, has several but none
-            of the data set's name, or the head has another number of classes than the data set.
+            of the data set's name, or the number of its classes does not fit the data set.
     """
     known = ", ".join(f"{name} ({count} actions)" for name, count in config.actions.items())
     if not known:
@@ -200,12 +221,38 @@ def find_head(config: Config, dataset: Sequence[Video], *, head: str | None = No
             f"The network has no head {head!r} for actions. Choose one of these: {known}."
         )
     actions = whole_of(dataset).actions
-    if config.actions[head] != len(actions):
+    if config.actions[head] not in (len(actions), len(actions) + 1):
         raise ValueError(
             f"The network's head {head!r} has {config.actions[head]} actions, but the data set "
             f"{dataset.name} has {len(actions)}. Use weights that were trained on it."
         )
     return head
+
+
+def actions_of_head(dataset: Sequence[Video], classes: int) -> tuple[str, ...]:
+    """Names of the classes of a head that fits a data set, see `find_head`.
+
+    Args:
+        dataset: the video data set.
+        classes: number of classes of the head.
+    """
+    actions = tuple(whole_of(dataset).actions)
+    return actions if classes == len(actions) else (*actions, OTHER)
+
+
+def trained_spacing(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """How the frames of the clips that a network was trained with follow each other.
+
+    Args:
+        facts: of the weights.
+
+    Returns:
+        Fields of an `ActionProtocol` or an `InputSpec`: ``frame_rate`` if the facts include it,
+        otherwise ``subsampling``, see `trained_subsampling`.
+    """
+    if (frame_rate := facts.get("frame_rate")) is not None:
+        return {"frame_rate": frame_rate}
+    return {"subsampling": trained_subsampling(facts)}
 
 
 def trained_subsampling(facts: Mapping[str, Any]) -> int | str:
@@ -226,13 +273,54 @@ def _check(config, protocol, dataset, batch_size):
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if protocol.num_frames is None:
         raise ValueError("The network has no num_frames. Set that of the protocol.")
-    if takes_poses(config) and protocol.boxes == "predicted":
+    if takes_poses(config) and protocol.poses == "predicted":
+        raise ValueError(
+            'poses="predicted" needs a network that sees images, and this one takes labelled '
+            'poses. Use poses="labels".'
+        )
+    if protocol.poses == "predicted":
+        require_joints(config.skeleton, dataset.skeleton)
+        return
+    if not takes_labels(config):
+        raise ValueError(
+            f"The network predicts actions from {' and '.join(config.streams)}, and labelled poses "
+            'are for the pose stream alone. Use poses="predicted", or a network with '
+            'streams=("pose",).'
+        )
+    if protocol.boxes == "predicted":
         raise ValueError(
             'boxes="predicted" needs a network that sees images, and this one takes labelled '
             'poses. Use boxes="gt".'
         )
-    if not takes_poses(config):
-        require_joints(config.skeleton, dataset.skeleton)
+
+
+def takes_labels(config: Config) -> bool:
+    """Whether the action heads of a network can see labelled poses: it has the pose stream alone.
+
+    Args:
+        config: the network's config.
+    """
+    return bool(config.actions) and tuple(config.streams) == ("pose",)
+
+
+def _heads_on_labels(model):
+    """The action heads of a `multitask_model`, which see the same poses in every block."""
+    from deephar.models import action_view, has_pose_network  # late: imports Keras
+
+    if not (hasattr(model, "layers") and has_pose_network(model)):
+        raise ValueError(
+            'poses="labels" needs a multitask_model, whose action heads can be called without its '
+            f"pose network, got {model!r}."
+        )
+    heads = action_view(model)
+    (poses,) = heads.inputs
+    blocks = poses.shape[2]
+
+    def network(labels):
+        repeated = np.repeat(labels[:, :, None], blocks, axis=2)
+        return call_network(heads, {poses.name: repeated})
+
+    return network
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,37 +336,48 @@ class _ClipInput:
 
 def _clip_jobs(dataset, config, protocol, found_boxes):
     """Functions that make the inputs of one clip each; all clips of all videos in order."""
-    spec = replace(InputSpec.of(config, protocol.subsampling), num_frames=protocol.num_frames)
+    spec = InputSpec.of(config, protocol.subsampling, frame_rate=protocol.frame_rate)
+    spec = replace(spec, num_frames=protocol.num_frames)
+    sees_frames = protocol.poses == "predicted"
     for number in range(len(dataset)):
         video = dataset[number]
         num_frames = len(video.joints)
         if num_frames == 0:
             raise ValueError(f"Video {video.name!r} has no frames. Remove it from the data set.")
-        if not takes_poses(config) and len(video.frames) == 0:
+        if sees_frames and len(video.frames) == 0:
             raise ValueError(
                 f"Video {video.name!r} has labels only, but the network takes images. Get the "
                 "frames of the data set, or use a network that takes poses."
             )
         starts = [None]
         if protocol.clips == "multi":
-            starts = clip_starts(num_frames, spec.num_frames, subsampling=spec.subsampling)
+            starts = _several_starts(video, spec)
         box = None if found_boxes is None else found_boxes[number]
         if protocol.boxes == "full":
             box = full_box(video.size)
         decoded = None
-        if len(starts) > 1 and not takes_poses(config):
+        if len(starts) > 1 and sees_frames:
             decoded = _Decoded(video.frames)
         for turn, start in enumerate(starts):
             clip = clip_of(video, spec, start=start, box=box)
-            yield partial(_clip_inputs, config, protocol.mirror, number, clip, decoded, turn)
+            yield partial(_clip_inputs, config, protocol, number, clip, decoded, turn)
 
 
-def _clip_inputs(config, mirror, number, clip, decoded, turn):
+def _several_starts(video, spec):
+    """The starts of the clips of the multi-clip protocol."""
+    try:
+        step = spec.step(video.frame_rate)
+    except ValueError as error:
+        raise ValueError(f"Video {video.name!r}: {error}") from error
+    return clip_starts(len(video.joints), spec.num_frames, subsampling=spec.subsampling, step=step)
+
+
+def _clip_inputs(config, protocol, number, clip, decoded, turn):
     """The input for a clip, and for its mirror image."""
     if decoded is not None:
         frames = decoded.frames_of(clip.indices, turn)
         clip = replace(clip, video=replace(clip.video, frames=frames))
-    if takes_poses(config):
+    if protocol.poses == "labels":
         poses = pose_sequence(clip, InputSpec.of(config))
         inputs = [(poses, None), (mirrored_poses(poses, config.skeleton), None)]
     else:
@@ -286,7 +385,9 @@ def _clip_inputs(config, mirror, number, clip, decoded, turn):
         inputs = [(crop.images, crop.affine), (crop.images[:, :, ::-1], MIRROR @ crop.affine)]
     return [
         _ClipInput(number, clip.indices, array, affine, mirrored)
-        for mirrored, (array, affine) in zip((False, True), inputs[: 1 + mirror], strict=False)
+        for mirrored, (array, affine) in zip(
+            (False, True), inputs[: 1 + protocol.mirror], strict=False
+        )
     ]
 
 
@@ -395,7 +496,7 @@ class _Averages:
             scores=self._scores / self._num_clips[:, None],
             names=tuple(video.name for video in videos),
             labels=np.array([video.action for video in videos]),
-            actions=tuple(whole_of(dataset).actions),
+            actions=actions_of_head(dataset, self._scores.shape[2]),
             head=self._head,
             protocol=self._protocol,
             clips_per_video=self._num_clips // (2 if self._protocol.mirror else 1),

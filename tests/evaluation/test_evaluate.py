@@ -55,6 +55,23 @@ def test_actions_are_scored_with_the_subsampling_of_training(dot_videos, tmp_pat
     assert all(str(out / name) in printed for name in names)
 
 
+def test_actions_and_other_are_scored_on_the_time_base_of_training(dot_videos, tmp_path, capsys):
+    config = ModelConfig(**TINY, num_frames=4, actions={"dots": 4}, streams=("pose",))
+    names = ["bowl", "squat", "tennis_serve", "other"]
+    path = tmp_path / "w.h5"
+    weights.save(multitask_model(config), config, path, frame_rate=8, actions={"dots": names})
+    scores = evaluate_actions(path, dot_videos(), out=tmp_path / "out")
+    assert scores.actions == tuple(names)
+    assert scores.confusion.shape == (4, 4)
+    assert scores.confusion.sum(axis=1).tolist() == [1, 1, 1, 0]
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["protocol"]["frame_rate"] == 8
+    assert results["score"]["per_action"]["other"] is None
+    printed = capsys.readouterr().out
+    assert "8 frames per second, boxes: gt" in printed
+    assert "left out" not in printed
+
+
 def test_weights_that_cannot_be_scored_are_refused_early(dots, pose_weights, tmp_path, capsys):
     def evaluate(name):
         evaluate_poses(name, dots(1), score=score_mpjpe, out=tmp_path)
@@ -84,5 +101,6 @@ def test_actions_of_other_names_are_refused(dot_videos, names, message):
 
 def test_actions_of_the_same_or_unknown_names_are_taken(dot_videos):
     dataset = Subset(dot_videos(), [0])
-    for facts in ({}, {"actions": {"dots": ["bowl", "squat", "tennis_serve"]}}):
+    names = ["bowl", "squat", "tennis_serve"]
+    for facts in ({}, {"actions": {"dots": names}}, {"actions": {"dots": [*names, "other"]}}):
         check_action_names(facts, "dots", dataset, "w.h5")

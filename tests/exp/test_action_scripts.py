@@ -103,6 +103,24 @@ def test_penn_is_evaluated_from_labelled_poses_without_frames(
     assert results(tmp_path / "out")["poses"] is None
 
 
+def test_heads_of_a_multitask_network_are_evaluated_on_labelled_poses(penn, tmp_path, capsys, run):
+    for path in sorted((penn / "frames").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    config = ModelConfig(**SMALL, **HEADS, actions={"penn": 16}, streams=("pose",))
+    facts = {"actions": {"penn": [*ACTIONS, "other"]}, "frame_rate": 8}
+    path = save_untrained(tmp_path / "w.h5", config, **facts)
+    arguments = ["--data", penn, "--weights", path, "--out", tmp_path / "out"]
+    assert run("pennaction/eval_penn.py", *arguments, "--poses", "labels") == 0
+    assert "8 frames per second, labelled poses" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["protocol"]["input"] == "labelled poses"
+    assert found["score"]["per_action"]["other"] is None
+    assert run("pennaction/eval_penn.py", *arguments, "--poses", "labels", "--subsampling", 2) == 0
+    assert "subsampling 2, labelled poses" in capsys.readouterr().out
+    assert run("pennaction/eval_penn.py", *arguments, "--stream", "fused") == 2
+    assert "predict actions from pose, not from the stream 'fused'" in capsys.readouterr().err
+
+
 def test_drawn_frames_are_named_as_drawn(penn, clip_weights, tmp_path, capsys, run):
     arguments = ["--data", penn, "--weights", clip_weights, "--out", tmp_path / "out", "--drawn"]
     assert run("pennaction/eval_penn.py", *arguments, "--limit", 2) == 0

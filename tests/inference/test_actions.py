@@ -6,14 +6,16 @@ import cv2
 import numpy as np
 import pytest
 from dots import LABELS, MULTI, always, by_brightness, poses_only
+from networks import SMALL
 
 from deephar.data import Subset
 from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, pose_sequence
 from deephar.data.inputs import InputSpec
+from deephar.data.samples import OTHER
 from deephar.inference import ActionProtocol, predict_actions
-from deephar.inference.actions import find_head, mirrored_poses
+from deephar.inference.actions import find_head, mirrored_poses, takes_labels, trained_spacing
 from deephar.inference.boxes import full_box, predicted_boxes
-from deephar.models import ModelConfig
+from deephar.models import ModelConfig, action_view, multitask_model
 from deephar.skeletons import get_skeleton
 
 
@@ -141,6 +143,96 @@ def test_labelled_poses_take_the_place_of_images(dot_videos):
     assert predictions.poses is None
 
 
+@pytest.mark.parametrize("pose_replica", [False, True])
+def test_heads_see_labelled_poses_in_every_block(dot_videos, pose_replica):
+    fields = {**SMALL, "num_pyramids": 2, "pose_features": 16, "pose_replica": pose_replica}
+    config = ModelConfig(
+        **fields, streams=("pose",), action_pyramids=(2,), num_frames=4, actions={"dots": 3}
+    )
+    model, dataset = multitask_model(config), dot_videos(frames=False)
+    protocol = ActionProtocol(poses="labels", mirror=True)
+    predictions = predict_actions(model, config, dataset, protocol=protocol)
+    spec, heads = InputSpec.of(config), action_view(model)
+    for number, video in enumerate(dataset):
+        poses = pose_sequence(clip_of(video, spec), spec)
+        both = np.stack([poses, mirrored_poses(poses, "pa16j")])[:, :, None]
+        blocks = heads.inputs[0].shape[2]
+        assert blocks == (1 if pose_replica else 2)
+        inputs = {heads.inputs[0].name: np.repeat(both, blocks, axis=2)}
+        (scores,) = heads.predict_on_batch(inputs).values()
+        np.testing.assert_allclose(predictions.scores[:, number], scores.mean(axis=0), atol=1e-6)
+    assert predictions.poses is None
+    assert predictions.protocol.poses == "labels"
+    assert takes_labels(config)
+
+
+def test_labelled_poses_are_for_the_pose_stream_alone(clip_config, dot_videos, clips):
+    protocol, dataset = ActionProtocol(poses="labels"), dot_videos()
+    with pytest.raises(ValueError, match=r"from pose and appearance, and .* pose stream alone"):
+        predict_actions(clips(by_brightness), clip_config, dataset, protocol=protocol)
+    config = replace(clip_config, streams=("pose",))
+    with pytest.raises(ValueError, match="needs a multitask_model"):
+        predict_actions(clips(by_brightness), config, dataset, protocol=protocol)
+    with pytest.raises(ValueError, match="takes labelled poses"):
+        predict_actions(
+            poses_only(always(0)), LABELS, dataset, protocol=ActionProtocol(poses="predicted")
+        )
+
+
+@pytest.mark.parametrize("mode", ["single", "multi"])
+def test_clips_have_the_frame_rate_asked_for(dot_videos, mode):
+    dataset, seen = dot_videos((9, 12, 5), frames=False), []
+    for number, rate in enumerate((10.0, 25.0, 12.5)):
+        dataset = dataset.changed(number, frame_rate=rate)
+
+    def answer(poses):
+        seen.extend(poses)
+        return always(0)(poses)
+
+    protocol = ActionProtocol(clips=mode, frame_rate=8)
+    predictions = predict_actions(poses_only(answer), LABELS, dataset, protocol=protocol)
+    spec, expected = InputSpec.of(LABELS, frame_rate=8), []
+    for video in dataset:
+        starts = [None]
+        if mode == "multi":
+            starts = clip_starts(len(video.joints), 4, step=video.frame_rate / 8)
+        expected += [pose_sequence(clip_of(video, spec, start=start), spec) for start in starts]
+    np.testing.assert_array_equal(seen[: len(expected)], expected)
+    assert predictions.clips_per_video.sum() == len(expected)
+    assert len(expected) > 3 or mode == "single"
+
+
+@pytest.mark.parametrize("mode", ["single", "multi"])
+def test_video_without_a_frame_rate_is_named(dot_videos, mode):
+    dataset = dot_videos(frames=False).changed(1, frame_rate=0)
+    with pytest.raises(ValueError, match=r"'video1': The frame rate of a video must be above 0"):
+        predict_actions(
+            poses_only(always(0)),
+            LABELS,
+            dataset,
+            protocol=ActionProtocol(clips=mode, frame_rate=8),
+        )
+
+
+def test_spacing_is_that_of_the_training():
+    assert trained_spacing({}) == {"subsampling": 1}
+    assert trained_spacing({"subsampling": "whole"}) == {"subsampling": "whole"}
+    assert trained_spacing({"frame_rate": 8, "subsampling": "whole"}) == {"frame_rate": 8}
+
+
+def test_other_is_one_more_answer_that_is_always_wrong(dot_videos):
+    config = replace(LABELS, actions={"dots": 4})
+    answers = np.eye(4)[[0, 3, 2]]
+
+    def model(poses):
+        return {"action_dots": answers[: len(poses), None]}
+
+    predictions = predict_actions(model, config, dot_videos(frames=False), batch_size=3)
+    assert predictions.actions == ("bowl", "squat", "tennis_serve", OTHER)
+    np.testing.assert_array_equal(predictions.scores[0], answers)
+    assert predictions.labels.tolist() == [0, 1, 2]
+
+
 def test_unlabelled_joints_stay_unlabelled_in_the_mirror():
     poses = np.random.default_rng(0).uniform(0.1, 0.9, (4, 16, 3)).astype(np.float32)
     poses[:, 4] = 0  # right shoulder
@@ -184,6 +276,9 @@ def test_bad_arguments_are_explained(clip_config, dot_videos, clips, options, me
         ({"num_frames": 1}, "at least 4 frames"),
         ({"subsampling": 0}, "subsampling"),
         ({"subsampling": "all"}, "subsampling"),
+        ({"frame_rate": 0}, "frame_rate must be above 0"),
+        ({"frame_rate": 8, "subsampling": 2}, "not both"),
+        ({"poses": "drawn"}, "poses must be one of predicted, labels, got 'drawn'"),
     ],
 )
 def test_bad_protocols_are_explained(options, message):
@@ -212,9 +307,13 @@ def test_bad_videos_are_named(clip_config, dot_videos, clips):
 
 
 def test_classes_that_do_not_match_are_refused(dot_videos):
+    for count in (2, 5):
+        config = ModelConfig(num_frames=4, actions={"penn": 15, "dots": count})
+        message = f"'dots' has {count} actions, but the data set dots has 3"
+        with pytest.raises(ValueError, match=message):
+            find_head(config, dot_videos())
     config = ModelConfig(num_frames=4, actions={"penn": 15, "dots": 4})
-    with pytest.raises(ValueError, match="'dots' has 4 actions, but the data set dots has 3"):
-        find_head(config, dot_videos())
+    assert find_head(config, dot_videos()) == "dots"
     with pytest.raises(ValueError, match="poses only"):
         find_head(ModelConfig(), dot_videos())
     both = ModelConfig(num_frames=4, actions={"a": 3, "b": 3})
