@@ -22,7 +22,8 @@ def read_video(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
         path: the file.
 
     Returns:
-        Iterator over (uint8 (H, W, 3) RGB, upright; time in seconds).
+        Iterator over (uint8 (H, W, 3) RGB, upright; time in seconds). Times are the time stamps of
+        the file; if it has none, they follow from the frame rate.
 
     Raises:
         FileNotFoundError: No such file.
@@ -94,13 +95,17 @@ def open_video(path: str | Path) -> cv2.VideoCapture:
 
 
 def _read_frames(video: cv2.VideoCapture, path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
-    info, count = _info(video), 0
+    info, count, has_stamps = _info(video), 0, True
     try:
         while True:
             good, frame = video.read()
             if not good:
                 break
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), count / info.fps
+            stamp = max(0.0, video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+            if count == 1:
+                has_stamps = stamp > 0  # OpenCV gives 0 or less where there is none
+            time = stamp if has_stamps else count / info.fps
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), time
             count += 1
     finally:
         video.release()

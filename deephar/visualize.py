@@ -367,6 +367,7 @@ def _checked_space(joints, skeleton):
 # ------------------------------------------------------------------------------------------ plots
 
 _BLUE, _GREY = "#2f6db5", "#9a9a9a"
+_ACTION_COLOURS = (_BLUE, "#e07b39", "#4c9f6b", "#8d62b0", "#c9a227")
 
 
 def plot_curves(
@@ -534,6 +535,62 @@ def plot_confusion(counts: ArrayLike, names: Sequence[str], *, title: str = "") 
     axes.tick_params(which="minor", length=0)
     axes.set(xlabel="answer", ylabel="true action")
     axes.set_title(title, fontsize=10)
+    return figure
+
+
+def plot_actions(
+    names: Sequence[str],
+    times: Sequence[float],
+    scores: ArrayLike,
+    *,
+    title: str = "",
+    most: int = 5,
+) -> Figure:
+    """Plots the scores of the most frequent actions over time, and the best action as a strip.
+
+    Args:
+        names: of the C actions.
+        times: of the N frames, seconds, rising.
+        scores: (N, C), in [0, 1].
+        title: of the plot.
+        most: number of actions that have a colour: those that are the best one in most frames, then
+            those with the highest mean.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: There is no frame, or the number of names, times and scores differs.
+    """
+    scores, times = np.asarray(scores, float), np.asarray(times, float)
+    if len(times) == 0 or scores.shape != (len(times), len(names)):
+        raise ValueError(
+            f"scores must have a row for each frame and a column for each action, {len(times)} x "
+            f"{len(names)}, got {scores.shape}."
+        )
+    best = scores.argmax(axis=1)
+    counts = np.bincount(best, minlength=len(names))
+    shown = np.lexsort((-scores.mean(axis=0), -counts))[:most].tolist()
+    colours = dict(zip(shown, _ACTION_COLOURS * len(shown), strict=False))
+    # Each frame is shown until the next one; the last one as long as the one before.
+    ends = np.append(times, times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0))
+    figure = _figure(8.0, 3.2)
+    strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[1, 8])
+    starts = np.flatnonzero(np.diff(best, prepend=-1))
+    for start, end in zip(starts, np.append(starts[1:], len(times)), strict=True):
+        colour = colours.get(int(best[start]), "#d0d0d0")
+        strip.axvspan(ends[start], ends[end], color=colour, linewidth=0)
+    for number in shown:
+        values = np.append(scores[:, number], scores[-1, number])
+        axes.step(
+            ends, 100 * values, where="post", color=colours[number], label=names[number], lw=1.6
+        )
+    strip.set(yticks=[], xlim=(ends[0], ends[-1]))
+    strip.set_title(title, fontsize=10)
+    axes.set(xlabel="time (s)", ylabel="score (%)", ylim=(0, 100))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
     return figure
 
 

@@ -28,6 +28,48 @@ def test_what_is_written_can_be_read(tmp_path):
     np.testing.assert_allclose(times, np.arange(10) / 25)
 
 
+class Capture:
+    """An open video of OpenCV whose frames have these time stamps, in milliseconds."""
+
+    def __init__(self, stamps):
+        self._stamps, self._next = stamps, 0
+
+    def read(self):
+        self._next += 1
+        return self._next <= len(self._stamps), np.zeros((48, 64, 3), np.uint8)
+
+    def get(self, key):
+        known = {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_POS_MSEC: self._stamps[self._next - 1]}
+        return known.get(key, 0)
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("stamps", "times"),
+    [
+        ([0, 100, 350], [0, 0.1, 0.35]),
+        ([0, 0, 0], [0, 0.04, 0.08]),
+        ([-1e15, -1e15, -1e15], [0, 0.04, 0.08]),
+        ([0, 100, 50], [0, 0.1, 0.05]),
+    ],
+)
+def test_times_are_the_time_stamps_of_the_file_if_it_has_any(stamps, times, monkeypatch, tmp_path):
+    monkeypatch.setattr("deephar.video.open_video", lambda path: Capture(stamps))
+    found = [time for _, time in read_video(tmp_path / "v.mp4")]
+    np.testing.assert_allclose(found, times)
+
+
+def test_the_time_stamps_of_a_variable_frame_rate_are_read(real_data):
+    path = real_data / "faults" / "vfr_30_then_10fps.mp4"
+    if not path.is_file():
+        pytest.skip("the video is not at hand")
+    times = [time for _, time in read_video(path)]
+    assert len(times) == 48
+    np.testing.assert_allclose([times[24], times[25], times[47]], [0.8, 0.9, 3.1], atol=0.004)
+
+
 def test_colours_are_rgb(tmp_path):
     with VideoWriter(tmp_path / "v.mp4", 25) as writer:
         writer.write(np.full((64, 64, 3), (200, 30, 30), np.uint8))

@@ -8,11 +8,15 @@ from pathlib import Path
 DESCRIPTION = """
 Draws the pose of a person, the action and its score over a video.
 
-Writes the video and a .json file with the numbers: for each frame the joints in pixels, their
-visibility, the person's box, the cropped square and the best actions; and the actions of the whole
-video. The most visible person is found and followed, unless --box gives a box. Weights of a 3D
-network add depth to the numbers (mm relative to the pelvis), and draw the pose from the front and
-from the side beside each frame.
+Writes the video OUT.mp4, and beside it the numbers: OUT.json has for each frame its time, the
+joints in pixels, their visibility, the person's box, the cropped square and the best actions, and
+the actions of the whole video; OUT.csv has one row a frame. OUT-actions.png shows the actions over
+time. The five best ones of the whole video are printed. "No known action" means that it is none of
+those that the network knows.
+
+The most visible person is found and followed, unless --box gives a box. Weights of a 3D network add
+depth to the numbers (mm relative to the pelvis), and draw the pose from the front and from the side
+beside each frame.
 
 Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
 with --weights vgg16-light. On processors that compute in bfloat16, --mixed-precision halves it.
@@ -57,7 +61,7 @@ def annotate(args: argparse.Namespace) -> None:
         FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
     from deephar.cli.options import set_precision
-    from deephar.inference.annotate import annotate_video
+    from deephar.inference.annotate import annotate_video, in_words
     from deephar.inference.predictor import Predictor
     from deephar.video import video_info
 
@@ -66,7 +70,7 @@ def annotate(args: argparse.Namespace) -> None:
     set_precision(args)
     predictor = Predictor(args.weights, head=args.head)
     print(predictor)
-    video, numbers, actions = annotate_video(
+    written = annotate_video(
         predictor,
         args.video,
         out,
@@ -74,6 +78,6 @@ def annotate(args: argparse.Namespace) -> None:
         subsampling=args.subsampling,
         progress=True,
     )
-    for name, score in (actions or [])[:5]:
-        print(f"  {100 * score:5.1f} %  {name}")
-    print("\nwrote", video, numbers, sep="\n  ")
+    for name, score in (written.actions or [])[:5]:
+        print(f"  {100 * score:5.1f} %  {in_words(name)}")
+    print("\nwrote", *filter(None, written[:4]), sep="\n  ")

@@ -10,8 +10,13 @@ Poses of all persons of a data set, and actions of all its videos:
 For pictures and videos of your own there is `deephar.Predictor`.
 """
 
-from deephar.inference.actions import ActionPredictions, ActionProtocol, predict_actions
-from deephar.inference.annotate import annotate_video
+from deephar.inference.actions import (
+    ActionPredictions,
+    ActionProtocol,
+    mean_action,
+    predict_actions,
+)
+from deephar.inference.annotate import Annotation, annotate_video
 from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
 from deephar.inference.person import Person
 from deephar.inference.poses import Predictions, predict_poses
@@ -21,6 +26,7 @@ from deephar.inference.search import find_person
 __all__ = [
     "ActionPredictions",
     "ActionProtocol",
+    "Annotation",
     "Person",
     "Predictions",
     "Predictor",
@@ -28,6 +34,7 @@ __all__ = [
     "box_of_poses",
     "find_person",
     "full_box",
+    "mean_action",
     "predict_actions",
     "predict_poses",
     "predicted_boxes",

@@ -8,7 +8,7 @@ is too short for several clips is scored by its single clip, so that every video
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -264,6 +264,28 @@ def trained_subsampling(facts: Mapping[str, Any]) -> int | str:
     return (
         sorted(subsampling)[len(subsampling) // 2] if isinstance(subsampling, list) else subsampling
     )
+
+
+def mean_action(actions: Iterable[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
+    """The actions of a whole video: the mean of those of its frames.
+
+    Args:
+        actions: of each frame, (name, score) of all actions, such as `Person.action`.
+
+    Returns:
+        (name, score) of all actions, the best first.
+
+    Raises:
+        ValueError: There is no frame.
+    """
+    totals, count = {}, 0
+    for frame in actions:
+        count += 1
+        for name, score in frame:
+            totals[name] = totals.get(name, 0.0) + score
+    if count == 0:
+        raise ValueError("There is no frame to tell the action of. Give at least one.")
+    return sorted(((name, total / count) for name, total in totals.items()), key=lambda a: -a[1])
 
 
 def _check(config, protocol, dataset, batch_size):

@@ -1,20 +1,26 @@
-"""Annotated videos: the pose and the action drawn over every frame, and the numbers as JSON."""
+"""Annotated videos: pose and action drawn over every frame, the numbers, the actions over time."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from deephar.data.samples import OTHER
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN
+from deephar.inference.actions import mean_action
 from deephar.inference.boxes import POSE_MARGIN
 from deephar.progress import ProgressBar
 from deephar.video import VideoWriter, video_info
-from deephar.visualize import draw_action, line_width
+from deephar.visualize import draw_action, line_width, plot_actions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +28,25 @@ if TYPE_CHECKING:
     from deephar.inference.predictor import Predictor
 
 _LISTED_ACTIONS = 5  # per frame in the JSON file
+
+
+class Annotation(NamedTuple):
+    """What `annotate_video` has written.
+
+    Attributes:
+        video: path of the video.
+        numbers: path of the JSON file.
+        table: path of the CSV file.
+        picture: path of the picture of the actions over time; None of a network without actions.
+        actions: those of the whole video, (name, score), the best first; None of a network without
+            actions.
+    """
+
+    video: Path
+    numbers: Path
+    table: Path
+    picture: Path | None
+    actions: list[tuple[str, float]] | None
 
 
 def annotate_video(
@@ -32,27 +57,29 @@ def annotate_video(
     box: Sequence[float] | None = None,
     subsampling: int | str | None = None,
     progress: bool = False,
-) -> tuple[Path, Path, list[tuple[str, float]] | None]:
-    """Writes a video with skeleton, action and score over every frame, and the numbers as JSON.
+) -> Annotation:
+    """Writes a video with skeleton, action and score over every frame, and the numbers.
 
     With depth, the pose from the front and from the side is drawn beside the frame (see
-    `Person.draw_views`; not to scale, because the camera is not known). Both files appear complete
-    or not at all.
+    `Person.draw_views`; not to scale, because the camera is not known). Each file appears complete
+    or not at all. Beside ``OUT.mp4`` there are:
+
+    - ``OUT.json``: of each frame `time`, `joints`, `depth`, `visibility`, `box` and `crop` (see
+      `Person`) and the best actions; and the actions of the whole video, averaged over its frames;
+    - ``OUT.csv``: one row a frame, with its number and time, the best action and its score, then
+      x, y and visibility of each joint;
+    - ``OUT-actions.png``, if the network has actions: the most frequent ones over time.
 
     Args:
         predictor: a `Predictor`.
         video: path of a video file.
-        out: path of the video to write, ending in ``.mp4``. The numbers go beside it, with the
-            suffix ``.json``: of each frame `joints`, `depth`, `visibility`, `box` and `crop` (see
-            `Person`) and the best actions; and the actions of the whole video, averaged over its
-            frames.
+        out: path of the video to write, ending in ``.mp4``.
         box: see `Predictor.stream`.
         subsampling: see `Predictor.stream`.
         progress: shows a progress bar on a terminal.
 
     Returns:
-        The paths of the video and of the JSON, and the actions of the whole video: (name, score),
-        the best first; None of a network without actions.
+        The paths, and the actions of the whole video.
 
     Raises:
         FileNotFoundError: As `Predictor.stream`.
@@ -65,40 +92,101 @@ def annotate_video(
     info = video_info(video)
     if out.exists() and out.samefile(video):
         raise ValueError(f"{out} is the video to be read. Give another path to write to.")
-    numbers = out.with_suffix(".json")
     persons = predictor.stream(video, box, subsampling=subsampling, keep_images=True)
+    head = {
+        "video": str(video),
+        "fps": info.fps,
+        "skeleton": predictor.skeleton.name,
+        "joints": predictor.skeleton.joints,
+    }
     bar = ProgressBar(info.frames or None, "frame", shown=progress)
-    with (
-        replacing(numbers) as numbers_part,
-        open(numbers_part, "w", encoding="utf-8") as file,
-        replacing(out) as part,
-        VideoWriter(part, info.fps) as writer,
-    ):
-        head = {
-            "video": str(video),
-            "fps": info.fps,
-            "skeleton": predictor.skeleton.name,
-            "joints": predictor.skeleton.joints,
-        }
-        actions = _write(persons, writer, file, head, bar)
-    return out, numbers, actions
+    paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
+    picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
+    with ExitStack() as stack:
+        parts = [stack.enter_context(replacing(path)) for path in paths]
+        writer = stack.enter_context(VideoWriter(parts[0], info.fps))
+        numbers = stack.enter_context(open(parts[1], "w", encoding="utf-8"))
+        table = stack.enter_context(open(parts[2], "w", encoding="utf-8", newline=""))
+        persons = _drawn(persons, writer, bar)
+        persons = _listed(persons, numbers, head)
+        persons = _tabulated(persons, table, predictor.skeleton.joints)
+        actions = None
+        if picture is None:
+            deque(persons, maxlen=0)
+        else:
+            course = _Course(predictor.actions)
+            actions = mean_action(course.actions_of(persons))
+            course.plot(Path(video).name).savefig(stack.enter_context(replacing(picture)))
+        _end_list(numbers, actions)
+    return Annotation(*paths, picture, actions)
 
 
-def _write(persons, writer, file, head, bar):
-    """Writes frames and numbers one by one: those of a long video do not fit into memory."""
-    totals, count = {}, 0
-    file.write(json.dumps(head)[:-1] + ', "frames": [')
+def in_words(action: str) -> str:
+    """The name of an action as it is shown: "no known action" for "other", no underscores.
+
+    >>> in_words("golf_swing"), in_words("other")
+    ('golf swing', 'no known action')
+    """
+    return "no known action" if action == OTHER else action.replace("_", " ")
+
+
+# Each of these generators writes what comes, and passes it on: a long video does not fit into
+# memory.
+
+
+def _drawn(persons, writer, bar):
+    """Writes the video."""
     for count, person in enumerate(persons, 1):
         writer.write(_annotated(person))
-        file.write(("," if count > 1 else "") + "\n" + json.dumps(_numbers(person)))
-        for name, score in person.action or ():
-            totals[name] = totals.get(name, 0.0) + score
         bar.update(count)
-    ranked = sorted(totals.items(), key=lambda item: -item[1])
-    actions = [(name, round(total / count, 4)) for name, total in ranked] or None
+        yield replace(person, image=None)
+
+
+def _listed(persons, file, head):
+    """Writes the JSON file, without its end."""
+    file.write(json.dumps(head)[:-1] + ', "frames": [')
+    for number, person in enumerate(persons):
+        file.write(("," if number else "") + "\n" + json.dumps(_numbers(person)))
+        yield person
+
+
+def _end_list(file, actions):
+    """Writes the end of the JSON file."""
+    actions = actions and _rounded(actions)
     file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
-    file.flush()
-    return actions
+
+
+def _tabulated(persons, file, joints):
+    """Writes the CSV file."""
+    rows = csv.writer(file, lineterminator="\n")
+    columns = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
+    rows.writerow(["frame", "time", "action", "score", *columns])
+    for person in persons:
+        action, score = _rounded(person.action[:1])[0] if person.action else ("", "")
+        places = np.column_stack([person.joints.round(2), person.visibility.round(3)])
+        time = round(person.time, 4)
+        rows.writerow([person.index, time, action, score, *places.ravel().tolist()])
+        yield person
+
+
+class _Course:
+    """The actions over time, for the picture."""
+
+    def __init__(self, names):
+        self._names, self._times, self._scores = names, [], []
+
+    def actions_of(self, persons):
+        """Passes on the actions of the persons."""
+        for person in persons:
+            scores = dict(person.action)
+            self._times.append(person.time)
+            self._scores.append(np.array([scores[name] for name in self._names], np.float32))
+            yield person.action
+
+    def plot(self, title):
+        """The figure."""
+        names = [in_words(name) for name in self._names]
+        return plot_actions(names, self._times, self._scores, title=title)
 
 
 def _annotated(person):
@@ -110,7 +198,7 @@ def _annotated(person):
         person.joints,
         person.skeleton,
         visibility=person.visibility,
-        actions=person.action,
+        actions=person.action and [(in_words(name), score) for name, score in person.action[:1]],
         note=f"{person.time:.2f} s",
         width=line_width(extent, person.image.shape),
     )
@@ -123,7 +211,6 @@ def _annotated(person):
 
 def _numbers(person):
     """A frame's numbers for JSON."""
-    actions = person.action and person.action[:_LISTED_ACTIONS]
     return {
         "frame": person.index,
         "time": round(person.time, 4),
@@ -132,5 +219,9 @@ def _numbers(person):
         "joints": person.joints.round(2).tolist(),
         "depth": None if person.depth is None else person.depth.round(2).tolist(),
         "visibility": person.visibility.round(3).tolist(),
-        "action": actions and [(name, round(score, 4)) for name, score in actions],
+        "action": person.action and _rounded(person.action[:_LISTED_ACTIONS]),
     }
+
+
+def _rounded(actions):
+    return [(name, round(score, 4)) for name, score in actions]

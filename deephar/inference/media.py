@@ -59,7 +59,7 @@ class Footage(NamedTuple):
 def load_video(
     video: str | os.PathLike | Iterable[np.ndarray], frame_rate: float | None = None
 ) -> Footage:
-    """The frames of a video, all of one size, read as they are needed.
+    """The frames of a video, all of one size and one after the other, read as they are needed.
 
     Args:
         video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
@@ -69,20 +69,30 @@ def load_video(
     Raises:
         FileNotFoundError: The file does not exist.
         ValueError: The file is no video. While reading: a frame is no picture or of another size
-            than the first, `video` is something else, or the frame rate is not positive.
+            than the first, the time stamps do not rise, `video` is something else, or the frame
+            rate is not positive.
     """
     if isinstance(video, str | os.PathLike):
         num_frames = video_info(video).frames
-        return Footage(str(video), _of_one_size(read_video(video), video), num_frames)
+        return Footage(str(video), _checked(read_video(video), video), num_frames)
     frames = _timed(video, DEFAULT_RATE if frame_rate is None else frame_rate)
     num_frames = len(video) if isinstance(video, Sized) else 0
-    return Footage("The video", _of_one_size(frames, "The video"), num_frames)
+    return Footage("The video", _checked(frames, "The video"), num_frames)
 
 
-def _of_one_size(frames, name):
-    """(frame, time) as they come, checked: a crop must be at the same place in all frames."""
-    first = None
+def _checked(frames, name):
+    """(frame, time) as they come, checked.
+
+    A crop must be at the same place in all frames, and clips are taken by the time.
+    """
+    first = before = None
     for number, (image, time) in enumerate(frames):
+        if before is not None and not time > before:
+            raise ValueError(
+                f"{name} has time stamps that do not rise: frame {number} is at {time:.3f} s, and "
+                f"the one before at {before:.3f} s. Try to convert it, as in: ffmpeg -i IN OUT.mp4"
+            )
+        before = time
         first = first or image.shape
         if image.shape != first:
             raise ValueError(

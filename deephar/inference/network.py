@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,8 @@ MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 VISIBLE = 0.5
 """A predicted visibility above this counts as visible (the published code's threshold)."""
+POSES = ("pose", "action_pose")
+"""Outputs of a network that are poses; the second one is that of a pose replica."""
 MIN_CLIP_FRAMES = 4
 """The shortest clip that the networks take."""
 
@@ -173,6 +175,41 @@ def for_stills(model: Model) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
 def stills_network(model: Model) -> Model:
     """A network for single images: `model` itself, or `for_stills` of a `keras.Model` of clips."""
     return for_stills(model) if is_clip_network(model) else model
+
+
+class Parts(NamedTuple):
+    """A clip network in two parts: one sees frames, the other tells actions from what it saw.
+
+    Attributes:
+        frames: from images (B, S, S, 3) to a dict with ``"pose"`` (B, P, J, dim + 1), and what
+            `heads` takes.
+        heads: from a dict of arrays (B, T, ...) to a dict of ``"action_<head>"`` (B, P, C).
+        inputs: names of what `heads` takes.
+    """
+
+    frames: Callable[[np.ndarray], dict]
+    heads: Callable[[dict], dict]
+    inputs: tuple[str, ...]
+
+
+def parts_of(model: Model) -> Parts:
+    """The two parts of a clip network.
+
+    Args:
+        model: a `keras.Model` of `deephar.models`. Any other has no parts: `frames` passes on the
+            images, and `heads` is the whole network, which sees each frame again in every window.
+    """
+    from deephar.models import action_view, frame_view, has_pose_network
+
+    if hasattr(model, "layers") and has_pose_network(model):
+        heads = action_view(model)
+        return Parts(frame_view(model), heads, tuple(tensor.name for tensor in heads.inputs))
+    stills = for_stills(model)
+    return Parts(
+        lambda images: {**stills(images), "clip": images},
+        lambda windows: call_network(model, windows["clip"]),
+        ("clip",),
+    )
 
 
 def stacked(arrays: Sequence[np.ndarray], count: int) -> np.ndarray:

@@ -7,11 +7,13 @@ person = predictor("photo.jpg")
 person.joints, person.visibility         # pixels of the photo, in predictor.skeleton's order
 for person in predictor.stream("video.mp4"):
     person.time, person.joints, person.action
+predictor.classify("video.mp4")          # [(name, score), ...] of the whole video
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -20,19 +22,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deephar import weights as weight_files
-from deephar.data.clips import clip_indices
 from deephar.data.crops import touches
 from deephar.data.images import crop_image, normalize
-from deephar.data.inputs import WHOLE, check_subsampling
+from deephar.data.inputs import WHOLE, check_frame_rate, check_subsampling
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
-from deephar.inference.actions import trained_subsampling
+from deephar.inference.actions import mean_action, trained_subsampling
 from deephar.inference.media import load_picture, load_video
 from deephar.inference.network import (
-    actions_of,
+    POSES,
     call_network,
     check_model,
-    for_stills,
+    parts_of,
     poses_of,
     require_images,
     stacked,
@@ -41,13 +42,14 @@ from deephar.inference.network import (
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.search import find_person
+from deephar.inference.windows import SeenFrame, WindowRule, with_actions
 from deephar.models import ModelConfig, ReceptionConfig
 from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
 
-_CHUNK = 16  # frames that a network without clips is given at once
+_CHUNK = 16  # frames of a piece, where it is not as long as a clip
 _LONGEST_STEP = 8  # bounds the memory for clips that span the whole video
 
 
@@ -80,7 +82,8 @@ class Predictor:
         facts = weight_files.read_facts(path)
         # Before the network is built, which takes seconds.
         self._set_config(path, weight_files.read_config(path), head, facts.get("actions", {}))
-        self._set_model(weight_files.load_model(name)[0], trained_subsampling(facts))
+        subsampling, frame_rate = trained_subsampling(facts), facts.get("frame_rate")
+        self._set_model(weight_files.load_model(name)[0], subsampling, frame_rate)
 
     @classmethod
     def from_model(
@@ -91,6 +94,7 @@ class Predictor:
         head: str | None = None,
         actions: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         subsampling: int | str = 1,
+        frame_rate: float | None = None,
     ) -> Predictor:
         """A predictor with a network in memory, such as one that has just been trained.
 
@@ -101,13 +105,15 @@ class Predictor:
             actions: names of the head's actions; or a mapping from heads to theirs, as in the facts
                 of a weights file. By default "action 0", "action 1", ...
             subsampling: default of `stream`: what the network was trained with.
+            frame_rate: frames per second of the clips that it was trained with; None if
+                `subsampling` tells their frames.
 
         Raises:
             ValueError: The config does not fit the model, the network takes poses instead of
                 images, has several heads and `head` is none of them, there are too many or too few
-                names of actions, or `subsampling` is invalid.
+                names of actions, or `subsampling` or `frame_rate` is invalid.
         """
-        check_subsampling(subsampling)
+        check_frame_rate(frame_rate, subsampling)
         if not isinstance(config, ModelConfig | ReceptionConfig):
             raise ValueError(
                 f"The config must be a ModelConfig or ReceptionConfig, got {config!r}. Give the "
@@ -116,7 +122,7 @@ class Predictor:
         predictor = cls.__new__(cls)
         predictor._set_config("The network", config, head, actions)
         check_model(model, config, head=predictor._head)
-        predictor._set_model(model, subsampling)
+        predictor._set_model(model, subsampling, frame_rate)
         return predictor
 
     def _set_config(self, source, config, head, actions):
@@ -126,10 +132,11 @@ class Predictor:
         self._head = _checked_head(source, config.actions, head)
         self.actions = _action_names(source, config.actions, self._head, actions)
 
-    def _set_model(self, model, subsampling):
+    def _set_model(self, model, subsampling, frame_rate):
         self.model = model
-        self._stills = for_stills(model) if self._head else stills_network(model)
-        self._subsampling = subsampling
+        self._parts = parts_of(model) if self._head else None
+        self._stills = self._parts.frames if self._head else stills_network(model)
+        self._subsampling, self._frame_rate = subsampling, frame_rate
 
     def __call__(
         self,
@@ -185,23 +192,29 @@ class Predictor:
     ) -> Iterator[Person]:
         """The poses of one person in a video, frame by frame, and the actions.
 
-        The video is read in pieces, each as long as a clip of the network, so memory does not grow
-        with its length. Without a box, the person whose joints are seen best is searched for, and
-        followed from piece to piece as long as they are seen nearly as well. Each piece has one
-        box, which encloses the person at its beginning, in its middle and at its end. A search
-        takes as long as some 20 frames. It is repeated for each piece in which the person is lost.
-        A person who was not seen well may be something else: then the search is repeated, too, and
-        somebody who is seen better takes their place. All frames of a piece have the same action.
+        The video is read in pieces, so memory does not grow with its length. Without a box, the
+        person whose joints are seen best is searched for, and followed from piece to piece as long
+        as they are seen nearly as well. Each piece has one box, which encloses the person at its
+        beginning, in its middle and at its end. A search takes as long as some 20 frames. It is
+        repeated for each piece in which the person is lost. A person who was not seen well may be
+        something else: then the search is repeated, too, and somebody who is seen better takes
+        their place.
+
+        The action in a frame is that of a clip around it, at the frame rate that the network was
+        trained with, by the time stamps of the video (see `deephar.inference.windows`). Clips
+        share the poses: that of each frame is computed once. A frame comes when its clip is
+        complete, half the length of a clip later. Where the person is seen in less than two frames
+        of a clip, the action is "other" with a score of 1, if the network has this action.
 
         Args:
             video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
                 (N, H, W, 3).
             box: (4,), bounding box of the person in pixels, for all frames; None finds one.
             margin: side of the crop divided by the longer side of the box.
-            subsampling: frames of the video from one frame of a clip to the next. A piece then
-                holds that many interleaved clips, whose scores are averaged. "whole" makes the
-                pieces as long as the video, up to 8 times as long as a clip. By default what the
-                network was trained with.
+            subsampling: frames of the video from one frame of a clip to the next, instead of a
+                frame rate. "whole" spreads the clips over the whole video if its length is known,
+                with up to 8 frames from one to the next. By default what the network was trained
+                with.
             fps: frame rate of a video without a file; 30 by default.
             keep_images: whether the results carry the frames.
 
@@ -211,62 +224,92 @@ class Predictor:
         Raises:
             FileNotFoundError: The file does not exist.
             ValueError: The file is empty, holds no video (only sound, say), cannot be decoded, or
-                holds no frame; a frame or the box cannot be used; the frames differ in size.
+                holds no frame; its time stamps do not rise; a frame or the box cannot be used; the
+                frames differ in size.
         """
         name, frames, num_frames = load_video(video, fps)
-        step = self._step(subsampling, num_frames)
-        length = (self.config.num_frames or _CHUNK) * step
-        persons = self._follow(_pieces(frames, length), length, step, box, margin)
-        return _numbered(persons, name, keep_images)
+        rule = self._window_rule(subsampling, num_frames)
+        length = _CHUNK if rule is None or rule.by_time else rule.num_frames * rule.interval
+        seen = self._follow(_pieces(frames, length), length, box, margin)
+        seen = _numbered(seen, name, keep_images, warn=rule is not None)
+        if rule is None:
+            return (frame.person for frame in seen)
+        return with_actions(seen, self._parts, self._head, self.actions, rule)
 
-    def _step(self, subsampling, num_frames):
-        """Frames from one frame of a clip to the next; `num_frames` is 0 if unknown."""
+    def classify(
+        self,
+        video: str | os.PathLike | Iterable[np.ndarray],
+        box: Sequence[float] | np.ndarray | None = None,
+        *,
+        margin: float = BOX_MARGIN,
+        fps: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The action in a video: the mean of those that `stream` tells of its frames.
+
+        Args:
+            video: as of `stream`.
+            box: as of `stream`.
+            margin: as of `stream`.
+            fps: as of `stream`.
+
+        Returns:
+            (name, score) of all actions, the best first. Where nobody is found, that is "other"
+            with a score of 1, if the network has this action.
+
+        Raises:
+            FileNotFoundError: As `stream`.
+            ValueError: As `stream`; or the network tells no actions.
+        """
         if not self._head:
-            return 1
+            raise ValueError(
+                "The network predicts poses only. Use the weights of a network with actions."
+            )
+        persons = self.stream(video, box, margin=margin, fps=fps)
+        return mean_action(person.action for person in persons)
+
+    def _window_rule(self, subsampling, num_frames):
+        """Where the windows are in a video of `num_frames` (0 if unknown); None without actions."""
+        if not self._head:
+            return None
+        length = self.config.num_frames
+        if subsampling is None and self._frame_rate is not None:
+            return WindowRule(length, 1 / self._frame_rate, by_time=True)
         if subsampling is None:
             subsampling = self._subsampling
         check_subsampling(subsampling)
         if subsampling == WHOLE:
-            return min(max(1, num_frames // self.config.num_frames), _LONGEST_STEP)
-        return int(subsampling)
+            subsampling = min(max(1, num_frames // length), _LONGEST_STEP)
+        return WindowRule(length, int(subsampling), by_time=False)
 
-    def _follow(self, pieces, length, subsampling, box, margin):
-        """The frames of a video, with their times and persons."""
+    def _follow(self, pieces, length, box, margin):
+        """The frames of a video, (image, time), as the network has seen them."""
         found = None
         for piece, num_new in pieces:
             images = [image for image, _ in piece]
             if box is None:
                 found = find_person(self._stills, self.config, images, near=found)
-            persons = self._piece(
-                images, length, subsampling, found.box if box is None else box, margin
-            )
+            its = found.box if box is None else box
+            seen = self._see(images[-num_new:], its, margin, length)
             if found is not None:
-                poses = [np.column_stack([p.joints, p.visibility]) for p in persons]
+                poses = [np.column_stack([p.joints, p.visibility]) for p, _ in seen]
                 found = found.moved_to(poses, images[0].shape[1::-1])
-            yield from zip(piece[-num_new:], persons[-num_new:], strict=True)
+            yield from zip(piece[-num_new:], seen, strict=True)
 
-    def _piece(self, images, length, subsampling, box, margin):
-        """The persons in up to `length` frames in a row."""
+    def _see(self, images, box, margin, length):
+        """Up to `length` frames as the network sees them."""
         window = self._window(images[0], box, margin)
-        if not self._head:
-            crops = self._crops(images, window, length)
-            poses = poses_of(call_network(self._stills, crops), self.config)[: len(images), -1]
-            return [self._person(pose, box, window) for pose in poses]
-        # The clips take every `subsampling`-th frame, from each of the first ones. A shorter video
-        # is one clip by the rule of the network, and every frame has the pose of the nearest one.
-        if len(images) == length:
-            clips = [np.arange(start, length, subsampling) for start in range(subsampling)]
-        else:
-            clips = [clip_indices(len(images), length // subsampling, subsampling=subsampling)]
-        crops = self._crops(images, window, len(images))
-        outputs = call_network(self.model, np.stack([crops[indices] for indices in clips]))
-        poses = poses_of(outputs, self.config, leading=2)[:, :, -1]
-        scores = actions_of(outputs, self._head, len(self.actions))[:, -1].mean(axis=0)
-        ranked = np.argsort(-scores, kind="stable")
-        action = [(self.actions[number], float(scores[number])) for number in ranked]
-        indices, poses = np.concatenate(clips), poses.reshape(-1, *poses.shape[2:])
-        nearest = np.abs(np.arange(len(images))[:, None] - indices).argmin(axis=1)
-        return [replace(self._person(poses[i], box, window), action=action) for i in nearest]
+        outputs = call_network(self._stills, self._crops(images, window, length))
+        outputs = {name: values[: len(images)] for name, values in outputs.items()}
+        poses = poses_of(outputs, self.config)[:, -1]
+        persons = [self._person(pose, box, window) for pose in poses]
+        for_heads = [{} for _ in images]
+        for name in {"pose", *self._parts.inputs} if self._head else ():
+            values = outputs[name]
+            if name in POSES:
+                values = pose_in_image(values, crop_affine(*window), self.skeleton.flip)
+            for frame, value in zip(for_heads, values, strict=True):
+                frame[name] = np.asarray(value, np.float32)
+        return [SeenFrame(*pair) for pair in zip(persons, for_heads, strict=True)]
 
     def _window(self, image, box, margin):
         """Centre and side of the square to crop."""
@@ -312,13 +355,22 @@ def _pieces(frames, length):
         yield piece, len(new)
 
 
-def _numbered(persons, name, keep_images):
-    """The persons with the number, the time and the image of their frames."""
+def _numbered(seen, name, keep_images, *, warn):
+    """The frames with the number, the time and the image of the person.
+
+    With `warn`, warns of a video of one frame.
+    """
     index = -1
-    for index, ((image, time), person) in enumerate(persons):
-        yield replace(person, index=index, time=time, image=image if keep_images else None)
+    for index, ((image, time), frame) in enumerate(seen):
+        image = image if keep_images else None
+        yield frame._replace(person=replace(frame.person, index=index, time=time, image=image))
     if index < 0:
         raise ValueError(f"{name} holds no frame. Give a video with at least one.")
+    if index == 0 and warn:
+        warnings.warn(
+            f"{name} has a single frame, and an action takes several: it is not known.",
+            stacklevel=3,  # where the caller takes the persons from `stream`
+        )
 
 
 def _checked_head(source, heads, head):

@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from networks import SMALL, save_untrained
+from networks import CLIPS, SMALL, save_untrained
 
 import deephar
 from deephar import weights
@@ -183,8 +183,20 @@ def test_the_demo_writes_beside_the_current_folder(
         == 0
     )
     assert "film-poses.mp4" in capsys.readouterr().out
-    assert sorted(path.name for path in Path().iterdir()) == ["film-poses.json", "film-poses.mp4"]
+    names = ["film-poses.csv", "film-poses.json", "film-poses.mp4"]
+    assert sorted(path.name for path in Path().iterdir()) == names
     assert video_info("film-poses.mp4").frames == 3
+
+
+def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
+    path = save_untrained(tmp_path / "w.h5", CLIPS)
+    arguments = ["--weights", path, "--box", 0, 0, 60, 60, "--out", tmp_path / "o.mp4"]
+    assert main(["demo", *map(str, [film, *arguments])]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(" %  action " in line for line in lines) == 5
+    written = [tmp_path / name for name in ("o.mp4", "o.json", "o.csv", "o-actions.png")]
+    assert lines[-4:] == [f"  {path}" for path in written]
+    assert all(path.is_file() for path in written)
 
 
 def test_the_demo_script_is_the_demo_command(monkeypatch):

@@ -1,13 +1,16 @@
 """Annotated videos, and their numbers."""
 
+import csv
 import json
 
+import cv2
 import numpy as np
 import pytest
 from blobs import ACTIONS, CLIPS, POSES, SMALL, blob_network, corners, film
 
 from deephar import Predictor
 from deephar.inference import Person, annotate, annotate_video
+from deephar.inference.annotate import in_words
 from deephar.models import ModelConfig
 from deephar.skeletons import get_skeleton
 from deephar.video import VideoWriter, read_video, video_info
@@ -25,7 +28,8 @@ def short_film(tmp_path):
 def test_an_annotated_video_and_its_numbers_are_written(blobs, short_film, tmp_path):
     predictor = blobs(CLIPS, actions=ACTIONS)
     paths = annotate_video(predictor, short_film, tmp_path / "out" / "o.mp4")
-    assert paths[:2] == (tmp_path / "out" / "o.mp4", tmp_path / "out" / "o.json")
+    names = ["o.mp4", "o.json", "o.csv", "o-actions.png"]
+    assert paths[:4] == tuple(tmp_path / "out" / name for name in names)
     info = video_info(paths[0])
     assert (info.frames, info.size, info.fps) == (10, (200, 150), 20)
     frames = [frame for frame, _ in read_video(paths[0])]
@@ -43,20 +47,65 @@ def test_an_annotated_video_and_its_numbers_are_written(blobs, short_film, tmp_p
     assert numbers["frames"][0]["action"][0][0] == "bowl"
     assert numbers["joints"] == list(predictor.skeleton.joints)
     assert [name for name, _ in numbers["action_of_the_video"]] == ACTIONS
-    assert paths[2][0] == ("bowl", 0.5)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["o.json", "o.mp4"]
+    assert paths.actions[0] == ("bowl", 0.5)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+
+
+def test_the_table_has_a_row_for_each_frame(blobs, short_film, tmp_path):
+    predictor = blobs(CLIPS, actions=ACTIONS)
+    table = annotate_video(predictor, short_film, tmp_path / "o.mp4").table
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    joints = predictor.skeleton.joints
+    columns = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
+    assert list(rows[0]) == ["frame", "time", "action", "score", *columns]
+    persons = list(predictor.stream(short_film))
+    assert len(rows) == len(persons) == 10
+    knee = predictor.skeleton.index("left_knee")
+    for number, (row, person) in enumerate(zip(rows, persons, strict=True)):
+        assert (row["frame"], row["time"]) == (str(number), str(round(number / 20, 4)))
+        assert (row["action"], float(row["score"])) == ("bowl", 0.5)
+        assert float(row["left_knee_x"]) == pytest.approx(person.joints[knee, 0], abs=0.01)
+        assert float(row["left_knee_y"]) == pytest.approx(person.joints[knee, 1], abs=0.01)
+        assert float(row["left_knee_visibility"]) == 1
+
+
+def test_the_actions_over_time_are_a_picture(blobs, short_film, tmp_path):
+    picture = annotate_video(blobs(CLIPS), short_film, tmp_path / "o.mp4").picture
+    image = cv2.imread(str(picture))
+    assert image.shape[1] > 2 * image.shape[0]
+    assert image.std() > 10
+
+
+def test_other_is_shown_as_no_known_action(blobs, short_film, tmp_path, monkeypatch):
+    shown = []
+    draw = annotate.draw_action
+
+    def drawing(*args, actions, **options):
+        shown.append(actions)
+        return draw(*args, actions=actions, **options)
+
+    monkeypatch.setattr(annotate, "draw_action", drawing)
+    predictor = blobs(CLIPS, actions=["other", "golf_swing", "squat"])
+    written = annotate_video(predictor, short_film, tmp_path / "o.mp4")
+    assert shown == [[("no known action", 0.5)]] * 10
+    assert written.actions[0] == ("other", 0.5)
+    assert in_words("golf_swing") == "golf swing"
 
 
 def test_without_actions_only_the_pose_is_drawn(blobs, short_film, tmp_path):
-    _, numbers, actions = annotate_video(blobs(POSES), short_film, tmp_path / "o.mp4")
-    assert actions is None
-    numbers = json.loads(numbers.read_text())
+    written = annotate_video(blobs(POSES), short_film, tmp_path / "o.mp4")
+    assert written.picture is written.actions is None
+    assert sorted(path.suffix for path in tmp_path.glob("o*")) == [".csv", ".json", ".mp4"]
+    assert written.table.read_text().splitlines()[1].startswith("0,0.0,,,")
+    numbers = json.loads(written.numbers.read_text())
     assert numbers["action_of_the_video"] is None
     assert numbers["frames"][3]["action"] is None
 
 
 def test_lines_stay_as_wide_while_the_window_stays(short_film, tmp_path, monkeypatch):
     class Found:
+        actions = ()
         skeleton = get_skeleton("pa16j")
 
         def stream(self, video, *_, **__):
@@ -95,7 +144,7 @@ def test_beside_a_frame_are_two_views_if_there_is_depth(
     frames = [(frame, 0.05 * n) for n, frame in enumerate(film(3, height=height))]
     monkeypatch.setattr("deephar.inference.media.read_video", lambda path: iter(frames))
     config = ModelConfig(**SMALL, dim=3, depth="volumetric")
-    out, numbers, _ = annotate_video(blobs(config), short_film, tmp_path / "o.mp4")
+    out, numbers, *_ = annotate_video(blobs(config), short_film, tmp_path / "o.mp4")
     assert video_info(out).size == (274 + height % 2 * 2, 150)
     assert video_info(out).frames == 3
     frame, _ = next(read_video(out))
@@ -118,6 +167,17 @@ def test_a_failure_leaves_no_half_files(short_film, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ValueError, match="out of order"):
         annotate_video(predictor, short_film, out / "o.mp4")
+    assert list(out.iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_written_leaves_no_files(blobs, short_film, tmp_path, monkeypatch):
+    def failing(*_, **__):
+        raise ValueError("no ink")
+
+    monkeypatch.setattr(annotate, "plot_actions", failing)
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match="no ink"):
+        annotate_video(blobs(CLIPS), short_film, out / "o.mp4")
     assert list(out.iterdir()) == []
 
 

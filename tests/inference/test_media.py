@@ -6,6 +6,7 @@ from blobs import film, picture
 from PIL import Image
 
 from deephar.inference.media import load_picture, load_video
+from deephar.video import VideoWriter
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -56,3 +57,15 @@ def test_a_picture_is_not_taken_for_a_video():
 def test_a_frame_rate_must_be_positive():
     with pytest.raises(ValueError, match="fps must be positive"):
         next(load_video(film(2), 0).frames)
+
+
+def test_time_stamps_that_do_not_rise_are_refused(monkeypatch, tmp_path):
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, 20) as writer:
+        writer.write(picture(120, 40))
+    for times in ([0, 0.1, 0.1], [0, 0.1, 0.05], [0, 0.1, float("nan")]):
+        frames = list(zip(film(3), times, strict=True))
+        monkeypatch.setattr("deephar.inference.media.read_video", lambda _, its=frames: iter(its))
+        message = r"film\.mp4 has time stamps that do not rise: frame 2 is at .* before at 0\.100 s"
+        with pytest.raises(ValueError, match=message):
+            list(load_video(path).frames)

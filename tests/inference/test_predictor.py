@@ -8,11 +8,23 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from blobs import ACTIONS, CLIPS, POSES, SIZE, SMALL, blob_network, corners, film, picture
+from blobs import (
+    ACTIONS,
+    CLIPS,
+    POSES,
+    SIZE,
+    SMALL,
+    blob_network,
+    blob_poses,
+    corners,
+    film,
+    picture,
+)
 from PIL import Image
 
 import deephar
 from deephar import Predictor, weights
+from deephar.inference.windows import BATCH_SIZE, WindowRule
 from deephar.models import ModelConfig, build_model
 from deephar.video import VideoWriter
 
@@ -139,6 +151,7 @@ def test_bad_pictures_are_explained(blobs, tmp_path):
         predictor(np.zeros((9, 9, 3)))
 
 
+@pytest.mark.filterwarnings("ignore:.* has a single frame")
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 10])
 @pytest.mark.parametrize("config", [POSES, CLIPS])
 def test_every_frame_gets_its_pose_and_time(blobs, config, count):
@@ -146,10 +159,8 @@ def test_every_frame_gets_its_pose_and_time(blobs, config, count):
     results = list(predictor.stream(film(count), fps=10))
     assert [result.index for result in results] == list(range(count))
     np.testing.assert_allclose([result.time for result in results], np.arange(count) / 10)
-    # A video shorter than a clip is played slower, and its last frame may not be seen.
-    atol = 1 if count >= 4 or config is POSES else 2
     for number, result in enumerate(results):
-        np.testing.assert_allclose(result.joints, corners(40 + number, 60), atol=atol)
+        np.testing.assert_allclose(result.joints, corners(40 + number, 60), atol=1)
         assert result.image is None
     if config is POSES:
         assert {result.action for result in results} == {None}
@@ -158,44 +169,58 @@ def test_every_frame_gets_its_pose_and_time(blobs, config, count):
         assert sum(score for _, score in results[0].action) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("count", [3, 8, 11, 16])
-def test_subsampled_clips_are_interleaved(blobs, count):
-    predictor = blobs(CLIPS)
-    results = list(predictor.stream(film(count), box=(30, 50, 90, 110), subsampling=2))
-    atol = 1 if count >= 8 else 2
-    for number, result in enumerate(results):
-        np.testing.assert_allclose(result.joints, corners(40 + number, 60), atol=atol)
-    clips = [shape for shape in predictor.model.shapes if len(shape) == 5]
-    assert {shape[:2] for shape in clips} == {(2, 4) if count >= 8 else (1, 4)}
+def steps_of_clips(predictor, frames, **options):
+    """By how many frames of the video the frames of its clips are apart, in the second clip."""
+    network, clips = predictor.model, []
+
+    def recording(images):
+        if images.ndim == 5 and images.shape[:2] == (BATCH_SIZE, 4):
+            clips.append(images)
+        return network(images)
+
+    predictor = Predictor.from_model(recording, predictor.config, **options)
+    list(predictor.stream(frames, box=(30, 50, 30 + SIZE, 50 + SIZE), margin=1))
+    return np.rint(SIZE * np.diff(blob_poses(clips[0][1], 2)[:, 0, 0, 0])).tolist()
 
 
 @pytest.mark.parametrize(
     ("trained", "count", "step"),
-    [(3, 24, 3), ("whole", 24, 6), ("whole", 50, 8), ("whole", 2, 1)],
+    [(1, 24, 1), (3, 24, 3), ("whole", 24, 6), ("whole", 50, 8), ("whole", 2, 1)],
 )
 def test_clips_are_those_that_the_weights_were_trained_with(blobs, trained, count, step):
-    predictor = blobs(CLIPS, subsampling=trained)
-    assert len(list(predictor.stream(film(count), box=(30, 50, 90, 110)))) == count
-    assert {shape[:2] for shape in predictor.model.shapes} == {(step, 4)}
+    steps = steps_of_clips(blobs(CLIPS), film(count), subsampling=trained)
+    # A clip of 4 frames that is longer than the video has its first and its last frame twice.
+    assert steps == ([step] * 3 if count > 2 else [0, step, 0])
+
+
+def test_clips_can_have_a_frame_rate(blobs):
+    assert steps_of_clips(blobs(CLIPS), film(24), frame_rate=10) == [3, 3, 3]
+    for rate in (0, -1, np.nan, "fast", True):
+        with pytest.raises(ValueError, match="frame_rate must be above 0 frames per second"):
+            blobs(CLIPS, frame_rate=rate)
+    with pytest.raises(ValueError, match=r"a frame rate \(10 .*\) or a subsampling \(2\)"):
+        blobs(CLIPS, frame_rate=10, subsampling=2)
 
 
 def test_a_box_holds_for_all_frames(blobs):
     predictor = blobs(CLIPS)
     results = list(predictor.stream(np.stack(film(9)), box=(30, 50, 80, 100), margin=1))
     assert {tuple(result.crop) for result in results} == {(30, 50, 80, 100)}
-    assert {shape[:2] for shape in predictor.model.shapes} == {(1, 4)}
+    assert {shape[:2] for shape in predictor.model.shapes} == {(1, 4), (BATCH_SIZE, 4)}
 
 
 @pytest.mark.parametrize("config", [POSES, CLIPS])
 def test_a_person_is_followed_from_piece_to_piece(blobs, config):
-    predictor = blobs(config)
     length = config.num_frames or 16
-    shapes = predictor.model.shapes
-    results = predictor.stream(film(2 * length))
-    next(results)
-    searched = len(shapes)
-    assert len(list(results)) == 2 * length - 1
-    assert searched > len(shapes) - searched == 2  # two frames ahead, then the piece itself
+
+    def calls(count):
+        """Calls of the network, without those of the action heads."""
+        predictor = blobs(config)
+        list(predictor.stream(film(count)))
+        return sum(shape[0] != BATCH_SIZE or len(shape) == 4 for shape in predictor.model.shapes)
+
+    searched = calls(length)
+    assert searched > calls(2 * length) - searched == 2  # two frames ahead, then the piece itself
 
 
 def test_a_person_who_is_lost_is_searched_for_again(blobs):
@@ -290,11 +315,20 @@ def test_names_of_the_actions_travel_with_the_weights(load):
         load(CLIPS, actions={"dots": ACTIONS[:2]})
 
 
-@pytest.mark.parametrize(("trained", "step"), [(3, 3), ([1, 2, 4], 2), ("whole", 6)])
-def test_subsampling_travels_with_the_weights(load, trained, step):
-    predictor = load(CLIPS, subsampling=trained)
-    assert len(list(predictor.stream(film(24), box=(30, 50, 90, 110)))) == 24
-    assert {shape[:2] for shape in predictor.model.shapes} == {(step, 4)}
+@pytest.mark.parametrize(
+    ("facts", "rule"),
+    [({"subsampling": 3}, (3, False)), ({"frame_rate": 8}, (0.125, True)), ({}, (1, False))],
+)
+def test_the_time_base_travels_with_the_weights(load, facts, rule, monkeypatch):
+    rules = []
+
+    def recording(frames, parts, head, names, rule):
+        rules.append(rule)
+        return iter(())
+
+    monkeypatch.setattr("deephar.inference.predictor.with_actions", recording)
+    load(CLIPS, **facts).stream(film(24))
+    assert rules == [WindowRule(4, *rule)]
 
 
 def test_of_several_heads_one_has_to_be_named(load, blobs):
