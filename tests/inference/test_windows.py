@@ -291,7 +291,5 @@ def test_a_video_is_classified_by_the_mean_of_its_frames(blobs, count):
 
 def test_a_network_of_poses_classifies_no_videos(blobs):
     config = ModelConfig(**SMALL)
-    with pytest.raises(
-        ValueError, match=r"poses only\. Use the weights of a network with"
-    ):
+    with pytest.raises(ValueError, match=r"poses only\. Use the weights of a network with"):
         blobs(config).classify(film(3))
