@@ -17,11 +17,14 @@ from deephar.cli.options import (
     add_data_argument,
     add_evaluation_arguments,
     add_split_argument,
+    add_video_evaluation_arguments,
+    set_precision,
 )
 from deephar.data.samples import OTHER, limited
 from deephar.data.sets.by_name import open_dataset
+from deephar.data.sets.folder import VideoFolder
 from deephar.errors import reporting_errors
-from deephar.evaluation import evaluate_actions, evaluate_poses
+from deephar.evaluation import evaluate_actions, evaluate_poses, evaluate_videos
 from deephar.inference.actions import ActionProtocol, takes_labels, trained_spacing
 from deephar.inference.network import takes_poses
 from deephar.models import config_from_json
@@ -35,14 +38,12 @@ class _Evaluation:
         doc: docstring of the script.
         path: path of the script, for the command in results.json.
         kind: the data set, see `deephar.data.sets.by_name.open_dataset`.
-        folder: default folder of the data set.
         options: flags for options of the data set.
     """
 
     doc: str
     path: str
     kind: str
-    folder: str
     options: tuple[DataOption, ...] = ()
 
     def main(self, argv: Sequence[str] | None = None) -> int:
@@ -55,7 +56,7 @@ class _Evaluation:
         self._add_arguments(parser)
         for option in self.options:
             option.add_to(parser)
-        self._evaluate(parser.parse_args(argv), shlex.join(["python", self.path, *argv]))
+        return self._evaluate(parser.parse_args(argv), shlex.join(["python", self.path, *argv]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ class PoseEvaluation(_Evaluation):
         score: a score of `deephar.evaluation`, such as `score_mpii`.
     """
 
+    folder: str
     split: str
     score: Callable
 
@@ -107,6 +109,8 @@ class ActionEvaluation(_Evaluation):
         options: flags for options of the data set.
     """
 
+    folder: str
+
     def _add_arguments(self, parser):
         add_data_argument(parser, self.folder, has_drawn=self.kind == "penn")
         add_split_argument(parser, "test")
@@ -133,6 +137,34 @@ class ActionEvaluation(_Evaluation):
             batch_size=args.batch_size,
             command=command,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoEvaluation(_Evaluation):
+    """A script that evaluates actions on a folder of labelled videos.
+
+    Its exit status is 1 if some of them could not be read.
+
+    Attributes:
+        doc: docstring of the script.
+        path: path of the script, for the command in results.json.
+        kind: what the videos are called, for the default output folder.
+        options: none.
+    """
+
+    def _add_arguments(self, parser):
+        add_video_evaluation_arguments(parser, out=f"runs/eval_{self.kind}")
+
+    def _evaluate(self, args, command):
+        set_precision(args)
+        scores = evaluate_videos(
+            args.weights,
+            limited(VideoFolder(args.data), args.limit, "videos", spread=True),
+            out=args.out,
+            head=args.head,
+            command=command,
+        )
+        return 1 if scores.predictions.unreadable else 0
 
 
 def action_weights(args: argparse.Namespace, head: str) -> tuple[str, Any]:

@@ -247,3 +247,20 @@ def add_action_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -
         "--limit", type=int, metavar="N", help="only N videos, spread over the split"
     )
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
+
+
+def add_video_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
+    """Adds the arguments of evaluations on a folder of videos; `out` is the default folder."""
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="FOLDER",
+        help="folder with a folder of videos for each action, or with a clips.csv",
+    )
+    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
+    parser.add_argument("--head", help="action head to use, if the network has several")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="only N videos, spread over the folder"
+    )
+    add_precision_argument(parser)
+    parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")

@@ -20,10 +20,14 @@ Actions of persons in videos, and their poses along the way:
     evaluate_actions("runs/penn/action/best.h5", dataset, out="runs/eval", protocol=protocol)
 
 or step by step with `deephar.inference.predict_actions` and `score_actions`.
+
+Actions of your own videos, in a folder for each action or listed in clips.csv:
+
+    evaluate_videos(None, deephar.data.VideoFolder("clips"), out="runs/eval")
 """
 
 from deephar.evaluation.action import ActionScores, score_actions
-from deephar.evaluation.evaluate import evaluate_actions, evaluate_poses
+from deephar.evaluation.evaluate import evaluate_actions, evaluate_poses, evaluate_videos
 from deephar.evaluation.figures import save_figures
 from deephar.evaluation.pose import (
     DepthScores,
@@ -37,13 +41,17 @@ from deephar.evaluation.pose import (
 from deephar.evaluation.results import write_results, write_videos
 from deephar.evaluation.saved import save_predictions
 from deephar.evaluation.tables import format_table, print_table, table_lines
+from deephar.evaluation.videos import Rejection, VideoScores, score_videos
 
 __all__ = [
     "ActionScores",
     "DepthScores",
     "PoseScores",
+    "Rejection",
+    "VideoScores",
     "evaluate_actions",
     "evaluate_poses",
+    "evaluate_videos",
     "format_table",
     "print_table",
     "save_figures",
@@ -54,6 +62,7 @@ __all__ = [
     "score_mpjpe",
     "score_pckh",
     "score_penn",
+    "score_videos",
     "table_lines",
     "write_results",
     "write_videos",

@@ -21,7 +21,13 @@ from deephar.evaluation.pose import (
     score_pckh,
     score_penn,
 )
-from deephar.evaluation.scores import Scores, require_finite, require_same_items, split_facts
+from deephar.evaluation.scores import (
+    Scores,
+    label_if_among_best,
+    require_finite,
+    require_same_items,
+    split_facts,
+)
 from deephar.inference.actions import ActionPredictions
 
 TOP = 5
@@ -52,6 +58,12 @@ class ActionScores(Scores):
 
     items: ClassVar[str] = "videos"
 
+    @property
+    def calibration_error(self) -> float:
+        """That of the last block, see `deephar.metrics.expected_calibration_error`."""
+        predictions = self.predictions
+        return metrics.expected_calibration_error(predictions.scores[-1], predictions.labels)
+
 
 def score_actions(predictions: ActionPredictions, dataset: Sequence[Video]) -> ActionScores:
     """Scores predictions: accuracy, top-5 accuracy, confusion, and the poses along the way.
@@ -81,19 +93,13 @@ def score_actions(predictions: ActionPredictions, dataset: Sequence[Video]) -> A
         predictions=predictions,
         actions=actions,
         top5=tuple(
-            metrics.accuracy(_label_if_among_best(block, labels), labels, actions)
+            metrics.accuracy(label_if_among_best(block, labels, TOP), labels, actions)
             for block in predictions.scores
         ),
         confusion=confusion,
         poses=poses,
         depth=depth,
     )
-
-
-def _label_if_among_best(scores, labels):
-    """The true label where it is among the `TOP` best classes, else -1 (no answer)."""
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-    return np.where((best == labels[:, None]).any(axis=1), labels, -1)
 
 
 def _score_poses(predictions, dataset):

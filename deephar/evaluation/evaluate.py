@@ -11,12 +11,14 @@ import numpy as np
 
 from deephar import weights
 from deephar.data.samples import OTHER, Sample, Video, whole_of
+from deephar.data.sets.folder import LabelledVideo
 from deephar.evaluation.action import ActionScores, score_actions
 from deephar.evaluation.figures import save_figures
 from deephar.evaluation.pose import DepthScores, PoseScores, has_3d_labels, score_mpjpe
 from deephar.evaluation.results import write_results, write_videos
 from deephar.evaluation.saved import check_predictions_path, save_predictions
 from deephar.evaluation.tables import print_table
+from deephar.evaluation.videos import VideoScores, score_videos
 from deephar.inference.actions import (
     ActionProtocol,
     find_head,
@@ -25,6 +27,8 @@ from deephar.inference.actions import (
 )
 from deephar.inference.network import require_images, require_joints
 from deephar.inference.poses import predict_poses
+from deephar.inference.predictor import Predictor
+from deephar.inference.videos import predict_videos
 
 if TYPE_CHECKING:
     from deephar.models import ModelConfig
@@ -144,6 +148,79 @@ def evaluate_actions(
     return scores
 
 
+def evaluate_videos(
+    weights_name: str | Path | None,
+    dataset: Sequence[LabelledVideo],
+    *,
+    out: str | Path,
+    head: str | None = None,
+    command: str = "",
+) -> VideoScores:
+    """Evaluates a weights file on a folder of videos: predicts, scores, prints, writes.
+
+    Writes results.json, videos.csv and the figures of `save_figures` into `out`. A video that
+    cannot be read is named with the reason, and the others are scored. Videos of none of the
+    actions are labelled `deephar.data.samples.OTHER`; they are left out if the network has no such
+    action.
+
+    Args:
+        weights_name: a name in weights/index.json, or the path of a weights file; None for the
+            default weights.
+        dataset: a `VideoFolder`, or a part of one (`limited`).
+        out: folder of the files; made if missing.
+        head: name of the action head to use; needed if there are several.
+        command: the command line, kept in results.json.
+
+    Returns:
+        The `VideoScores`; `predictions.unreadable` has the videos that are not scored.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        OSError: The folder cannot be made, or a file cannot be written.
+        ValueError: Something cannot be used, such as an action that the network does not have; the
+            message says what.
+    """
+    name = weights.default_name() if weights_name is None else weights_name
+    evaluation = _Evaluation.prepared(name, out, command)
+    if not evaluation.config.actions:
+        raise ValueError(
+            f"{name}: These weights predict poses only, no actions. Give other --weights."
+        )
+    predictor = Predictor(evaluation.file, head=head)
+    known, left_out = _known_videos(dataset, predictor.actions)
+    print(dataset)
+    settings = {
+        "head": head or next(iter(evaluation.config.actions)),
+        "frames": evaluation.config.num_frames,
+        "frame_rate": weights.read_facts(evaluation.file).get("frame_rate"),
+        "precision": predictor.model.dtype_policy.name,
+    }
+    predictions = predict_videos(predictor, known)
+    scores = score_videos(predictions, dataset, left_out=left_out, settings=settings)
+    evaluation.report(scores, dataset)
+    return scores
+
+
+def _known_videos(dataset, actions):
+    """The videos to score, and those of none of the actions if the network cannot tell them."""
+    videos, source = [dataset[number] for number in range(len(dataset))], whole_of(dataset).source
+    unknown = sorted({video.action for video in videos} - {*actions, OTHER})
+    if unknown:
+        raise ValueError(
+            f"{source} has videos of {', '.join(map(repr, unknown))}, which the network does not "
+            f"know. Its actions are {', '.join(actions)}. Rename the action, or label videos of "
+            f"none of them {OTHER!r}."
+        )
+    if all(video.action == OTHER for video in videos):
+        raise ValueError(
+            f"All videos of {source} are labelled {OTHER!r}. Add videos of actions that the "
+            f"network knows: {', '.join(actions)}."
+        )
+    if OTHER in actions:
+        return videos, []
+    return [[video for video in videos if (video.action == OTHER) == out] for out in (False, True)]
+
+
 @dataclass(frozen=True)
 class _Evaluation:
     """What every evaluation does before it predicts, and after it has scored."""
@@ -171,7 +248,7 @@ class _Evaluation:
         """Writes results and figures, prints the table, and prints the paths of all files."""
         if scores is not None:
             written = [*written, self._write_results(scores)]
-            if isinstance(scores, ActionScores):
+            if isinstance(scores, ActionScores | VideoScores):
                 written.append(write_videos(self.folder / "videos.csv", scores))
             written += save_figures(self.folder, scores, dataset)
             print_table(scores)

@@ -22,6 +22,7 @@ from deephar.evaluation.pose import (
 )
 from deephar.evaluation.scores import Scores
 from deephar.evaluation.tables import block_names
+from deephar.evaluation.videos import VideoScores
 from deephar.files import replacing
 from deephar.geometry import apply_affine, warp_matrix
 from deephar.skeletons import get_skeleton
@@ -33,6 +34,8 @@ _PICTURE_SIZE = 320  # pixels
 _COLUMNS = 6
 _COLUMNS_IN_SPACE = 2  # pictures of poses in space are three times as wide
 _NUM_VIDEOS = 12  # at most, in videos.png
+_SHEET_COLUMNS = 8
+_RIGHT, _WRONG = (255, 255, 255), (220, 30, 30)
 
 
 def save_figures(
@@ -42,11 +45,12 @@ def save_figures(
 
     Of `PoseScores` curve.png, joints.png and persons.png; of `DepthScores`, also along with the
     former, poses_3d.png; of `ActionScores` confusion.png, actions.png and, of a network that
-    predicts poses, videos.png.
+    predicts poses, videos.png; of `VideoScores` confusion.png, sheet.png and, with videos of none
+    of the actions, rejection.png.
 
     Args:
         folder: where they go.
-        scores: `PoseScores`, `DepthScores` or `ActionScores`.
+        scores: `PoseScores`, `DepthScores`, `ActionScores` or `VideoScores`.
         dataset: the data set that was scored, for its images.
 
     Returns:
@@ -64,6 +68,11 @@ def save_figures(
 
 
 def _figures(scores, dataset):
+    if isinstance(scores, VideoScores):
+        figures = {"confusion.png": plot_confusion(scores), "sheet.png": plot_video_sheet(scores)}
+        if scores.rejection is not None:
+            figures["rejection.png"] = plot_rejection(scores)
+        return figures
     if isinstance(scores, ActionScores):
         figures = {
             "confusion.png": plot_confusion(scores),
@@ -187,7 +196,7 @@ def plot_poses_3d(scores: DepthScores, dataset: Sequence[Sample]) -> Figure:
 # -------------------------------------------------------------------------------------- actions
 
 
-def plot_confusion(scores: ActionScores) -> Figure:
+def plot_confusion(scores: ActionScores | VideoScores) -> Figure:
     """Videos by true action and the last block's answer."""
     names = list(map(_in_words, scores.actions))
     return visualize.plot_confusion(scores.confusion, names, title=_action_title(scores))
@@ -232,6 +241,56 @@ def plot_videos(scores: ActionScores, dataset: Sequence[Video]) -> Figure:
         titles.append(names[0] if answer == label else f"{names[0]}? {names[1]}!")
     title = f"{scores.data}: predicted pose and action (?: wrong, !: right)"
     return visualize.contact_sheet(images, titles, columns=_COLUMNS, title=title, size=1.6)
+
+
+def plot_video_sheet(scores: VideoScores) -> Figure:
+    """Contact sheet of the middle frames of videos with pose, answer and score.
+
+    Wrong answers are framed in red.
+    """
+    predictions, images, titles = scores.predictions, [], []
+    for number, picture in predictions.pictures.items():
+        probabilities, action = predictions.scores[number], predictions.videos[number].action
+        answer = scores.actions[probabilities.argmax()]
+        images.append(_framed(picture, _RIGHT if answer == action else _WRONG))
+        title = f"{_in_words(answer)}, {100 * probabilities.max():.0f} %"
+        titles.append(title if answer == action else f"{title}\n{_in_words(action)}!")
+    shown = f", {len(images)} of {scores.num_scored} videos" * (len(images) < scores.num_scored)
+    title = f"{_action_title(scores)}{shown}\npredicted pose and action; red: wrong, !: right"
+    return visualize.contact_sheet(images, titles, columns=_SHEET_COLUMNS, title=title, size=1.8)
+
+
+def plot_rejection(scores: VideoScores) -> Figure:
+    """Known videos that are kept against those of none of the actions that are rejected."""
+    rejection, point = scores.rejection, scores.rejection.working_point
+    # From the highest threshold on. Of several that reject the same share, that one keeps most.
+    rejected, first = np.unique(rejection.rejected[::-1], return_index=True)
+    curves = {
+        "kept": rejection.kept[::-1][first],
+        "kept and right": rejection.kept_and_right[::-1][first],
+    }
+    ends = [] if rejected[-1] == 100 else [100.0]
+    return visualize.plot_curves(
+        {
+            label: (np.append(rejected, ends), np.append(values, [0.0] * len(ends)))
+            for label, values in curves.items()
+        },
+        title=f"{scores.data}: {point['rejected']:.1f} % of the others rejected,\n"
+        f"{point['kept']:.1f} % of the known videos kept, at the threshold "
+        f"{point['threshold']:.3f}",
+        xlabel="videos of none of the actions that are rejected (%)",
+        ylabel="known videos (%)",
+        marks=(point["rejected"],),
+    )
+
+
+def _framed(image, colour):
+    """An image with a frame around it."""
+    height, width = image.shape[:2]
+    border = -(-max(height, width) // 50)
+    framed = np.full((height + 2 * border, width + 2 * border, 3), colour, np.uint8)
+    framed[border:-border, border:-border] = image
+    return framed
 
 
 def _action_title(scores):

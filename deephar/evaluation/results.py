@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deephar.data.samples import OTHER
 from deephar.evaluation.action import TOP, ActionScores
 from deephar.evaluation.pose import DepthScores
 from deephar.evaluation.scores import Scores, num_persons
+from deephar.evaluation.videos import KEPT, VideoScores
 from deephar.files import file_hash, replacing
 from deephar.skeletons import get_skeleton
 from deephar.version import __version__
@@ -38,7 +41,7 @@ def write_results(
 
     Args:
         path: the file to write.
-        scores: `PoseScores`, `DepthScores` or `ActionScores`.
+        scores: `PoseScores`, `DepthScores`, `ActionScores` or `VideoScores`.
         config: the network's config.
         weights_file: path of the weights; its name and SHA-256 are kept.
         command: the command line.
@@ -49,7 +52,9 @@ def write_results(
     Raises:
         OSError: The file cannot be written.
     """
-    if isinstance(scores, ActionScores):
+    if isinstance(scores, VideoScores):
+        results = _video_results(scores)
+    elif isinstance(scores, ActionScores):
         results = _action_results(scores)
     elif isinstance(scores, DepthScores):
         results = _depth_results(scores)
@@ -73,12 +78,12 @@ def write_results(
     return Path(path)
 
 
-def write_videos(path: str | Path, scores: ActionScores) -> Path:
+def write_videos(path: str | Path, scores: ActionScores | VideoScores) -> Path:
     """Writes a CSV with one row per video: its action, the answer, and their probabilities.
 
     Args:
         path: the file to write.
-        scores: `ActionScores`.
+        scores: `ActionScores` or `VideoScores`.
 
     Returns:
         The path.
@@ -86,22 +91,43 @@ def write_videos(path: str | Path, scores: ActionScores) -> Path:
     Raises:
         OSError: The file cannot be written.
     """
-    predictions = scores.predictions
+    rows = _file_rows(scores) if isinstance(scores, VideoScores) else _clip_rows(scores)
     with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["video", "action", "answer", "p_action", "p_answer", "clips"])
-        for name, label, probabilities, clips in zip(
-            predictions.names,
-            predictions.labels,
-            predictions.scores[-1],
-            predictions.clips_per_video,
-            strict=True,
-        ):
-            answer = probabilities.argmax()
-            actions = [scores.actions[label], scores.actions[answer]]
-            numbers = [f"{probabilities[index]:.4f}" for index in (label, answer)]
-            writer.writerow([name, *actions, *numbers, clips])
+        csv.writer(file).writerows(rows)
     return Path(path)
+
+
+def _clip_rows(scores):
+    predictions = scores.predictions
+    yield ["video", "action", "answer", "p_action", "p_answer", "clips"]
+    for name, label, probabilities, clips in zip(
+        predictions.names,
+        predictions.labels,
+        predictions.scores[-1],
+        predictions.clips_per_video,
+        strict=True,
+    ):
+        answer = probabilities.argmax()
+        yield [
+            name,
+            scores.actions[label],
+            scores.actions[answer],
+            f"{probabilities[label]:.4f}",
+            f"{probabilities[answer]:.4f}",
+            clips,
+        ]
+
+
+def _file_rows(scores):
+    yield ["video", "action", "group", "answer", "p_action", "p_answer", "p_other"]
+    for video, probabilities in zip(
+        scores.predictions.videos, scores.predictions.scores, strict=True
+    ):
+        score_of = dict(zip(scores.actions, probabilities, strict=True))
+        answer = scores.actions[probabilities.argmax()]
+        numbers = [f"{score_of[name]:.4f}" for name in (video.action, answer)]
+        of_other = f"{score_of[OTHER]:.4f}" if OTHER in score_of else ""
+        yield [video.name, video.action, video.group, answer, *numbers, of_other]
 
 
 # ----------------------------------------------------------------------------- kinds of scores
@@ -187,6 +213,7 @@ def _action_results(scores):
     ]
     return {
         "score": {"block": len(blocks), **blocks[-1]},
+        "calibration_error": scores.calibration_error,
         "blocks": blocks,
         "videos_of_each_action": dict(zip(scores.actions, scores.confusion.sum(1), strict=True)),
         "confusion": {"rows": "true", "columns": "answer", "videos": scores.confusion},
@@ -207,6 +234,73 @@ def _action_results(scores):
             "reported": "the last prediction block",
             "interval": "95 %, bootstrap over videos",
         },
+    }
+
+
+def _video_results(scores):
+    answer, rejection = scores.answer, scores.rejection
+    return {
+        "score": {
+            "accuracy": answer.total,
+            "interval": answer.interval,
+            "top3": scores.top3.total,
+            "top3_interval": scores.top3.interval,
+            "class_mean": scores.class_mean,
+            "known_videos": scores.num_known,
+            "calibration_error": scores.calibration_error,
+        },
+        "others": None if scores.others is None else _other_results(scores),
+        "per_action": {
+            action: {"videos": count, "accuracy": scores.per_action[action]}
+            for action, count in zip(scores.actions, scores.confusion.sum(1), strict=True)
+        },
+        "confusion": {
+            "actions": scores.actions,
+            "rows": "true",
+            "columns": "answer",
+            "videos": scores.confusion,
+        },
+        "rejection": None if rejection is None else dataclasses.asdict(rejection),
+        "videos": [
+            _video_entry(scores.actions, *pair)
+            for pair in zip(scores.predictions.videos, scores.predictions.scores, strict=True)
+        ],
+        "unreadable": [
+            {"file": video.name, "action": video.action, "reason": reason}
+            for video, reason in scores.predictions.unreadable
+        ],
+        "left_out": [video.name for video in scores.left_out],
+        "notes": scores.notes,
+        "protocol": {
+            "measure": "accuracy of the known videos",
+            "answer": f"the best action; {OTHER!r} is an error for a known video",
+            "averaged": "the actions of all frames",
+            "rejected": f"a score of {OTHER!r} above the threshold; else the best other action",
+            "calibration": "expected calibration error of all videos, percent, 15 bins",
+            "interval": "95 %, bootstrap over groups",
+            **scores.settings,
+        },
+    }
+
+
+def _other_results(scores):
+    return {
+        "videos": scores.others.count,
+        "told_as_other": scores.others.total,
+        "interval": scores.others.interval,
+        f"keeping_{KEPT:.0f}": scores.rejection.working_point,
+    }
+
+
+def _video_entry(actions, video, probabilities):
+    best = np.argsort(-probabilities, kind="stable")[:TOP]
+    return {
+        "file": video.name,
+        "action": video.action,
+        "group": video.group,
+        "answer": actions[best[0]],
+        "best": [[actions[index], probabilities[index]] for index in best],
+        "other": probabilities[actions.index(OTHER)] if OTHER in actions else None,
     }
 
 

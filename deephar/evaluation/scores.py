@@ -65,6 +65,21 @@ def split_facts(dataset: Sequence) -> dict[str, Any]:
     }
 
 
+def label_if_among_best(scores: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Answers for an accuracy that counts a sample as right if its class is among the best.
+
+    Args:
+        scores: (N, C).
+        labels: int (N,), true classes.
+        count: how many of the best classes count.
+
+    Returns:
+        int (N,), the true class where it is among the best, else -1 (no answer).
+    """
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    return np.where((best == labels[:, None]).any(axis=1), labels, -1)
+
+
 def require_same_items(predicted: Sequence[str], names: Sequence[str], items: str) -> None:
     """Checks that predictions were made for a data set.
 

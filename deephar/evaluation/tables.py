@@ -10,6 +10,7 @@ from deephar.data.samples import OTHER
 from deephar.evaluation.action import TOP, ActionScores
 from deephar.evaluation.pose import DepthScores
 from deephar.evaluation.scores import Scores, num_persons
+from deephar.evaluation.videos import VideoScores
 
 
 def print_table(scores: Scores) -> None:
@@ -23,9 +24,11 @@ def format_table(scores: Scores) -> str:
     Scores of actions, and errors in space, also have one row per action.
 
     Args:
-        scores: `PoseScores`, `DepthScores` or `ActionScores`.
+        scores: `PoseScores`, `DepthScores`, `ActionScores` or `VideoScores`.
     """
-    if isinstance(scores, ActionScores):
+    if isinstance(scores, VideoScores):
+        lines = _video_lines(scores)
+    elif isinstance(scores, ActionScores):
         lines = _action_lines(scores)
     elif isinstance(scores, DepthScores):
         lines = _depth_lines(scores)
@@ -98,35 +101,71 @@ def _depth_lines(scores):
 def _action_lines(scores):
     blocks = zip(block_names(len(scores.blocks)), scores.blocks, scores.top5, strict=True)
     block_rows = [[name, *_totals(pair)] for name, *pair in blocks]
-    action_rows = [
-        [
-            action,
-            str(counts.sum()),
-            _number(scores.answer.per_group[action]),
-            *_most_frequent_mistake(scores, label),
-        ]
-        for label, (action, counts) in enumerate(zip(scores.actions, scores.confusion, strict=True))
-        if counts.any()
-    ]
     lines = [
         *_title(scores, _protocol_in_words(scores.predictions), "accuracy in percent"),
         *table_lines(["block", "accuracy", f"top-{TOP}"], block_rows),
-        *table_lines(
-            ["action", "videos", "accuracy", "most often taken for", "times"], action_rows
-        ),
-    ]
-    left_out = sum(name != OTHER for name in scores.actions) - len(action_rows)
-    if left_out:
-        lines.append(f"{left_out} actions without videos are left out")
-    lines.append(
+        *_table_by_action(scores, scores.answer.per_group),
         f"accuracy {scores.answer.total:.1f} %{_interval(scores.answer)}, top-{TOP} "
-        f"{scores.top5[-1].total:.1f} % ({scores.num_scored} videos of {scores.data})"
-    )
+        f"{scores.top5[-1].total:.1f} % ({scores.num_scored} videos of {scores.data})",
+        f"calibration error {scores.calibration_error:.1f} %",
+    ]
     if scores.poses is not None:
         lines.append(f"poses along the way: {_pose_summary(scores.poses, 'frames')}")
     if scores.depth is not None:
         lines.append(_depth_summary(scores.depth, "frames"))
     return lines
+
+
+def _video_lines(scores):
+    top3 = scores.top3
+    lines = [
+        *_title(scores, "accuracy in percent"),
+        *_table_by_action(scores, scores.per_action),
+        f"accuracy {scores.answer.total:.1f} %{_interval(scores.answer)}, mean of the actions "
+        f"{scores.class_mean:.1f} % ({scores.num_known} videos of known actions)",
+        f"top-3 {top3.total:.1f} %{_interval(top3)}",
+    ]
+    if OTHER in scores.actions:
+        lines.append(f"{OTHER!r} is an error for a video of a known action")
+    if scores.rejection is not None:
+        point = scores.rejection.working_point
+        lines += [
+            f"told as {OTHER!r}: {scores.others.total:.1f} %{_interval(scores.others)} of "
+            f"{scores.others.count} videos of none of the actions",
+            f"rejected by a score of {OTHER!r} above {point['threshold']:.3f}: "
+            f"{point['rejected']:.1f} % of them; {point['kept']:.1f} % of the known videos are "
+            f"kept, {point['kept_and_right']:.1f} % kept and right",
+        ]
+    lines.append(f"calibration error {scores.calibration_error:.1f} %")
+    return lines + scores.notes + _unreadable_lines(scores.predictions.unreadable)
+
+
+def _unreadable_lines(unreadable):
+    if not unreadable:
+        return []
+    lines = [f"{video.name}: {' '.join(reason.split())}" for video, reason in unreadable]
+    return ["NOT SCORED, because they cannot be read:", *lines]
+
+
+def _table_by_action(scores, accuracies):
+    """A row for each action that has videos."""
+    rows = [
+        [
+            action,
+            str(counts.sum()),
+            _number(accuracies[action]),
+            *_most_frequent_mistake(scores, label),
+        ]
+        for label, (action, counts) in enumerate(zip(scores.actions, scores.confusion, strict=True))
+        if counts.any()
+    ]
+    header = ["action", "videos", "accuracy", "most often taken for", "times"]
+    left_out = sum(
+        name != OTHER and not counts.any()
+        for name, counts in zip(scores.actions, scores.confusion, strict=True)
+    )
+    note = [f"{left_out} actions without videos are left out"] if left_out else []
+    return table_lines(header, rows) + note
 
 
 def _most_frequent_mistake(scores, label):

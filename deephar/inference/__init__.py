@@ -22,6 +22,7 @@ from deephar.inference.person import Person
 from deephar.inference.poses import Predictions, predict_poses
 from deephar.inference.predictor import Predictor
 from deephar.inference.search import find_person
+from deephar.inference.videos import VideoPredictions, predict_videos
 
 __all__ = [
     "ActionPredictions",
@@ -30,6 +31,7 @@ __all__ = [
     "Person",
     "Predictions",
     "Predictor",
+    "VideoPredictions",
     "annotate_video",
     "box_of_poses",
     "find_person",
@@ -37,5 +39,6 @@ __all__ = [
     "mean_action",
     "predict_actions",
     "predict_poses",
+    "predict_videos",
     "predicted_boxes",
 ]

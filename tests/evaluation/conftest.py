@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from dots import clip_config, clips, config, dot_videos, dots, reader
 
-from deephar.evaluation import DepthScores, score_actions, score_mpii
-from deephar.inference import ActionProtocol, Predictions, predict_actions
+from deephar.data import LabelledVideo
+from deephar.evaluation import DepthScores, score_actions, score_mpii, score_videos
+from deephar.inference import ActionProtocol, Predictions, VideoPredictions, predict_actions
 from deephar.metrics import Score
 from deephar.skeletons import convert
 
@@ -84,4 +85,61 @@ def space_scores():
             "Walking": (_score(52.0, 3), _score(40.0, 3)),
             "Sitting": (_score(64.0, 1, None), _score(44.0, 1, None)),
         },
+    )
+
+
+def _pictures(count):
+    """Grey pictures of several sizes, by the numbers of videos."""
+    return {number: np.full((40, 50 + number, 3), 90, np.uint8) for number in range(count)}
+
+
+@pytest.fixture
+def video_scores(tmp_path):
+    """Builder of scores of made-up videos: ``video_scores({"squat": [(0.7, 0.2, 0.1)], ...})``.
+
+    The actions are those of the argument `actions`; the scores of each video are in their order.
+    Groups are the videos themselves unless `groups` names them.
+    """
+
+    def build(scores, *, actions=("bowl", "squat", "other"), groups=None, unreadable=(), **options):
+        rows = [(action, row) for action, given in scores.items() for row in given]
+        videos = [
+            LabelledVideo(
+                tmp_path / f"{n}.mp4", action, groups[n] if groups else str(n), f"{n}.mp4"
+            )
+            for n, (action, _) in enumerate(rows)
+        ]
+        failed = [
+            (LabelledVideo(tmp_path / name, "bowl", name, name), reason)
+            for name, reason in unreadable
+        ]
+        predictions = VideoPredictions(
+            videos=tuple(videos),
+            scores=np.array([row for _, row in rows]),
+            actions=tuple(actions),
+            pictures=_pictures(len(videos)),
+            unreadable=tuple(failed),
+        )
+        dataset = _Listed([*videos, *(video for video, _ in failed), *options.get("left_out", ())])
+        return score_videos(predictions, dataset, **options)
+
+    return build
+
+
+class _Listed(list):
+    """Stands in for a `VideoFolder`."""
+
+    name, source = "wild", "wild/clips.csv"
+
+
+@pytest.fixture
+def wild(video_scores):
+    """Scores of four known videos, of which one is taken for another, and three of none."""
+    return video_scores(
+        {
+            "bowl": [(0.8, 0.15, 0.05), (0.3, 0.6, 0.1)],
+            "squat": [(0.1, 0.7, 0.2), (0.1, 0.4, 0.5)],
+            "other": [(0.2, 0.2, 0.6), (0.3, 0.1, 0.6), (0.5, 0.4, 0.1)],
+        },
+        settings={"head": "penn"},
     )

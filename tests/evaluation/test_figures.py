@@ -8,7 +8,7 @@ import pytest
 
 from deephar.camera import Camera
 from deephar.evaluation import save_figures, score_lsp, score_mpii, score_mpjpe
-from deephar.evaluation.figures import plot_poses_3d
+from deephar.evaluation.figures import plot_poses_3d, plot_rejection, plot_video_sheet
 from deephar.visualize import draw_views
 
 FIGURES = ["curve.png", "joints.png", "persons.png"]
@@ -100,3 +100,46 @@ def test_figures_of_actions_are_written(action_scores, dot_videos, tmp_path):
     assert sorted(path.name for path in paths) == names
     for path in paths:
         assert cv2.imread(str(path)).std() > 10
+
+
+def test_figures_of_video_files_are_written(wild, tmp_path):
+    paths = save_figures(tmp_path, wild, [])
+    assert sorted(path.name for path in paths) == ["confusion.png", "rejection.png", "sheet.png"]
+    for path in paths:
+        assert cv2.imread(str(path)).std() > 10
+
+
+def test_without_videos_of_none_there_is_no_rejection(video_scores, tmp_path):
+    paths = save_figures(tmp_path, video_scores({"bowl": [(0.9, 0.1, 0)]}), [])
+    assert sorted(path.name for path in paths) == ["confusion.png", "sheet.png"]
+
+
+def test_wrong_answers_are_marked_on_the_sheet(wild):
+    axes = [axes for axes in plot_video_sheet(wild).axes if axes.images]
+    assert [each.get_title() for each in axes[:2]] == ["bowl, 80 %", "squat, 60 %\nbowl!"]
+    corner = [tuple(each.images[0].get_array()[0, 0]) for each in axes]
+    red, white = (220, 30, 30), (255, 255, 255)
+    assert corner == [white, red, white, red, white, white, red]
+
+
+def test_the_sheet_says_if_it_shows_only_some_videos(wild):
+    pictures = {0: wild.predictions.pictures[0]}
+    predictions = dataclasses.replace(wild.predictions, pictures=pictures)
+    figure = plot_video_sheet(dataclasses.replace(wild, predictions=predictions))
+    assert "accuracy 50.0 %, 1 of 7 videos" in figure.get_suptitle()
+
+
+def test_the_rejection_curve_shows_the_working_point(wild):
+    (axes,) = plot_rejection(wild).axes
+    kept, right, mark = axes.lines
+    np.testing.assert_allclose(kept.get_xdata(), [0, 200 / 3, 100])
+    np.testing.assert_allclose(kept.get_ydata(), [100, 100, 25])
+    np.testing.assert_allclose(right.get_ydata(), [75, 75, 25])
+    np.testing.assert_allclose([mark.get_xdata()[0], mark.get_ydata()[0]], [200 / 3, 75])
+
+
+def test_nothing_rejected_still_makes_a_curve(video_scores):
+    scores = video_scores({"bowl": [(1.0, 0, 0)], "other": [(1.0, 0, 0)]})
+    (axes,) = plot_rejection(scores).axes
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [0, 100])
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [100, 0])

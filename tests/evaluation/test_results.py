@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from deephar.data import LabelledVideo
 from deephar.evaluation import format_table, score_mpii, write_results, write_videos
 from deephar.models import ModelConfig
 
@@ -94,6 +95,8 @@ def test_results_of_actions_tell_score_protocol_and_origin(
     assert results["score"] == {"block": 2, **results["blocks"][-1]}
     assert results["score"]["accuracy"] == pytest.approx(200 / 3)
     assert results["score"]["interval"] == [0, 100]
+    # The three best scores are 0.7 and 0.6, right, and 0.5, wrong, each in another bin.
+    assert results["calibration_error"] == pytest.approx(100 * (0.3 + 0.4 + 0.5) / 3)
     assert results["score"]["per_action"] == {"bowl": 100, "squat": 100, "tennis_serve": 0}
     assert results["confusion"]["videos"] == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
     assert results["poses"]["measure"] == "PCK@0.2"
@@ -130,4 +133,69 @@ def test_videos_are_listed_with_their_answers(action_scores, tmp_path):
         "p_action": "0.3000",
         "p_answer": "0.5000",
         "clips": "1",
+    }
+
+
+def test_results_of_video_files_tell_all_numbers(wild, clip_config, weights_file, tmp_path):
+    results = strict_json(
+        write_results(tmp_path / "r.json", wild, clip_config, weights_file, command="eval")
+    )
+    assert results["score"]["accuracy"] == 50
+    assert results["score"]["interval"] == list(wild.answer.interval)
+    assert results["score"]["top3"] == 100
+    assert results["score"]["class_mean"] == 50
+    assert results["score"]["known_videos"] == 4
+    assert results["score"]["calibration_error"] == wild.calibration_error
+    assert results["others"]["told_as_other"] == pytest.approx(200 / 3)
+    assert results["others"]["keeping_90"]["rejected"] == pytest.approx(200 / 3)
+    assert results["per_action"]["squat"] == {"videos": 2, "accuracy": 50}
+    assert results["confusion"]["videos"] == wild.confusion.tolist()
+    assert results["rejection"]["kept"] == wild.rejection.kept.tolist()
+    assert results["videos"][3] == {
+        "file": "3.mp4",
+        "action": "squat",
+        "group": "3",
+        "answer": "other",
+        "best": [["other", 0.5], ["squat", 0.4], ["bowl", 0.1]],
+        "other": 0.5,
+    }
+    assert results["protocol"]["head"] == "penn"
+    assert results["data"]["name"] == "wild"
+    assert results["command"] == "eval"
+
+
+def test_results_of_video_files_tell_what_is_not_scored(
+    video_scores, clip_config, weights_file, tmp_path
+):
+    scores = video_scores(
+        {"bowl": [(0.9, 0.1)]},
+        actions=("bowl", "squat"),
+        unreadable=[("y.mp4", "y.mp4 is broken.")],
+        left_out=[LabelledVideo(tmp_path / "x.mp4", "other", "x", "x.mp4")],
+    )
+    results = strict_json(write_results(tmp_path / "r.json", scores, clip_config, weights_file))
+    assert results["others"] is results["rejection"] is results["videos"][0]["other"] is None
+    assert results["per_action"]["squat"] == {"videos": 0, "accuracy": None}
+    assert results["unreadable"] == [
+        {"file": "y.mp4", "action": "bowl", "reason": "y.mp4 is broken."}
+    ]
+    assert results["left_out"] == ["x.mp4"]
+    assert len(results["notes"]) == 2
+    with open(write_videos(tmp_path / "videos.csv", scores), newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["p_other"] == ""
+
+
+def test_video_files_are_listed_with_their_answers(wild, tmp_path):
+    with open(write_videos(tmp_path / "videos.csv", wild), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7
+    assert rows[1] == {
+        "video": "1.mp4",
+        "action": "bowl",
+        "group": "1",
+        "answer": "squat",
+        "p_action": "0.3000",
+        "p_answer": "0.6000",
+        "p_other": "0.1000",
     }

@@ -84,6 +84,7 @@ def test_table_shows_blocks_actions_and_the_poses(action_scores):
     assert re.search(r"^tennis_serve +1 +0\.0 +squat +1$", text, re.MULTILINE)
     assert re.search(r"^bowl +1 +100\.0 +- +-$", text, re.MULTILINE)
     assert "accuracy 66.7 % (95 % interval 0.0 to 100.0), top-5 100.0 % (3 videos of dots" in text
+    assert "calibration error 40.0 %" in text
     assert "poses along the way: PCK@0.2 100.0" in text
     assert "12 frames, 192 joints" in text
     assert "MPJPE" not in text
@@ -104,3 +105,27 @@ def test_actions_without_videos_have_no_row(action_scores, dot_videos):
     assert not re.search(r"^(squat|tennis_serve) ", text, re.MULTILINE)
     assert "2 actions without videos are left out" in text.splitlines()
     assert "left out" not in format_table(action_scores())
+
+
+def test_table_of_video_files_tells_known_and_others(wild):
+    text = format_table(wild)
+    assert re.search(r"^bowl +2 +50\.0 +squat +1$", text, re.MULTILINE)
+    assert re.search(r"^other +3 +66\.7 +bowl +1$", text, re.MULTILINE)
+    assert "accuracy 50.0 % (95 % interval 0.0 to 100.0), mean of the actions 50.0 % (4" in text
+    assert "top-3 100.0 %" in text
+    assert "'other' is an error for a video of a known action" in text
+    assert "told as 'other': 66.7 % (95 % interval 0.0 to 100.0) of 3 videos" in text
+    assert (
+        "above 0.500: 66.7 % of them; 100.0 % of the known videos are kept, 75.0 % kept and right"
+        in text
+    )
+    assert f"calibration error {wild.calibration_error:.1f} %" in text
+    assert "NOT SCORED" not in text
+
+
+def test_table_of_video_files_names_those_that_cannot_be_read(video_scores):
+    scores = video_scores({"bowl": [(0.9, 0.1, 0)]}, unreadable=[("y.mp4", "y.mp4 is\nbroken.")])
+    lines = format_table(scores).splitlines()
+    assert lines[1].startswith("ONLY 1 OF 2 VIDEOS")
+    assert lines[-2:] == ["NOT SCORED, because they cannot be read:", "y.mp4: y.mp4 is broken."]
+    assert "told as" not in format_table(scores)

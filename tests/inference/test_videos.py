@@ -1,0 +1,83 @@
+"""Actions of video files."""
+
+import numpy as np
+import pytest
+from blobs import ACTIONS, POSES, film
+
+from deephar.data import LabelledVideo
+from deephar.inference import predict_videos
+from deephar.video import VideoWriter
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """Builder of video files: ``videos(3, 9)`` has two, of 3 and of 9 frames."""
+
+    def build(*lengths, **options):
+        made = []
+        for number, length in enumerate(lengths):
+            path = tmp_path / f"{number}.mp4"
+            with VideoWriter(path, 30) as writer:
+                for frame in film(length, **options):
+                    writer.write(frame)
+            made.append(LabelledVideo(path, "squat", path.name, path.name))
+        return made
+
+    return build
+
+
+@pytest.fixture
+def predictor(blobs):
+    return blobs(actions=ACTIONS)
+
+
+def test_scores_are_the_mean_of_the_frames(videos, predictor):
+    given = videos(9, 5)
+    predictions = predict_videos(predictor, given)
+    assert predictions.videos == tuple(given)
+    assert predictions.actions == tuple(ACTIONS)
+    assert predictions.unreadable == ()
+    for video, scores in zip(given, predictions.scores, strict=True):
+        frames = [dict(person.action) for person in predictor.stream(video.path)]
+        expected = [np.mean([frame[name] for frame in frames]) for name in ACTIONS]
+        np.testing.assert_allclose(scores, expected)
+
+
+def test_pictures_show_the_middle_frame_with_the_pose(videos, predictor):
+    predictions = predict_videos(predictor, videos(9, width=640, height=480))
+    picture = predictions.pictures[0]
+    assert picture.shape == (240, 320, 3)
+    y, x = np.nonzero(np.ptp(picture.astype(int), axis=2) > 60)  # the coloured lines
+    # The rectangle of the 5th frame, half as large.
+    np.testing.assert_allclose([x.min(), x.max()], [22, 32], atol=3)
+    np.testing.assert_allclose([y.min(), y.max()], [30, 45], atol=3)
+
+
+def test_of_many_videos_only_some_are_pictured(videos, predictor, monkeypatch):
+    monkeypatch.setattr("deephar.inference.videos._MOST_PICTURES", 2)
+    assert sorted(predict_videos(predictor, videos(1, 1, 1, 1)).pictures) == [0, 3]
+
+
+def test_broken_videos_are_named_and_the_others_read(videos, predictor):
+    given = videos(4, 4, 4)
+    given[0].path.write_bytes(b"no video")
+    given[2].path.unlink()
+    predictions = predict_videos(predictor, given)
+    assert predictions.videos == (given[1],)
+    assert len(predictions.scores) == 1
+    assert sorted(predictions.pictures) == [0]
+    (first, reason), (second, other) = predictions.unreadable
+    assert (first, second) == (given[0], given[2])
+    assert "0.mp4 holds no frames that can be decoded" in reason
+    assert "2.mp4 does not exist" in other
+
+
+def test_nothing_to_predict_is_an_error(videos, predictor, blobs):
+    given = videos(1)
+    with pytest.raises(ValueError, match="predicts poses only"):
+        predict_videos(blobs(POSES), given)
+    with pytest.raises(ValueError, match="There is no video"):
+        predict_videos(predictor, [])
+    given[0].path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"None of the videos can be read.*0\.mp4 is an empty"):
+        predict_videos(predictor, given)
