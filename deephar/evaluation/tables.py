@@ -122,7 +122,7 @@ def _video_lines(scores):
         *_title(scores, "accuracy in percent"),
         *_table_by_action(scores, scores.per_action),
         f"accuracy {scores.answer.total:.1f} %{_interval(scores.answer)}, mean of the actions "
-        f"{scores.class_mean:.1f} % ({scores.num_known} videos of known actions)",
+        f"{scores.class_mean:.1f} % (videos of known actions: {scores.num_known})",
         f"top-3 {top3.total:.1f} %{_interval(top3)}",
     ]
     if OTHER in scores.actions:
@@ -130,8 +130,8 @@ def _video_lines(scores):
     if scores.rejection is not None:
         point = scores.rejection.working_point
         lines += [
-            f"told as {OTHER!r}: {scores.others.total:.1f} %{_interval(scores.others)} of "
-            f"{scores.others.count} videos of none of the actions",
+            f"told as {OTHER!r}: {scores.others.total:.1f} %{_interval(scores.others)} of the "
+            f"videos of none of the actions ({scores.others.count})",
             f"rejected by a score of {OTHER!r} above {point['threshold']:.3f}: "
             f"{point['rejected']:.1f} % of them; {point['kept']:.1f} % of the known videos are "
             f"kept, {point['kept_and_right']:.1f} % kept and right",

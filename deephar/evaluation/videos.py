@@ -116,8 +116,8 @@ class VideoScores(Scores):
             )
         if self.left_out:
             notes.append(
-                f"{len(self.left_out)} videos of {OTHER!r} are left out: the network has no such "
-                "action, so it cannot tell that a video shows none of its actions."
+                f"The videos of {OTHER!r} ({len(self.left_out)}) are left out: the network has no "
+                "such action, so it cannot tell that a video shows none of its actions."
             )
         return notes
 

@@ -76,7 +76,9 @@ def test_what_to_know_about_the_scores_is_said(video_scores, tmp_path):
         left_out=others,
     )
     assert "All known videos are of one action, bowl." in scores.notes[0]
-    assert "1 videos of 'other' are left out: the network has no such action" in scores.notes[1]
+    assert (
+        "The videos of 'other' (1) are left out: the network has no such action" in scores.notes[1]
+    )
     assert scores.warning.startswith("ONLY 1 OF 2 VIDEOS")
     assert scores.others is None
 
