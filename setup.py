@@ -9,9 +9,10 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "deephar" / "version.py").read_text())[1]
 
-# Entries with a URL are files of others, which are not part of this project.
+# Entries with a URL are files of others, which are not part of this project. A file may have
+# several names.
 INDEX = json.loads((ROOT / "weights" / "index.json").read_text(encoding="utf-8"))
-SHIPPED_WEIGHTS = [entry["file"] for entry in INDEX.values() if "url" not in entry]
+SHIPPED_WEIGHTS = sorted({entry["file"] for entry in INDEX.values() if "url" not in entry})
 
 setup(
     name="deephar",

@@ -54,12 +54,11 @@ def open_ntu(args: argparse.Namespace, name: str) -> Any:
     Raises:
         FileNotFoundError, ValueError: As `NTU`, or the weights were trained by another protocol.
     """
-    path = weights.find(name)
-    require_same_protocol(path, args.protocol)
-    trained = weights.read_facts(path).get("protocol")
+    require_same_protocol(name, args.protocol)
+    trained = weights.read_facts(name).get("protocol")
     options = {
         "protocol": args.protocol or trained or "cross-subject",
         "frames": args.poses == "predicted",
-        "skeleton": weights.read_config(path).skeleton,
+        "skeleton": weights.read_config(name).skeleton,
     }
     return open_dataset("ntu", args.data, split=args.split, options=options)

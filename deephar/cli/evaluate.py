@@ -121,7 +121,7 @@ class ActionEvaluation(_Evaluation):
         dataset = open_ntu(args, name) if self.kind == "ntu" else open_penn(args, actions)
         spacing = {"subsampling": args.subsampling}
         if args.subsampling is None:
-            spacing = trained_spacing(weights.read_facts(weights.find(name)))
+            spacing = trained_spacing(weights.read_facts(name))
         evaluate_actions(
             name,
             limited(dataset, args.limit, "videos", spread=True),
@@ -184,7 +184,7 @@ def action_weights(args: argparse.Namespace, head: str) -> tuple[str, Any]:
     """
     name = args.weights or _default_weights(args, head)
     _check_streams(args, name)
-    names = weights.read_facts(weights.find(name)).get("actions", {})
+    names = weights.read_facts(name).get("actions", {})
     if head not in names and len(names) != 1:
         return name, None
     actions = names[head] if head in names else next(iter(names.values()))
@@ -214,7 +214,7 @@ def _default_weights(args, head):
 
 
 def _check_streams(args, name):
-    config = weights.read_config(weights.find(name))
+    config = weights.read_config(name)
     if not config.actions:
         raise ValueError(
             f"{name}: These weights predict poses only, no actions. Give other --weights."

@@ -56,7 +56,21 @@ def _weights_lines() -> list[str]:
     if not entries:
         return ["  there is no index.json in this folder, so no names are known"]
     width = max(map(len, entries))
-    return [f"  {name:<{width}}  {_state(entry)}" for name, entry in sorted(entries.items())]
+    return [
+        f"  {name:<{width}}  {_state(entry)}{_whole(entry, entries)}"
+        for name, entry in sorted(entries.items())
+    ]
+
+
+def _whole(entry: dict, entries: dict) -> str:
+    """Says of which network an entry is the pose network alone."""
+    names = (
+        name
+        for name, other in entries.items()
+        if other["file"] == entry["file"] and other["config"].get("actions")
+    )
+    whole = None if entry["config"].get("actions") else next(names, None)
+    return f", the pose network of {whole}" if whole else ""
 
 
 def _state(entry: dict) -> str:

@@ -388,7 +388,7 @@ class TrainingScript:
         elif args.resume and (folder / RECIPE_FILE).exists():
             config = read_recipe(folder).network  # the weights may be deleted
         else:
-            config = weights.read_config(weights.find(args.weights))
+            config = weights.read_config(args.weights)
             if config.stem == "none":
                 raise ValueError(
                     f"{args.weights}: The weights are of a network of labelled poses. Give weights "

@@ -129,7 +129,7 @@ def evaluate_actions(
         ValueError: Something cannot be used; the message says what.
     """
     evaluation = _Evaluation.prepared(weights_name, out, command)
-    facts = weights.read_facts(evaluation.file)
+    facts = weights.read_facts(weights_name)
     head = find_head(evaluation.config, dataset, head=head)
     check_action_names(facts, head, dataset, evaluation.file)
     protocol = protocol or ActionProtocol(**trained_spacing(facts))
@@ -225,6 +225,7 @@ def _known_videos(dataset, actions):
 class _Evaluation:
     """What every evaluation does before it predicts, and after it has scored."""
 
+    weights_name: str | Path
     file: Path
     config: ModelConfig
     folder: Path
@@ -236,11 +237,11 @@ class _Evaluation:
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
         file = weights.find(weights_name)
-        return cls(file, weights.read_config(file), folder, command)
+        return cls(weights_name, file, weights.read_config(weights_name), folder, command)
 
     def load_model(self, dataset):
         """Builds the network, then prints the data set before the long part begins."""
-        model, _ = weights.load_model(self.file)
+        model, _ = weights.load_model(self.weights_name)
         print(dataset)
         return model
 

@@ -79,9 +79,9 @@ class Predictor:
     def __init__(self, weights: str | os.PathLike | None = None, head: str | None = None):
         name = weight_files.default_name() if weights is None else weights
         path = weight_files.find(name)
-        facts = weight_files.read_facts(path)
+        facts = weight_files.read_facts(name)
         # Before the network is built, which takes seconds.
-        self._set_config(path, weight_files.read_config(path), head, facts.get("actions", {}))
+        self._set_config(path, weight_files.read_config(name), head, facts.get("actions", {}))
         subsampling, frame_rate = trained_subsampling(facts), facts.get("frame_rate")
         self._set_model(weight_files.load_model(name)[0], subsampling, frame_rate)
 

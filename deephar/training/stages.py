@@ -199,7 +199,7 @@ class _Stage:
         if self.start:
             start = str(self.start[0])
             if not self.resume:
-                weights.load(model, self.start[0])
+                weights.load(model, weights.find(self.start[0]))
         self._fit_actions(model, config, batches, self._score_clips(model, config), start)
 
     def _fit_actions(self, model, config, batches, validate, start):
@@ -304,12 +304,11 @@ class _Stage:
 
 
 def _start_files(recipe, stage, out, before):
-    """Paths of the weights to start from; `before` is the best file of the stage before."""
+    """Weights to start from, by name or path; `before` is the best file of the stage before."""
     if not stage.start:
         return [before] if before else []
     return [
-        out / name if _is_of_earlier_stage(recipe, stage, name) else weights.find(name)
-        for name in stage.start
+        out / name if _is_of_earlier_stage(recipe, stage, name) else name for name in stage.start
     ]
 
 
@@ -387,17 +386,17 @@ def _check_fits(recipe: Recipe, data: TrainingData, resume: bool) -> None:
     first = recipe.stages[0]
     if isinstance(first, PoseStage) and not resume:
         # Weights of a 3D network may already have learned depth.
-        theirs = [weights.read_config(weights.find(name)) for name in first.start]
+        theirs = [weights.read_config(name) for name in first.start]
         if not any(config.dim == 3 for config in theirs):
             require_depth_labels(recipe.network_of(first), list(data.datasets.values()))
     for stage in recipe.stages:
         if isinstance(stage, ActionStage) and not stage.training.finetune:
             _with_actions(recipe.network, stage, data)  # raises if the config is not possible
             if stage is first and recipe.network.stem != "none":
-                require_same_network(weights.find(stage.start[0]), recipe.network)
+                require_same_network(stage.start[0], recipe.network)
     if not resume:
         for name in _given_starts(recipe):
-            require_same_protocol(weights.find(name), data.protocol)
+            require_same_protocol(name, data.protocol)
 
 
 @contextlib.contextmanager

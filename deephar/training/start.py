@@ -20,16 +20,17 @@ def load_start(model: keras.Model, config: Any, paths: Sequence[str | Path]) -> 
     Args:
         model: the network.
         config: config of the network.
-        paths: weights files. If several have the same weights, the last one counts.
+        paths: weights files, or names in the index. If several have the same weights, the last one
+            counts.
 
     Raises:
         FileNotFoundError, ValueError: As `deephar.weights.load_shared`; or the only file is of the
             same network, but lacks some of its weights.
     """
     if len(paths) == 1 and not _differences(weights.read_config(paths[0]), config):
-        weights.load_part(model, paths[0])
+        weights.load_part(model, weights.find(paths[0]))
         return
-    reports = [weights.load_shared(model, path) for path in paths]
+    reports = [weights.load_shared(model, weights.find(path)) for path in paths]
     missing = [
         line for line in reports[0].missing if all(line in report.missing for report in reports)
     ]
@@ -53,7 +54,7 @@ def require_same_network(path: str | Path, config: Any) -> None:
     """Raises if weights are of another pose network. The size of crops may differ.
 
     Args:
-        path: path of the weights file.
+        path: name or path of the weights.
         config: config of the network that is to start from it. Where its `peak_window` is 0, the
             weights may have been trained with any.
 
@@ -98,17 +99,17 @@ def load_pose_network(model: keras.Model, path: str | Path) -> None:
 
     Args:
         model: a clip network, see `deephar.models.frame_view`.
-        path: weights file of its pose network, or of the whole network.
+        path: name or path of the weights of its pose network, or of the whole network.
 
     Raises:
         FileNotFoundError, ValueError: As `deephar.weights.load_part`.
     """
     frames = frame_view(model)
-    trained = weights.read_config(path)
+    trained, file = weights.read_config(path), weights.find(path)
     if "action_pose" not in frames.output or (trained.actions and trained.pose_replica):
-        weights.load_part(frames, path)
+        weights.load_part(frames, file)
         return
-    weights.load_part(keras.Model(frames.input, frames.output["pose"]), path)
+    weights.load_part(keras.Model(frames.input, frames.output["pose"]), file)
     copy_to_replica(model)
 
 
@@ -133,7 +134,7 @@ def require_same_protocol(path: str | Path, protocol: str | None) -> None:
     """Raises if weights were trained by another protocol, perhaps on test videos of this one.
 
     Args:
-        path: the weights file.
+        path: name or path of the weights.
         protocol: protocol that splits the videos; None if there is only one.
 
     Raises:

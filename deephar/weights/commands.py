@@ -20,7 +20,7 @@ from deephar.weights.files import (
     stored_config,
     stored_weights,
 )
-from deephar.weights.registry import find, hints, listed_as, read_facts
+from deephar.weights.registry import find, find_part, hints, names_of_file, read_facts
 
 
 def describe(name: str | Path) -> list[str]:
@@ -30,13 +30,14 @@ def describe(name: str | Path) -> list[str]:
         name: a name in the index, or a path.
 
     Returns:
-        Lines of text: its layout, its name in the index, its network, its facts, its size, a line
-        for each part of the network, and a warning if it holds NaN.
+        Lines of text: its layout, its names in the index, its network, its facts, its size, a line
+        for each part of the network, and a warning if it holds NaN. For a name that stands for the
+        pose network inside the file, network and facts are those of the pose network.
 
     Raises:
         FileNotFoundError, ValueError: As ``find``; or the file is not a weights file.
     """
-    path = find(name)
+    path, pose_config = find_part(name)
     with opened(path) as file:
         layout = _layout(file)
         stored = stored_weights(file, path)
@@ -51,9 +52,11 @@ def describe(name: str | Path) -> list[str]:
             if not np.isfinite(dataset[()]).all()
         ]
         constants = _count_constants(file, sizes)
-    lines = [str(path), f"  layout      {layout}", f"  listed as   {listed_as(path) or '-'}"]
-    lines += _wrapped("network", _network(path))
-    lines += [line for fact in read_facts(path).items() for line in _wrapped(*fact)]
+    names = ", ".join(names_of_file(path)) or "-"
+    lines = [str(path), f"  layout      {layout}", f"  listed as   {names}"]
+    network = _network(path) if pose_config is None else f"{pose_config} (a part of the file)"
+    lines += _wrapped("network", network)
+    lines += [line for fact in read_facts(name).items() for line in _wrapped(*fact)]
     return lines + _size_lines(sizes, constants) + _warnings(bad)
 
 

@@ -1,4 +1,9 @@
-"""The weights that have a name: those that come with the project, and the authors' files."""
+"""The weights that have a name: those that come with the project, and the authors' files.
+
+A name stands for the network of a file, or for the pose network inside it: the config of its entry
+then has no actions, and that of the file has. So a file can have a name for poses and actions, and
+another one for its poses alone.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ import keras
 from deephar.files import file_hash, replacing
 from deephar.models import ModelConfig, ReceptionConfig, build_model, config_from_json
 from deephar.weights.authors import differences, infer_config
-from deephar.weights.files import check_facts, load, stored_config, stored_facts
+from deephar.weights.files import check_facts, load, load_part, stored_config, stored_facts
 
 INDEX = "index.json"
 """Name of the file that lists the weights of a folder."""
@@ -39,7 +44,8 @@ def index() -> dict[str, dict]:
 
     Returns:
         Name -> dict of ``file``, its ``sha256`` or published ``md5``, ``config``, ``data``,
-        ``score`` and ``licence``; ``default`` of the one that ``Predictor()`` takes.
+        ``score`` and ``licence``; ``default`` of the one that ``Predictor()`` takes. Several names
+        may have the same file: one stands for its network, others for the pose network inside it.
         Files that others have published have their ``url``, and may lack a hash. They are to be
         downloaded by the user.
 
@@ -84,19 +90,33 @@ def default_name() -> str:
     )
 
 
-def register(name: str, path: str | Path, *, licence: str, default: bool | None = None) -> None:
+def register(
+    name: str,
+    path: str | Path,
+    *,
+    licence: str,
+    default: bool | None = None,
+    pose_config: ModelConfig | ReceptionConfig | None = None,
+    facts: dict | None = None,
+) -> None:
     """Adds a file of the weights folder to the index.
+
+    Other names of this file get its new hash.
 
     Args:
         name: what users will call it, e.g. ``"vgg16-medium"``.
-        path: the ``.h5`` file, in ``weights_folder()``; its facts must tell ``data`` and ``score``.
+        path: the ``.h5`` file, in ``weights_folder()``.
         licence: a sentence on the terms of use, since they follow those of the training data.
         default: whether ``Predictor()`` takes this file from now on, and no other; None keeps what
             the index says.
+        pose_config: config of the pose network inside the file, if the name stands for it alone;
+            None for the network of the file.
+        facts: dict with ``data`` and ``score``; None for those of the file.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: The file lies elsewhere, or lacks these facts.
+        ValueError: The file lies elsewhere, there are no such facts, or the file has no actions
+            besides the pose network of `pose_config`, or another pose network.
         OSError: The index cannot be written, e.g. in a read-only installation.
     """
     path = Path(path)
@@ -106,28 +126,45 @@ def register(name: str, path: str | Path, *, licence: str, default: bool | None 
             f"{path} is not in {folder}, and only files in that folder can be listed in its "
             f"{INDEX}. Move it there, or set ${_FOLDER_VARIABLE} to its folder."
         )
-    facts = read_facts(path)
+    facts = read_facts(path) if facts is None else facts
     lacking = [fact for fact in ("data", "score") if fact not in facts]
     if lacking:
         raise ValueError(
             f"{path} does not tell its {' and '.join(lacking)}. Save the weights with these facts."
         )
+    config = read_config(path)
+    if pose_config is not None:
+        _require_pose_network(path, config, pose_config)
     entries = index()
     if default is None:
         default = entries.get(name, {}).get("default", False)
     if default:
         for other in entries.values():
             other.pop("default", None)
+    digest = file_hash(path)
+    for other in entries.values():
+        if other["file"] == path.name and "sha256" in other:
+            other["sha256"] = digest
     entries[name] = {
         "file": path.name,
-        "sha256": file_hash(path),
-        "config": json.loads(read_config(path).to_json()),
+        "sha256": digest,
+        "config": json.loads((pose_config or config).to_json()),
         "data": facts["data"],
         "score": facts["score"],
         "licence": licence,
         **({"default": True} if default else {}),
     }
     _write_index(entries)
+
+
+def _require_pose_network(path, config, pose_config):
+    """Raises unless a file has actions and, besides, the weights of a pose network."""
+    if pose_config.actions or not config.actions:
+        raise ValueError(
+            f"{path}: Only a file with actions has another name for its pose network, whose config "
+            "has none. Leave pose_config out, or give actions={} in it."
+        )
+    load_part(build_model(pose_config), path)
 
 
 def _write_index(entries: dict) -> None:
@@ -167,6 +204,28 @@ def find(name: str | Path) -> Path:
             reason = f"{weights_folder() / INDEX} has these names: {known}."
         raise FileNotFoundError(f"{name} is neither a weights file nor a known name. {reason}")
     return Path(name)
+
+
+def find_part(name: str | Path) -> tuple[Path, ModelConfig | ReceptionConfig | None]:
+    """The path of a weights file, and which part of its network is meant.
+
+    Args:
+        name: as for `find`.
+
+    Returns:
+        The path; and, for a name that stands for the pose network inside a file with actions, the
+        config of that pose network, otherwise None.
+
+    Raises:
+        FileNotFoundError, ValueError: As `find`.
+    """
+    path, entry = find(name), index().get(str(name))
+    if entry is None or entry["config"].get("actions"):
+        return path, None
+    stored = stored_config(path)
+    if stored is None or not stored.actions:
+        return path, None
+    return path, _listed_config(str(name), entry)
 
 
 def is_available(entry: dict) -> bool:
@@ -212,18 +271,27 @@ def listed_as(path: str | Path) -> str | None:
             of the file and its network.
 
     Returns:
-        The name, or None.
+        The name, or None; of several names, that of the whole network.
     """
-    hashes = {}
-    for name, entry in index().items():
+    return next(iter(names_of_file(path)), None)
+
+
+def names_of_file(path: str | Path) -> list[str]:
+    """All names under which the index lists a file, that of the whole network first.
+
+    Args:
+        path: of the file, which is recognized as by `listed_as`.
+    """
+    entries, hashes, names = index(), {}, []
+    for name, entry in entries.items():
         kinds = _hash_kinds(entry)
         for kind in set(kinds) - set(hashes):
             hashes[kind] = file_hash(path, kind)
         if all(hashes[kind] == entry[kind] for kind in kinds) and (
             kinds or _is_network_of(name, entry, path)
         ):
-            return name
-    return None
+            names.append(name)
+    return sorted(names, key=lambda name: not entries[name]["config"].get("actions"))
 
 
 def _is_network_of(name: str, entry: dict, path: str | Path) -> bool:
@@ -303,7 +371,8 @@ def load_model(name: str | Path) -> tuple[keras.Model, ModelConfig | ReceptionCo
 
     Args:
         name: a name in ``weights/index.json``, or the path of an ``.h5`` file that ``save`` has
-            written, or of one of the authors.
+            written, or of one of the authors. A name may stand for the pose network of a file with
+            actions; then only that is built.
 
     Returns:
         The ``keras.Model`` and its ``ModelConfig`` or ``ReceptionConfig``.
@@ -312,30 +381,41 @@ def load_model(name: str | Path) -> tuple[keras.Model, ModelConfig | ReceptionCo
         FileNotFoundError: Neither a known name nor a file.
         ValueError: The file is damaged, or does not tell its network.
     """
-    path = find(name)
-    config = read_config(path)
+    path, pose_config = find_part(name)
+    if pose_config is not None:
+        model = build_model(pose_config)
+        load_part(model, path)
+        return model, pose_config
+    config = _config_of_file(path)
     model = build_model(config)
     load(model, path)
     return model, config
 
 
-def read_config(path: str | Path) -> ModelConfig | ReceptionConfig:
+def read_config(name: str | Path) -> ModelConfig | ReceptionConfig:
     """The config of the network of a weights file.
 
-    It is the config inside the file. If there is none, it is inferred from the layers, if they are
-    those of a network of the authors; what the layers do not tell is taken from the index, if it
-    lists the file.
+    It is the config inside the file; that of the index for a name that stands for the pose network
+    inside the file. If there is none, it is inferred from the layers, if they are those of a
+    network of the authors; what the layers do not tell is taken from the index, if it lists the
+    file.
 
     Args:
-        path: of the file.
+        name: a name in the index, or the path of a file.
 
     Returns:
         Its ``ModelConfig`` or ``ReceptionConfig``.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: Damaged, or without a (known) config, or one that its layers do not tell.
+        FileNotFoundError: As `find`.
+        ValueError: As `find`; damaged, or without a (known) config, or one that its layers do not
+            tell.
     """
+    path, pose_config = find_part(name)
+    return pose_config or _config_of_file(path)
+
+
+def _config_of_file(path: Path) -> ModelConfig | ReceptionConfig:
     if (config := stored_config(path)) is not None:
         return config
     return infer_config(path, **hints(path))
@@ -350,21 +430,30 @@ def hints(path: str | Path) -> dict:
     return {"num_frames": config.num_frames, "heads": tuple(config.actions)}
 
 
-def read_facts(path: str | Path) -> dict:
+def read_facts(name: str | Path) -> dict:
     """The known facts about a weights file.
 
-    They are the facts given to ``save``; for a file of another origin, those of the index if it
-    lists the file.
+    They are the facts given to ``save``. For a file of another origin, they are those of the index
+    if it lists the file; also for a name that stands for the pose network inside a file.
+
+    Args:
+        name: a name in the index, or the path of a file.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: Damaged.
+        FileNotFoundError: As `find`.
+        ValueError: As `find`; damaged.
     """
+    path, pose_config = find_part(name)
+    if pose_config is not None:
+        return _listed_facts(index()[str(name)])
     if facts := stored_facts(path):
         return facts
-    if stored_config(path) is not None or (name := listed_as(path)) is None:
+    if stored_config(path) is not None or (listed := listed_as(path)) is None:
         return {}
-    entry = index()[name]
+    return _listed_facts(index()[listed])
+
+
+def _listed_facts(entry: dict) -> dict:
     return {
         **entry.get("facts", {}),
         **{fact: entry[fact] for fact in ("data", "score", "licence") if fact in entry},

@@ -150,8 +150,13 @@ def test_the_status_of_a_check_shows_problems(tmp_path, capsys):
 
 
 def test_info_tells_versions_devices_and_weights(tmp_path, monkeypatch, capsys):
-    (tmp_path / "index.json").write_text((ROOT / "weights" / "index.json").read_text())
-    (tmp_path / "vgg16-light.h5").touch()
+    entries = {
+        "here": {"file": "here.h5", "sha256": "0", "config": {}},
+        "gone": {"file": "gone.h5", "sha256": "0", "config": {}, "default": True},
+        "theirs": {"file": "theirs.h5", "url": "https://there", "config": {}},
+    }
+    (tmp_path / "index.json").write_text(json.dumps(entries))
+    (tmp_path / "here.h5").touch()
     monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
     assert main(["info"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -160,8 +165,10 @@ def test_info_tells_versions_devices_and_weights(tmp_path, monkeypatch, capsys):
     assert lines[3][0] == "devices"
     assert len(lines[3]) > 1
     assert lines[5] == ["weights", str(tmp_path)]
-    assert ["vgg16-light", "found"] in lines
-    assert ["vgg16-medium", "missing,", "the", "default"] in lines
+    assert ["here", "found"] in lines
+    assert ["gone", "missing,", "the", "default"] in lines
+    downloaded = "missing; it can be downloaded from https://there"
+    assert ["theirs", *downloaded.split()] in lines
 
 
 def test_info_says_that_no_weights_are_listed(tmp_path, monkeypatch, capsys):

@@ -102,7 +102,7 @@ def test_the_recipes_of_the_shipped_weights_go_through(
     assert len(list(tmp_path.rglob("best.h5"))) == stages
     last = tmp_path / "stage6" if stages == 6 else tmp_path
     config = weights.read_config(last / "best.h5")
-    shipped = weights.read_config(weights.find(script.removeprefix("train_").replace("_", "-")))
+    shipped = weights.read_config(script.removeprefix("train_").replace("_", "-"))
     assert config == replace(shipped, image_size=64)
 
 

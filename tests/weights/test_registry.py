@@ -189,7 +189,7 @@ def test_the_index_lists_networks_that_can_be_built():
             assert config.image_size == 256
             assert "github.com/dluvizon/deephar" in entry["licence"]
         else:
-            assert weights.read_config(weights.find(name)) == config
+            assert weights.read_config(name) == config
     assert len([entry for entry in weights.index().values() if "url" in entry]) == 6
     mpii = weights.index()["cvpr18-mpii"]
     assert mpii["file"] == "weights_PE_MPII_cvpr18_19-09-2017.h5"
