@@ -10,7 +10,7 @@ from deephar.data.samples import OTHER
 from deephar.evaluation.action import TOP, ActionScores
 from deephar.evaluation.pose import DepthScores
 from deephar.evaluation.scores import Scores, num_persons
-from deephar.evaluation.videos import VideoScores
+from deephar.evaluation.videos import KEPT, VideoScores
 
 
 def print_table(scores: Scores) -> None:
@@ -132,9 +132,10 @@ def _video_lines(scores):
         lines += [
             f"told as {OTHER!r}: {scores.others.total:.1f} %{_interval(scores.others)} of the "
             f"videos of none of the actions ({scores.others.count})",
-            f"rejected by a score of {OTHER!r} above {point['threshold']:.3f}: "
-            f"{point['rejected']:.1f} % of them; {point['kept']:.1f} % of the known videos are "
-            f"kept, {point['kept_and_right']:.1f} % kept and right",
+            f"keeping at least {KEPT:.0f} % of the known videos: {point['rejected']:.1f} % of "
+            f"those of none are rejected, by a score of {OTHER!r} above {point['threshold']:.3f}; "
+            f"{point['kept']:.1f} % of the known are kept, {point['kept_and_right']:.1f} % kept "
+            "and right",
         ]
     lines.append(f"calibration error {scores.calibration_error:.1f} %")
     return lines + scores.notes + _unreadable_lines(scores.predictions.unreadable)

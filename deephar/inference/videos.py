@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from deephar.inference.predictor import Predictor
 
 _PICTURE_SIZE = 320  # pixels, the longer side
+_SURROUNDINGS = 1.3  # times the side of the crop
 _MOST_PICTURES = 120
 
 
@@ -30,8 +31,8 @@ class VideoPredictions:
         videos: N `LabelledVideo` objects: those that could be read.
         scores: float64 (N, C), probability of each action, of the whole video.
         actions: names of the C actions.
-        pictures: the number of a video -> uint8 (H, W, 3), RGB: its middle frame with the pose, at
-            most 320 pixels high and wide. If there are many videos, only of some of them.
+        pictures: the number of a video -> uint8 (H, W, 3), RGB: the person in its middle frame and
+            their pose, 320 pixels high or wide. If there are many videos, only of some of them.
         unreadable: (`LabelledVideo`, reason) of each video that could not be read.
     """
 
@@ -43,7 +44,7 @@ class VideoPredictions:
 
 
 def predict_videos(predictor: Predictor, videos: Sequence[LabelledVideo]) -> VideoPredictions:
-    """Predicts the action of each of some video files, and a picture of its middle frame.
+    """Predicts the action of each of some video files, and draws the person in its middle frame.
 
     The scores of a video are the `mean_action` of its frames. Frames are read as they are needed,
     so memory does not grow with the length of a video. Shows a progress bar on a terminal.
@@ -98,12 +99,16 @@ def _predict_video(predictor, path):
 
 
 def _picture(person):
-    """The frame of a person with the pose, made smaller."""
-    height, width = person.image.shape[:2]
-    scale = min(1.0, _PICTURE_SIZE / max(height, width))
-    size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    image = cv2.resize(person.image, size, interpolation=cv2.INTER_AREA)
-    joints = (person.joints + 0.5) * (np.array(size) / (width, height)) - 0.5
+    """The surroundings of a person with the pose, scaled to `_PICTURE_SIZE`."""
+    size = np.array(person.image.shape[1::-1])
+    side = _SURROUNDINGS * (person.crop[2] - person.crop[0])
+    extent = np.clip(side, 1, size).astype(int)
+    middle = (person.crop[:2] + person.crop[2:]) / 2
+    start = np.clip(middle - extent / 2, 0, size - extent).astype(int)
+    cut = person.image[start[1] : start[1] + extent[1], start[0] : start[0] + extent[0]]
+    scaled = np.maximum(1, np.rint(_PICTURE_SIZE / extent.max() * extent)).astype(int)
+    image = cv2.resize(cut, scaled.tolist(), interpolation=cv2.INTER_AREA)
+    joints = (person.joints - start + 0.5) * (scaled / extent) - 0.5
     return draw_skeleton(image, joints, person.skeleton, visibility=person.visibility)
 
 

@@ -43,14 +43,28 @@ def test_scores_are_the_mean_of_the_frames(videos, predictor):
         np.testing.assert_allclose(scores, expected)
 
 
-def test_pictures_show_the_middle_frame_with_the_pose(videos, predictor):
-    predictions = predict_videos(predictor, videos(9, width=640, height=480))
-    picture = predictions.pictures[0]
-    assert picture.shape == (240, 320, 3)
-    y, x = np.nonzero(np.ptp(picture.astype(int), axis=2) > 60)  # the coloured lines
-    # The rectangle of the 5th frame, half as large.
-    np.testing.assert_allclose([x.min(), x.max()], [22, 32], atol=3)
-    np.testing.assert_allclose([y.min(), y.max()], [30, 45], atol=3)
+def drawn_on(picture):
+    """x and y of the coloured lines in a picture that is otherwise grey."""
+    y, x = np.nonzero(np.ptp(picture.astype(int), axis=2) > 60)
+    return x, y
+
+
+def test_pictures_show_the_person_with_the_pose(videos, predictor):
+    picture = predict_videos(predictor, videos(9)).pictures[0]
+    assert picture.shape == (320, 320, 3)
+    x, y = drawn_on(picture)
+    # A rectangle of 20 x 30 pixels, in a crop of 1.5 times its height, and its surroundings.
+    scale = 320 / (1.3 * 1.5 * 30)
+    np.testing.assert_allclose([np.ptp(x), np.ptp(y)], [19 * scale, 29 * scale], rtol=0.25)
+    white = picture.min(axis=2) > 200
+    assert white[y.min() : y.max(), x.min() : x.max()].mean() > 0.5
+
+
+def test_pictures_end_where_the_frame_does(videos, predictor):
+    picture = predict_videos(predictor, videos(9, width=140, height=92)).pictures[0]
+    assert picture.shape == (320, 320, 3)
+    low = predict_videos(predictor, videos(9, width=200, height=92, size=(60, 32))).pictures[0]
+    assert low.shape[1] == 320 > low.shape[0]
 
 
 def test_of_many_videos_only_some_are_pictured(videos, predictor, monkeypatch):
