@@ -1,4 +1,4 @@
-"""Pictures: skeletons on images and in space, captions, curves, bars, confusions, contact sheets.
+"""Pictures: skeletons on images and in space, captions, curves, bars, actions, contact sheets.
 
 Nothing here needs a display. Drawings are NumPy arrays. Plots are ``matplotlib.figure.Figure``
 objects (never pyplot, which keeps global state): save them with ``figure.savefig("x.png")``.

@@ -3,6 +3,9 @@
     python exp/demo.py VIDEO --out OUT.mp4
     python exp/demo.py VIDEO --weights runs/penn/action/best.h5 --out OUT.mp4
 
+Beside the video, it writes the numbers (OUT.json, OUT.csv) and the actions over time
+(OUT-actions.png), and prints the five best actions of the whole video.
+
 Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
 with --weights vgg16-light. On processors that compute in bfloat16, --mixed-precision halves it.
 """

@@ -442,3 +442,27 @@ def test_confusions_show_counts_where_there_are_any():
     assert pixels(figure).std() > 10
     with pytest.raises(ValueError, match="each of 3 names"):
         visualize.plot_confusion([[3, 0], [1, 9]], ["a", "b", "c"])
+
+
+def test_the_most_frequent_actions_are_drawn_over_time():
+    scores = np.full((6, 4), 0.1)
+    scores[:4, 2] = scores[4:, 1] = 0.7
+    scores[:, 3] = 0.2
+    times = [0, 0.1, 0.2, 0.3, 1.3, 2.3]
+    figure = visualize.plot_actions(["a", "b", "c", "d"], times, scores, title="T", most=3)
+    strip, curves = figure.axes
+    assert strip.get_title() == "T"
+    assert [line.get_label() for line in curves.lines] == ["c", "b", "d"]
+    np.testing.assert_allclose(curves.lines[0].get_xdata(), [*times, 3.3])
+    np.testing.assert_allclose(curves.lines[0].get_ydata()[:6], 100 * scores[:, 2])
+    spans = [(patch.get_x(), patch.get_width()) for patch in strip.patches]
+    np.testing.assert_allclose(spans, [(0, 1.3), (1.3, 2)])
+    assert strip.patches[0].get_facecolor()[:3] != strip.patches[1].get_facecolor()[:3]
+    assert pixels(figure).std() > 10
+    assert visualize.plot_actions(["a", "b"], [0.5], [[0.2, 0.8]]).axes[1].get_xlim() == (0.5, 1.5)
+
+
+def test_actions_over_time_need_a_score_for_each_frame_and_name():
+    for times, scores in (([], np.zeros((0, 2))), ([0, 1], [[1, 0]]), ([0], [[1, 0, 0]])):
+        with pytest.raises(ValueError, match="a row for each frame and a column for each action"):
+            visualize.plot_actions(["a", "b"], times, scores)

@@ -27,7 +27,7 @@ from deephar.data.images import crop_image, normalize
 from deephar.data.inputs import WHOLE, check_frame_rate, check_subsampling
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
-from deephar.inference.actions import mean_action, trained_subsampling
+from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.media import load_picture, load_video
 from deephar.inference.network import (
     POSES,
@@ -82,8 +82,7 @@ class Predictor:
         facts = weight_files.read_facts(name)
         # Before the network is built, which takes seconds.
         self._set_config(path, weight_files.read_config(name), head, facts.get("actions", {}))
-        subsampling, frame_rate = trained_subsampling(facts), facts.get("frame_rate")
-        self._set_model(weight_files.load_model(name)[0], subsampling, frame_rate)
+        self._set_model(weight_files.load_model(name)[0], **trained_spacing(facts))
 
     @classmethod
     def from_model(
@@ -122,7 +121,7 @@ class Predictor:
         predictor = cls.__new__(cls)
         predictor._set_config("The network", config, head, actions)
         check_model(model, config, head=predictor._head)
-        predictor._set_model(model, subsampling, frame_rate)
+        predictor._set_model(model, subsampling=subsampling, frame_rate=frame_rate)
         return predictor
 
     def _set_config(self, source, config, head, actions):
@@ -132,7 +131,7 @@ class Predictor:
         self._head = _checked_head(source, config.actions, head)
         self.actions = _action_names(source, config.actions, self._head, actions)
 
-    def _set_model(self, model, subsampling, frame_rate):
+    def _set_model(self, model, *, subsampling=1, frame_rate=None):
         self.model = model
         self._parts = parts_of(model) if self._head else None
         self._stills = self._parts.frames if self._head else stills_network(model)
