@@ -192,12 +192,12 @@ def action_weights(args: argparse.Namespace, head: str) -> tuple[str, Any]:
 
 
 def _default_weights(args, head):
-    """The default entry of the index, or else the first one, that fits and whose file is there.
+    """The listed weights with the head, the streams and the kind of poses, whose file is there.
 
-    It has the head and the streams, and takes the kind of poses.
+    Of several, those made for this kind of poses come first, then the default of the index.
     """
-    entries = weights.index()
-    for name, entry in sorted(entries.items(), key=lambda item: not item[1].get("default")):
+    entries, fitting = weights.index(), {}
+    for name, entry in entries.items():
         config = config_from_json(json.dumps(entry["config"]))
         if (
             head in config.actions
@@ -205,7 +205,9 @@ def _default_weights(args, head):
             and args.poses in _poses_of(config)
             and (args.stream is None or set(config.streams) == set(STREAMS[args.stream]))
         ):
-            return name
+            fitting[name] = (_poses_of(config)[0] != args.poses, not entry.get("default"))
+    if fitting:
+        return min(fitting, key=fitting.get)
     raise FileNotFoundError(
         f"{weights.weights_folder() / 'index.json'} lists no weights for {head!r} with --poses "
         f"{args.poses}{f' --stream {args.stream}' if args.stream else ''} (entries: "

@@ -218,7 +218,8 @@ def add_action_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -
         "--poses",
         choices=("predicted", "labels"),
         default="predicted",
-        help="input of the pose stream (%(default)s); labels needs no frames",
+        help="input of the pose stream (%(default)s); labels needs no frames, and weights that "
+        "see no appearance",
     )
     parser.add_argument(
         "--clips", choices=CLIPS, default="single", help="clips per video (%(default)s)"
@@ -234,7 +235,7 @@ def add_action_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -
         "--subsampling",
         type=parse_subsampling,
         metavar="N|whole",
-        help="distance of the frames of a clip (as in the training of the weights)",
+        help="distance of the frames of a clip (distance or frame rate of the training)",
     )
     parser.add_argument(
         "--frames",

@@ -57,14 +57,15 @@ def describe(name: str | Path) -> list[str]:
     network = _network(path) if pose_config is None else f"{pose_config} (a part of the file)"
     lines += _wrapped("network", network)
     lines += [line for fact in read_facts(name).items() for line in _wrapped(*fact)]
-    return lines + _size_lines(sizes, constants) + _warnings(bad)
+    of = "" if pose_config is None else " of the whole file"
+    return lines + _size_lines(sizes, constants, of) + _warnings(bad)
 
 
-def _size_lines(sizes: dict[str, list[int]], constants: int) -> list[str]:
-    """The number of parameters: of all, and of each part of the network."""
+def _size_lines(sizes: dict[str, list[int]], constants: int, of: str) -> list[str]:
+    """The number of parameters: of all, `of` which network, and of each part of the network."""
     arrays, parameters = _totals(sizes.values())
     and_constants = f", and {constants:,} constants" if constants else ""
-    lines = [f"  size        {parameters:,} parameters in {arrays} arrays{and_constants}"]
+    lines = [f"  size        {parameters:,} parameters in {arrays} arrays{and_constants}{of}"]
     parts = {}
     for layer, layer_sizes in sizes.items():
         parts.setdefault(layer.split("/")[-1].split("_")[0], []).append(layer_sizes)

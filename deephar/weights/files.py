@@ -214,16 +214,20 @@ def stored_facts(path: str | Path) -> dict:
 
 
 def check_facts(facts: object) -> None:
-    """Checks that facts are a dict, and their ``actions``, if any, lists of names by head.
+    """Checks that facts are a dict, with ``actions`` and ``frame_rate``, if any, of the right kind.
 
     Raises:
-        ValueError: They are not.
+        ValueError: They are no dict, the actions are not lists of names by head, or the frame rate
+            is not a number above 0.
     """
     if not isinstance(facts, dict):
         raise ValueError(f"expected a dict, got {facts!r}")
     actions = facts.get("actions", {})
     if not isinstance(actions, dict) or not all(map(_are_names, actions.values())):
         raise ValueError(f"expected actions as lists of names by head, got {actions!r}")
+    rate = facts.get("frame_rate")
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < float("inf")):
+        raise ValueError(f"expected a frame_rate above 0, got {rate!r}")
 
 
 def _are_names(value: object) -> bool:

@@ -8,7 +8,8 @@ set. Writes results.json, videos.csv, confusion.png, actions.png and videos.png.
 --mirror` is the multi-clip protocol. Results on frames that are not real are marked "synthetic" or
 "penn-drawn".
 
-    --data datasets/PennAction --poses labels    from labelled poses, without frames
+    --data datasets/PennAction --poses labels    from labelled poses, without frames: of weights
+                                                 whose action heads see no appearance
     --data datasets/PennAction --drawn           on frames drawn from the labels
     --data synthetic                             on the built-in data set
 

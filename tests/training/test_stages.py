@@ -128,6 +128,25 @@ def test_of_several_files_the_last_one_counts(drawn_mpii, tmp_path):
             np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_stages_start_from_the_pose_network_of_a_file_with_actions(
+    drawn_mpii, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    fields = {"num_frames": 4, "actions": {"penn": 3}, "pose_features": 16, "streams": ("pose",)}
+    both, path = replace(TINY, **fields), tmp_path / "both.h5"
+    weights.save(build_model(both), both, path, data="none", score=0)
+    weights.register("both", path, licence="MIT")
+    facts = {"data": "none", "score": 1}
+    weights.register("poses", path, licence="MIT", pose_config=TINY, facts=facts)
+    slow = PoseTraining(epochs=1, learning_rate=1e-12)
+    made = recipe(drawn_mpii, stage("", start=("poses",), training=slow))
+    trained, config = weights.load_model(train(made, tmp_path / "run", workers=0))
+    assert config == TINY
+    theirs = weights.load_model("poses")[0].get_layer("dp1_du1_r0_conv1").weights
+    for ours, value in zip(trained.get_layer("dp1_du1_r0_conv1").weights, theirs, strict=True):
+        np.testing.assert_allclose(ours, value, atol=1e-6)
+
+
 def test_data_sets_in_memory_take_the_place_of_folders(drawn_mpii, tmp_path):
     made = recipe("nowhere", stage(""))
     with pytest.raises(FileNotFoundError, match="nowhere"):

@@ -233,6 +233,9 @@ def test_other_formats_and_infinite_values_are_refused(model, saved):
         (3, "damaged facts"),
         ('{"actions": ["a"]}', "damaged facts .*lists of names by head"),
         ('{"actions": {"a": 3}}', "damaged facts .*lists of names by head"),
+        ('{"frame_rate": 0}', "damaged facts .*a frame_rate above 0, got 0"),
+        ('{"frame_rate": "fast"}', "damaged facts .*a frame_rate above 0, got 'fast'"),
+        ('{"frame_rate": NaN}', "damaged facts .*a frame_rate above 0, got nan"),
     ],
 )
 def test_damaged_facts_name_the_file(saved, value, message):

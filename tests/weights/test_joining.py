@@ -210,6 +210,7 @@ def test_commands_tell_the_two_names_apart(listed, tmp_path, capsys):
     assert f"{POSE} (a part of the file)" in texts["poses"]
     assert "score {'PCKh': 50}" in texts["poses"]
     assert "frame_rate" not in texts["poses"]
+    assert "arrays of the whole file" in texts["poses"]
     assert f"{BOTH} (inside the file)" in texts["both"]
     assert main(["convert", "poses", str(tmp_path / "out.h5")]) == 2
     assert "Use it as it is; no conversion is needed" in capsys.readouterr().err
