@@ -545,6 +545,7 @@ def plot_actions(
     *,
     title: str = "",
     most: int = 5,
+    grey: str = "",
 ) -> Figure:
     """Plots the scores of the most frequent actions over time, and the best action as a strip.
 
@@ -555,6 +556,7 @@ def plot_actions(
         title: of the plot.
         most: number of actions that have a colour: those that are the best one in most frames, then
             those with the highest mean.
+        grey: name of the one that is drawn in grey, such as that of no known action.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -571,7 +573,9 @@ def plot_actions(
     best = scores.argmax(axis=1)
     counts = np.bincount(best, minlength=len(names))
     shown = np.lexsort((-scores.mean(axis=0), -counts))[:most].tolist()
-    colours = dict(zip(shown, _ACTION_COLOURS * len(shown), strict=False))
+    coloured = [number for number in shown if names[number] != grey]
+    colours = dict.fromkeys(shown, _GREY)
+    colours |= zip(coloured, _ACTION_COLOURS * len(shown), strict=False)
     # Each frame is shown until the next one; the last one as long as the one before.
     ends = np.append(times, times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0))
     figure = _figure(8.0, 3.2)

@@ -458,6 +458,9 @@ def test_the_most_frequent_actions_are_drawn_over_time():
     spans = [(patch.get_x(), patch.get_width()) for patch in strip.patches]
     np.testing.assert_allclose(spans, [(0, 1.3), (1.3, 2)])
     assert strip.patches[0].get_facecolor()[:3] != strip.patches[1].get_facecolor()[:3]
+    greyed = visualize.plot_actions(["a", "b", "c", "d"], times, scores, grey="c")
+    red, green, blue, _ = greyed.axes[0].patches[0].get_facecolor()
+    assert red == green == blue
     assert pixels(figure).std() > 10
     assert visualize.plot_actions(["a", "b"], [0.5], [[0.2, 0.8]]).axes[1].get_xlim() == (0.5, 1.5)
 

@@ -186,7 +186,8 @@ class _Course:
     def plot(self, title):
         """The figure."""
         names = [in_words(name) for name in self._names]
-        return plot_actions(names, self._times, self._scores, title=title)
+        grey = in_words(OTHER)
+        return plot_actions(names, self._times, self._scores, title=title, grey=grey)
 
 
 def _annotated(person):
