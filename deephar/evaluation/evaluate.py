@@ -186,13 +186,13 @@ def evaluate_videos(
         raise ValueError(
             f"{name}: These weights predict poses only, no actions. Give other --weights."
         )
-    predictor = Predictor(evaluation.file, head=head)
+    predictor = Predictor(name, head=head)
     known, left_out = _known_videos(dataset, predictor.actions)
     print(dataset)
     settings = {
         "head": head or next(iter(evaluation.config.actions)),
         "frames": evaluation.config.num_frames,
-        "frame_rate": weights.read_facts(evaluation.file).get("frame_rate"),
+        "frame_rate": weights.read_facts(name).get("frame_rate"),
         "precision": predictor.model.dtype_policy.name,
     }
     predictions = predict_videos(predictor, known)
