@@ -13,6 +13,14 @@ from numpy.typing import ArrayLike
 BOX_MARGIN = 1.25
 """Side of a person's window divided by the longer side of the box."""
 
+POSE_MARGIN = 1.2
+"""Size of a person's box divided by that of the box of the visible joints.
+
+That is how the boxes of Penn Action were made (its labels have a ratio of 1.20 throughout). The
+window to crop, 1.25 times the box, is then 1.5 times the box of the joints, as in the published
+code.
+"""
+
 
 def box_around(points: ArrayLike, margin: float = 1.0, *, square: bool = False) -> np.ndarray:
     """Bounding box of the known points, enlarged about its centre.

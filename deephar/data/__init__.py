@@ -34,6 +34,8 @@ from deephar.data.clips import (
 from deephar.data.crops import Crop, crop_batch, crop_sample
 from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.inputs import InputSpec
+from deephar.data.others import WithOther
+from deephar.data.predicted import PredictedPoses
 from deephar.data.samples import Dataset, InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
 from deephar.data.sets.folder import LabelledVideo, VideoFolder
@@ -65,6 +67,7 @@ __all__ = [
     "InputSpec",
     "LabelledVideo",
     "PennAction",
+    "PredictedPoses",
     "Sample",
     "SequenceAugmentation",
     "SequenceBatches",
@@ -72,6 +75,7 @@ __all__ = [
     "Synthetic",
     "Video",
     "VideoFolder",
+    "WithOther",
     "clip_indices",
     "clip_of",
     "clip_starts",

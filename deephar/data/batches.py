@@ -12,6 +12,7 @@ from deephar.data.clips import check_frames, crop_clips
 from deephar.data.crops import crop_batch
 from deephar.data.inputs import InputSpec
 from deephar.data.pool import CropPool
+from deephar.data.predicted import PredictedPoses
 from deephar.data.samples import Dataset, Sample, Video
 from deephar.data.sequences import SequenceAugmentation, pose_clips
 
@@ -302,13 +303,16 @@ class SequenceBatches(MixedBatches):
     third, the weights float32 (B,) of the samples: 1, but 0 for the actions of another data set.
 
     Where a clip starts is drawn at random, and `augmentation` changes the clip. For the rest, the
-    order and the seeds, see `Batches`. There are no workers: a clip takes less than 1 ms.
+    order and the seeds, see `Batches`. There are no workers: a clip takes a few milliseconds.
 
     Args:
         datasets: data sets of videos by name, which is that of the action head, too.
         shares: number of clips from each data set in a batch, ``{"penn": 32}``.
         spec: frames and subsampling of the clips, skeleton and coordinates of the poses.
         augmentation: random changes; None for none. Clips start at random places all the same.
+        blocks: number of prediction blocks that the action heads of a `multitask_model` take poses
+            of. The poses then are ``{"pose": (B, T, blocks, joints, dim + 1)}``, the same for all
+            blocks. None for an `action_model` of poses alone.
         seed: seed of all random choices.
         steps_per_epoch: batches in an epoch; by default as many as it takes for all videos of the
             data set listed first in `shares` to come at least once.
@@ -329,7 +333,8 @@ class SequenceBatches(MixedBatches):
         shares: Mapping[str, int],
         *,
         spec: InputSpec,
-        augmentation: SequenceAugmentation | None = None,
+        augmentation: SequenceAugmentation | PredictedPoses | None = None,
+        blocks: int | None = None,
         seed: int = 0,
         steps_per_epoch: int | None = None,
     ):
@@ -344,12 +349,15 @@ class SequenceBatches(MixedBatches):
         self.classes = _count_actions(datasets)
         self.spec = spec
         self.augmentation = augmentation
+        self.blocks = blocks
 
     def __repr__(self):
         return self._describe(f"{self.spec.num_frames} poses")
 
     def _assemble(self, names, samples, poses):
         targets, weights = action_targets(self.classes, names, samples)
+        if self.blocks is not None:
+            poses = {"pose": np.repeat(poses[:, :, None], self.blocks, axis=2)}
         return (poses, targets) if len(self.datasets) == 1 else (poses, targets, weights)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from deephar.data.augment import Seed, between, check_generator, generators
 from deephar.data.clips import clip_of, pose_sequence
 from deephar.data.inputs import WHOLE, InputSpec
+from deephar.data.predicted import PredictedPoses
 from deephar.data.samples import Video
 from deephar.skeletons import Skeleton, get_skeleton
 
@@ -94,6 +95,13 @@ class SequenceAugmentation:
             missing=away | (gone < 2 * self.missing * u[5]),
         )
 
+    def clip(self, video: Video, spec: InputSpec, rng: np.random.Generator) -> np.ndarray:
+        """A clip of a labelled video, changed at random; see `pose_clip`."""
+        clip = clip_of(video, spec, rng=rng)
+        change = self.sample(rng, spec.num_frames, spec.num_joints)
+        clip = replace(clip, indices=change.indices(*_span(clip, spec.subsampling)))
+        return change.apply(pose_sequence(clip, spec), spec.skeleton)
+
 
 class SequenceChange(NamedTuple):
     """One random change, as `SequenceAugmentation.sample` draws it.
@@ -145,7 +153,7 @@ def pose_clip(
     video: Video,
     spec: InputSpec,
     *,
-    augmentation: SequenceAugmentation | None = None,
+    augmentation: SequenceAugmentation | PredictedPoses | None = None,
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
     """The labelled poses of one clip of a video, as input of the action heads.
@@ -167,12 +175,8 @@ def pose_clip(
     """
     if augmentation is not None:
         check_generator(rng)
-    clip = clip_of(video, spec, rng=rng)
-    if augmentation is None:
-        return pose_sequence(clip, spec)
-    change = augmentation.sample(rng, spec.num_frames, spec.num_joints)
-    clip = replace(clip, indices=change.indices(*_span(clip, spec.subsampling)))
-    return change.apply(pose_sequence(clip, spec), spec.skeleton)
+        return augmentation.clip(video, spec, rng)
+    return pose_sequence(clip_of(video, spec, rng=rng), spec)
 
 
 def pose_clips(
@@ -180,7 +184,7 @@ def pose_clips(
     spec: InputSpec,
     *,
     seeds: Sequence[Seed] | None = None,
-    augmentation: SequenceAugmentation | None = None,
+    augmentation: SequenceAugmentation | PredictedPoses | None = None,
 ) -> tuple[np.ndarray]:
     """The labelled poses of a clip of each of several videos, stacked.
 

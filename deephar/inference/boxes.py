@@ -17,6 +17,7 @@ from deephar.data.loading import batches_of, loaded_ahead
 from deephar.data.samples import Video
 from deephar.geometry import (
     BOX_MARGIN,
+    POSE_MARGIN,
     box_around,
     box_center_size,
     union_of_boxes,
@@ -31,13 +32,6 @@ from deephar.progress import ProgressBar
 if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
 
-POSE_MARGIN = 1.2
-"""Size of a person's box divided by that of the box of the visible joints.
-
-That is how the boxes of Penn Action were made (its labels have a ratio of 1.20 throughout). The
-window to crop, 1.25 times the box, is then 1.5 times the box of the joints, as in the published
-code.
-"""
 _SMALLEST = 32.0  # pixels; the published code's least size of a box
 
 

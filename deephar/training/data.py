@@ -107,7 +107,7 @@ def _opened(recipe, name):
     if source.kind == "ntu":
         # Poses are scored in the layout of the network.
         options = {"skeleton": recipe.network.skeleton, **options}
-    if source.kind in ("penn", "ntu") and recipe.network.stem == "none":
+    if source.kind in ("penn", "ntu") and all(map(recipe.learns_from_labels, recipe.stages)):
         options["frames"] = False
     if source.kind in ("penn", "penn-drawn") and "actions" not in options:
         actions = penn.action_names(source.folder)

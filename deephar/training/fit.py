@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from deephar import weights
+from deephar.data.batches import ClipBatches
 from deephar.data.samples import whole_of
 from deephar.inference.poses import predict_poses
 from deephar.models import action_view, frame_view, has_pose_network
@@ -18,7 +19,6 @@ from deephar.training.compile import (
     set_pose_trainable,
 )
 from deephar.training.data import pose_score
-from deephar.training.features import FeatureBatches
 from deephar.training.recipe import check_peak_window
 from deephar.training.run import Run, fit_run, run_settings
 from deephar.training.settings import ActionTraining, PoseTraining
@@ -97,9 +97,8 @@ def train_action(
     """Trains the action heads on a frozen pose network, or the whole network.
 
     Args:
-        model: a `multitask_model` for batches of clips or of cached features, or an `action_model`
-            for batches of poses. Its pose network must have its initial weights, even if the run
-            is resumed.
+        model: a `multitask_model`, or an `action_model` for batches of poses. Its pose network must
+            have its initial weights, even if the run is resumed.
         config: its config.
         batches: `deephar.data.ClipBatches`, `SequenceBatches`, or
             `deephar.training.features.FeatureBatches`.
@@ -117,7 +116,8 @@ def train_action(
             `deephar.training.run.fit_run`; or the whole network is to be trained, but the model
             has no pose network.
     """
-    trainer = action_view(model) if isinstance(batches, FeatureBatches) else model
+    sees_clips = isinstance(batches, ClipBatches) or not has_pose_network(model)
+    trainer = model if sees_clips else action_view(model)
     set_pose_trainable(trainer, training.finetune)
     more = {}
     if has_pose_network(model):

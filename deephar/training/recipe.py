@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deephar.data import Augmentation, SequenceAugmentation
+from deephar.data import Augmentation, PredictedPoses, SequenceAugmentation
+from deephar.data.inputs import check_frame_rate
 from deephar.data.sets.by_name import KINDS, VIDEO_KINDS
 from deephar.models import ModelConfig, ReceptionConfig, config_from_json
 from deephar.models.config import STREAMS
@@ -97,7 +98,8 @@ class PoseStage:
 class ActionStage:
     """A stage that learns actions from clips, with the pose network frozen or trained as well.
 
-    If the network has no stem, the stage learns from labelled poses.
+    If the network has no stem, the stage learns from labelled poses. So it does with
+    ``poses="labels"``: the action heads on a frozen pose network then learn without frames.
 
     If the stage trains the whole network (``training.finetune``), None for `num_frames`,
     `subsampling` or `streams` means the value that the action heads were trained with.
@@ -112,11 +114,18 @@ class ActionStage:
         seed: seed of this stage; None for the seed of the recipe.
         num_frames: frames of a clip; None for the number in the network's config, or else 16.
         subsampling: distance of the frames of a clip in the video, or ``"whole"``, see
-            `deephar.data.clip_indices`; None for ``"whole"``.
+            `deephar.data.clip_indices`; None for ``"whole"``, or for 1 with a `frame_rate`.
+        frame_rate: frames per second of a clip, at any frame rate of the video; None for frames
+            that `subsampling` counts.
+        poses: what the heads see in training: ``"predicted"``, what the pose network finds in the
+            frames; or ``"labels"``. A network without a stem always learns from labels.
+        other: whether to teach the answer ``other``, too, on videos of none of the actions, see
+            `deephar.data.WithOther`. From labels only.
         streams: as in `deephar.models.ModelConfig`; None for both.
         cache_features: runs the frozen pose network over all frames once, not in every epoch.
             Faster, but without augmentation other than mirroring.
-        augmentation: random changes to labelled poses.
+        augmentation: random changes to labelled poses: `SequenceAugmentation`, or `PredictedPoses`
+            for heads that will see predicted poses.
         training: epochs, optimizer and losses.
 
     Raises:
@@ -131,9 +140,12 @@ class ActionStage:
     seed: int | None = None
     num_frames: int | None = None
     subsampling: int | str | None = None
+    frame_rate: float | None = None
+    poses: str = "predicted"
+    other: bool = False
     streams: tuple[str, ...] | None = None
     cache_features: bool = False
-    augmentation: SequenceAugmentation = SequenceAugmentation()
+    augmentation: SequenceAugmentation | PredictedPoses = SequenceAugmentation()
     training: ActionTraining = ActionTraining()
 
     def __post_init__(self):
@@ -148,6 +160,14 @@ class ActionStage:
             raise ValueError(f"num_frames must be at least 4, got {self.num_frames}.")
         if self.subsampling not in (None, "whole") and not _is_count(self.subsampling):
             raise ValueError(f'subsampling must be 1, 2, ... or "whole", got {self.subsampling!r}.')
+        check_frame_rate(self.frame_rate, 1 if self.subsampling is None else self.subsampling)
+        if self.poses not in ("predicted", "labels"):
+            raise ValueError(f"poses must be predicted or labels, got {self.poses!r}.")
+        if self.poses == "labels" and (self.cache_features or self.training.finetune):
+            raise ValueError(
+                f"{_describe(self)} learns from labelled poses, without frames. It can neither "
+                "cache features nor train the pose network."
+            )
         if self.streams is not None and not set() < set(self.streams) <= set(STREAMS):
             raise ValueError(f"streams must be some of {', '.join(STREAMS)}, got {self.streams}.")
         if self.cache_features and self.training.finetune:
@@ -247,6 +267,12 @@ class Recipe:
         """Config of the network that a pose stage trains, without actions."""
         return dataclasses.replace(self.network, **{**stage.network, "actions": {}})
 
+    def learns_from_labels(self, stage: PoseStage | ActionStage) -> bool:
+        """Whether a stage learns from labelled poses, without frames."""
+        return isinstance(stage, ActionStage) and (
+            stage.poses == "labels" or self.network.stem == "none"
+        )
+
     def seed_of(self, stage: PoseStage | ActionStage) -> int:
         """Seed of a stage."""
         return self.seed if stage.seed is None else stage.seed
@@ -322,6 +348,16 @@ class Recipe:
             raise ValueError(
                 f"{_describe(stage)}: A ReceptionNet uses both streams. Leave streams out."
             )
+        if stage.other and not self.learns_from_labels(stage):
+            raise ValueError(
+                f"{_describe(stage)} can learn the answer 'other' from labelled poses only. Set "
+                'poses="labels", or other=False.'
+            )
+        if stage.poses == "labels" and self.network.stem != "none" and stage.streams != ("pose",):
+            raise ValueError(
+                f"{_describe(stage)} learns from labelled poses, which have no appearance. Set "
+                'streams=("pose",).'
+            )
         if self.network.stem == "none":
             other_streams = stage.streams not in (None, ("pose",))
             if other_streams or stage.cache_features or stage.training.finetune:
@@ -351,7 +387,7 @@ class Recipe:
                     "Put an action stage before it, or give start."
                 )
             return
-        for name in ("num_frames", "subsampling", "streams"):
+        for name in ("num_frames", "subsampling", "frame_rate", "streams"):
             ours, theirs = getattr(stage, name), getattr(before, name)
             if None not in (ours, theirs) and ours != theirs:
                 raise ValueError(
@@ -432,7 +468,9 @@ def _decoded_stage(fields):
     if kind not in classes:
         raise ValueError(f"A stage must have the kind {' or '.join(classes)}, got {kind!r}.")
     training = PoseTraining if kind == "pose" else ActionTraining
-    for name, value in (("training", training), ("augmentation", SequenceAugmentation)):
+    is_predicted = "errors" in fields.get("augmentation", {})
+    augmentation = PredictedPoses if is_predicted else SequenceAugmentation
+    for name, value in (("training", training), ("augmentation", augmentation)):
         if name in fields:
             fields[name] = _decoded(value, fields[name])
     return _decoded(classes[kind], fields)

@@ -6,6 +6,7 @@ the stage before unless the recipe says otherwise.
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import keras
 import numpy as np
 
 from deephar import weights
-from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches
+from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
 from deephar.evaluation import score_actions
 from deephar.files import replacing
 from deephar.inference import ActionProtocol, predict_actions
+from deephar.inference.actions import trained_spacing
 from deephar.models import ModelConfig, action_model, action_view, build_model
 from deephar.models.config import STREAMS
 from deephar.training.data import TrainingData, open_data
@@ -96,7 +98,7 @@ class _Stage:
         self.folder = out / stage.name
         self.resume = resume and (self.folder / "state.h5").exists()
         self.seed = recipe.seed_of(stage)
-        self.subsampling = getattr(stage, "subsampling", None) or "whole"
+        self.spacing = _spacing(stage)
         resumes_pose = self.resume and isinstance(stage, PoseStage)
         # A resumed pose network has its weights. The files that it started from may be deleted.
         self.start = [] if resumes_pose else _start_files(recipe, stage, out, before)
@@ -163,7 +165,11 @@ class _Stage:
         load_pose_network(model, path)
         spec = self._clip_spec(config)
         start = f"pose network of {path}, else random, seed {self.seed}"
-        if self.stage.cache_features:
+        if self.stage.poses == "labels":
+            blocks = action_view(model).inputs[0].shape[2]
+            batches = self._sequences(self.train_videos, spec, blocks)
+            validate = self._score_sequences(action_view(model), spec, blocks)
+        elif self.stage.cache_features:
             batches, validate = self._cached(model, config, spec)
         else:
             batches, validate = self._clips(spec), self._score_clips(model, config)
@@ -179,34 +185,32 @@ class _Stage:
             )
         require_same_network(path, self.recipe.network)
         self._require_same_clips(path, config)
-        self.subsampling = weights.read_facts(path).get("subsampling", self.subsampling)
+        facts = weights.read_facts(path)
+        if {"frame_rate", "subsampling"} & set(facts):
+            self.spacing = trained_spacing(facts)
         batches = self._clips(self._clip_spec(config))
         self._fit_actions(model, config, batches, self._score_clips(model, config), str(path))
 
     def _train_on_labels(self):
         """Trains the pose stream alone, on labelled poses."""
         config = self._with_actions(self.recipe.network)
-        batches = SequenceBatches(
-            {self.data.main: self.data.train},
-            self._video_share(),
-            spec=self._clip_spec(config),
-            augmentation=self.stage.augmentation,
-            seed=self.seed,
-            steps_per_epoch=self.stage.steps or self._steps(),
-        )
+        batches = self._sequences(self.train_videos, self._clip_spec(config))
         model = action_model(config)
         start = f"random, seed {self.seed}"
         if self.start:
             start = str(self.start[0])
             if not self.resume:
                 weights.load(model, weights.find(self.start[0]))
-        self._fit_actions(model, config, batches, self._score_clips(model, config), start)
+        validate = self._score_clips(model, config)
+        if self.stage.other:
+            validate = self._score_sequences(model, self._clip_spec(config))
+        self._fit_actions(model, config, batches, validate, start)
 
     def _fit_actions(self, model, config, batches, validate, start):
         run = self._run(
             start,
-            actions={self.data.main: list(self.data.train.actions)},
-            subsampling=self.subsampling,
+            actions={self.data.main: list(self.train_videos.actions)},
+            **self.spacing,
         )
         print(f"{config}\n{batches}, validation on {self.data.validation}", flush=True)
         train_action(
@@ -232,7 +236,44 @@ class _Stage:
         return _with_actions(config, self.stage, self.data)
 
     def _clip_spec(self, config):
-        return InputSpec.of(config, subsampling=self.subsampling)
+        return InputSpec.of(config, **self.spacing)
+
+    @functools.cached_property
+    def train_videos(self):
+        """The videos to learn actions from, with those of none of them if the stage says so."""
+        if not self.stage.other:
+            return self.data.train
+        return WithOther(self.data.train, seed=self.seed)
+
+    def _sequences(self, videos, spec, blocks=None):
+        """Batches of labelled poses."""
+        share = self._video_share()[self.data.main]
+        return SequenceBatches(
+            {self.data.main: videos},
+            self._video_share(),
+            spec=spec,
+            augmentation=self.stage.augmentation,
+            blocks=blocks,
+            seed=self.seed,
+            steps_per_epoch=self.stage.steps or -(-len(videos) // share),
+        )
+
+    def _score_sequences(self, model, spec, blocks=None):
+        """A function that scores action heads on changed poses of held-out videos."""
+        videos = self.data.validation
+        if self.stage.other:
+            videos = WithOther(videos, per_action=20, others=100, seed=self.seed + 1)
+        batches = self._sequences(videos, spec, blocks)
+        clips, targets = zip(*(batches[index] for index in range(len(batches))), strict=True)
+        clips = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *clips)
+        name = f"action_{self.data.main}"
+        labels = np.concatenate([target[name] for target in targets]).argmax(axis=1)
+
+        def score():
+            scores = model.predict(clips, verbose=0)[name]
+            return {"accuracy": 100.0 * float(np.mean(scores[:, -1].argmax(axis=-1) == labels))}
+
+        return score
 
     def _clips(self, spec):
         # Stills have no actions, so they are used only if the pose is trained, too.
@@ -248,7 +289,7 @@ class _Stage:
         )
 
     def _score_clips(self, model, config):
-        protocol = ActionProtocol(subsampling=self.subsampling)
+        protocol = ActionProtocol(**self.spacing)
 
         def score():
             predictions = predict_actions(
@@ -292,6 +333,7 @@ class _Stage:
         pairs = [
             ("num_frames", stage.num_frames, config.num_frames),
             ("subsampling", stage.subsampling, weights.read_facts(path).get("subsampling")),
+            ("frame_rate", stage.frame_rate, weights.read_facts(path).get("frame_rate")),
             ("streams", stage.streams, config.streams),
             ("image_size", network.image_size, config.image_size),
         ]
@@ -301,6 +343,13 @@ class _Stage:
                     f"{path} was trained with {name} {theirs}, but the stage has {ours}. "
                     "Fine-tuning needs the same value."
                 )
+
+
+def _spacing(stage):
+    """How the frames of the clips of a stage follow each other, see `InputSpec`."""
+    if getattr(stage, "frame_rate", None) is not None:
+        return {"frame_rate": stage.frame_rate}
+    return {"subsampling": getattr(stage, "subsampling", None) or "whole"}
 
 
 def _start_files(recipe, stage, out, before):
@@ -337,7 +386,7 @@ def _with_actions(config, stage, data):
     return dataclasses.replace(
         config,
         **changes,
-        actions={data.main: len(data.train.actions)},
+        actions={data.main: len(data.train.actions) + stage.other},
         num_frames=stage.num_frames or config.num_frames or NUM_FRAMES,
     )
 

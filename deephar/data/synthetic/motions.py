@@ -140,13 +140,13 @@ def _sin(phase):
     return np.sin(2 * np.pi * phase)
 
 
-def _keys(progress, *keys):
+def keys(progress: np.ndarray, *points: tuple[float, float]) -> np.ndarray:
     """Smooth curve through (progress, value) pairs, flat before the first and after the last.
 
     Cubic Hermite interpolation with the slopes of F. Fritsch and R. Carlson, "Monotone Piecewise
     Cubic Interpolation" (1980), in the harmonic form: it does not overshoot.
     """
-    at, value = np.array(keys, float).T
+    at, value = np.array(points, float).T
     width, rise = np.diff(at), np.diff(value)
     steep = rise / width
     slope = np.zeros(len(at))
@@ -337,19 +337,19 @@ def _pull_up(body, clock, style):
 def _bowl(body, clock, style):
     p = clock.once(2.1)
     n, a = clock.count, style.amplitude
-    stride = 1000 * a * _keys(p, (0, 0), (0.45, 0.45), (0.72, 0.95), (1, 1.0))
-    step = _keys(p, (0, 0), (0.22, 1), (0.45, -1), (0.66, 0.3), (1, 0.3))
-    slide = _keys(p, (0.4, 0), (0.68, 1), (0.9, 1), (1.15, 0.75))
-    swing = _keys(p, (0, 42), (0.2, 35), (0.48, -62 * a), (0.68, 20), (0.86, 128 * a), (1.1, 105))
+    stride = 1000 * a * keys(p, (0, 0), (0.45, 0.45), (0.72, 0.95), (1, 1.0))
+    step = keys(p, (0, 0), (0.22, 1), (0.45, -1), (0.66, 0.3), (1, 0.3))
+    slide = keys(p, (0.4, 0), (0.68, 1), (0.9, 1), (1.15, 0.75))
+    swing = keys(p, (0, 42), (0.2, 35), (0.48, -62 * a), (0.68, 20), (0.86, 128 * a), (1.1, 105))
     right = Arm(
         raised=np.abs(swing),
         plane=np.where(swing >= 0, 4, 176),
-        elbow=_keys(p, (0, 95), (0.22, 20), (0.5, 4), (0.85, 12), (1.1, 40)),
+        elbow=keys(p, (0, 95), (0.22, 20), (0.5, 4), (0.85, 12), (1.1, 40)),
     )
     left = Arm(
-        raised=_keys(p, (0, 40), (0.25, 30), (0.5, 62), (0.8, 68), (1.1, 45)),
-        plane=_keys(p, (0, 0), (0.3, 60), (0.7, 105), (1.1, 90)),
-        elbow=_keys(p, (0, 92), (0.3, 30), (0.7, 15), (1.1, 20)),
+        raised=keys(p, (0, 40), (0.25, 30), (0.5, 62), (0.8, 68), (1.1, 45)),
+        plane=keys(p, (0, 0), (0.3, 60), (0.7, 105), (1.1, 90)),
+        elbow=keys(p, (0, 92), (0.3, 30), (0.7, 15), (1.1, 20)),
     )
     lean = 10 + 34 * slide
     legs = {
@@ -393,12 +393,12 @@ def _golf_swing(body, clock, style):
     p = clock.once(2.3)
     n, a = clock.count, style.amplitude
     # Angle of the hands about the middle of the shoulders: 0 = at the ball, negative = backswing.
-    swing = a * _keys(p, (0.1, 0), (0.45, -150), (0.55, -146), (0.68, 0), (0.82, 130), (1, 165))
-    turn = _keys(p, (0.1, 0), (0.48, -22), (0.66, 25), (0.85, 68), (1, 78))
-    twist = _keys(p, (0.1, 0), (0.48, -52), (0.68, 0), (0.9, 28), (1, 30))
-    lean = _keys(p, (0, 26), (0.66, 24), (1, 4))
-    rise = _keys(p, (0.66, 0), (1, 1))
-    shaft = _keys(p, (0.1, 0), (0.45, -85), (0.58, -95), (0.68, 0), (0.82, 60), (1, 115))
+    swing = a * keys(p, (0.1, 0), (0.45, -150), (0.55, -146), (0.68, 0), (0.82, 130), (1, 165))
+    turn = keys(p, (0.1, 0), (0.48, -22), (0.66, 25), (0.85, 68), (1, 78))
+    twist = keys(p, (0.1, 0), (0.48, -52), (0.68, 0), (0.9, 28), (1, 30))
+    lean = keys(p, (0, 26), (0.66, 24), (1, 4))
+    rise = keys(p, (0.66, 0), (1, 1))
+    shaft = keys(p, (0.1, 0), (0.45, -85), (0.58, -95), (0.68, 0), (0.82, 60), (1, 115))
     legs = {
         "right": Leg(flexion=lean + 12, knee=22 + 38 * rise, abduction=13, rotation=8),
         "left": Leg(flexion=lean + 12 - 6 * rise, knee=22 - 14 * rise, abduction=13, rotation=8),
@@ -447,24 +447,24 @@ def _tennis_serve(body, clock, style):
     p = clock.once(2.0)
     n, a = clock.count, style.amplitude
     right = Arm(
-        raised=_keys(
+        raised=keys(
             p, (0, 28), (0.2, 20), (0.42, 96), (0.56, 105), (0.68, 172), (0.85, 70), (1, 35)
         ),
-        plane=_keys(
+        plane=keys(
             p, (0, 10), (0.2, 95), (0.42, 115), (0.58, 95), (0.68, 45), (0.85, -10), (1, -25)
         ),
-        twist=_keys(p, (0, 0), (0.3, 20), (0.5, 92 * a), (0.6, 100), (0.7, 10), (1, 0)),
-        elbow=_keys(
+        twist=keys(p, (0, 0), (0.3, 20), (0.5, 92 * a), (0.6, 100), (0.7, 10), (1, 0)),
+        elbow=keys(
             p, (0, 70), (0.2, 25), (0.45, 108 * a), (0.58, 125), (0.68, 8), (0.85, 22), (1, 40)
         ),
     )
     left = Arm(
-        raised=_keys(p, (0, 38), (0.16, 25), (0.38, 150 * a), (0.56, 142), (0.7, 50), (1, 30)),
-        plane=_keys(p, (0, 0), (0.38, 20), (0.7, 30), (1, 20)),
-        elbow=_keys(p, (0, 50), (0.2, 10), (0.55, 8), (0.7, 95), (1, 60)),
+        raised=keys(p, (0, 38), (0.16, 25), (0.38, 150 * a), (0.56, 142), (0.7, 50), (1, 30)),
+        plane=keys(p, (0, 0), (0.38, 20), (0.7, 30), (1, 20)),
+        elbow=keys(p, (0, 50), (0.2, 10), (0.55, 8), (0.7, 95), (1, 60)),
     )
-    load = _keys(p, (0.2, 0), (0.5, 1), (0.64, 0), (1, 0.2))
-    after = _keys(p, (0.66, 0), (0.86, 1), (1.1, 0.7))
+    load = keys(p, (0.2, 0), (0.5, 1), (0.64, 0), (1, 0.2))
+    after = keys(p, (0.66, 0), (0.86, 1), (1.1, 0.7))
     legs = {
         "right": Leg(
             flexion=6 + 30 * load - 28 * after, knee=8 + 52 * load + 48 * after, abduction=8
@@ -475,14 +475,14 @@ def _tennis_serve(body, clock, style):
     }
     posture = Posture(
         n,
-        place=_stack(n, 0, 300 * _keys(p, (0.4, 0), (0.85, 1)), 0),
+        place=_stack(n, 0, 300 * keys(p, (0.4, 0), (0.85, 1)), 0),
         ground=110 * a * np.exp(-(((p - 0.67) / 0.07) ** 2)),
-        turn=_keys(p, (0, -62), (0.5, -72), (0.68, -8), (0.9, 22)),
+        turn=keys(p, (0, -62), (0.5, -72), (0.68, -8), (0.9, 22)),
         lean=-8 * load + 22 * after,
         bend=-10 * load + 24 * after,
         side=16 * load,
-        nod=-34 * _keys(p, (0.2, 0), (0.4, 1), (0.66, 1), (0.8, 0)),
-        look=_keys(p, (0, 48), (0.5, 40), (0.68, 0)),
+        nod=-34 * keys(p, (0.2, 0), (0.4, 1), (0.66, 1), (0.8, 0)),
+        look=keys(p, (0, 48), (0.5, 40), (0.68, 0)),
         arms={"right": right, "left": left},
         legs=legs,
     )
@@ -616,8 +616,8 @@ def _walk(body, clock, style):
 def _kick(body, clock, style):
     p = clock.phase(1.9) % 1
     a = style.amplitude
-    back = _keys(p, (0, 0), (0.3, 1), (0.42, 0), (1, 0))
-    hit = _keys(p, (0.3, 0), (0.5, 1), (0.62, 0.85), (0.9, 0), (1, 0))
+    back = keys(p, (0, 0), (0.3, 1), (0.42, 0), (1, 0))
+    hit = keys(p, (0.3, 0), (0.5, 1), (0.62, 0.85), (0.9, 0), (1, 0))
     high = 72 + 32 * style.variants[0]
     lean = 6 + 8 * back - 20 * hit
     legs = {
