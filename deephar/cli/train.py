@@ -21,7 +21,7 @@ from deephar.cli.options import (
     stages_of,
 )
 from deephar.errors import reporting_errors
-from deephar.models.config import DEPTHS, VARIANTS, ReceptionConfig, in_space
+from deephar.models.config import DEPTHS, HEAD_FIELDS, VARIANTS, ReceptionConfig, in_space
 from deephar.training import ActionStage, PoseStage, Recipe, Source, read_recipe, train
 from deephar.training.settings import SCHEDULES
 from deephar.training.stages import RECIPE_FILE
@@ -398,7 +398,14 @@ class TrainingScript:
             raise ValueError(
                 f"--peak-window does not go with a {type(config).__name__}. Leave it out."
             )
-        return replace(config, actions={}, **_given(args, "image_size", "peak_window"))
+        heads = {}
+        if getattr(args, "poses", "predicted") == "labels" and config is not recipe.network:
+            # The recipe says what the heads on any pose network look like.
+            heads = {name: getattr(recipe.network, name) for name in HEAD_FIELDS}
+            if config.num_pyramids == recipe.network.num_pyramids:
+                heads["action_pyramids"] = recipe.network.action_pyramids
+        given = _given(args, "image_size", "peak_window")
+        return replace(config, **{**heads, "actions": {}, **given})
 
     def _variant(self, network, args):
         """The network of the recipe or of ``--variant``, with depth if the recipe's has it."""

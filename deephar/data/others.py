@@ -43,7 +43,6 @@ DRAWN = {
 
 _DRAWN_SHARE = 0.3  # of the videos of an action
 _OTHER_DRAWN = ("walk", "kick", "wave")  # actions of the built-in data set that Penn Action lacks
-_DRAWN_RATE = 15.0  # frames per second of drawn persons
 _SECONDS = 4.0  # length of videos that can be of any length
 _SKELETON = get_skeleton("pa16j")
 _JOINTS = {name: index for index, name in enumerate(_SKELETON.joints)}
@@ -68,15 +67,12 @@ class WithOther:
 
     Args:
         videos: a data set of labelled videos, such as `PennAction`.
-        per_action: number of videos of each action.
+        per_action: number of videos of each action that `videos` have.
         others: number of videos of none of the actions.
         seed: all random choices follow from it, and from the number of the video.
 
     Attributes:
         actions: those of `videos`, and then `OTHER`.
-
-    Raises:
-        ValueError: An action has no video.
     """
 
     skeleton = _SKELETON.name
@@ -94,12 +90,9 @@ class WithOther:
         self.name, self.split, self.source = videos.name, videos.split, videos.source
         self.actions = (*videos.actions, OTHER)
         self.seed = seed
-        self._counts = per_action * len(videos.actions), others
         classes = np.array([videos[index].action for index in range(len(videos))])
-        self._of_action = [np.flatnonzero(classes == c) for c in range(len(videos.actions))]
-        lacking = [a for a, of in zip(videos.actions, self._of_action, strict=True) if not len(of)]
-        if lacking:
-            raise ValueError(f"{videos!r} has no video of the action {', '.join(lacking)}.")
+        self._of_action = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
+        self._counts = per_action * len(self._of_action), others
         self._kinds = (
             (self._exercise, 0.42),
             (self._backhand, 0.1),
@@ -118,7 +111,7 @@ class WithOther:
         index %= len(self)
         rng = np.random.default_rng((self.seed, index))
         if index < self._counts[0]:
-            action = index % len(self._of_action)
+            action = list(self._of_action)[index % len(self._of_action)]
             joints, visible = self._known(action, rng)
         else:
             action = len(self.actions) - 1
@@ -156,8 +149,8 @@ class WithOther:
         return joints, np.where(np.isnan(visible[..., 0]), 1.0, visible[..., 0])
 
     def _any_labelled(self, rng, actions=None):
-        actions = range(len(self._of_action)) if actions is None else actions
-        return self._labelled(int(rng.choice(list(actions))), rng)
+        actions = list(self._of_action) if actions is None else actions
+        return self._labelled(int(rng.choice(actions)), rng)
 
     def _other(self, rng):
         kinds, often = zip(*self._kinds, strict=True)
@@ -179,7 +172,7 @@ class WithOther:
         return _drawn(lambda body, seconds: _perform(action, body, seconds, rng), rng)
 
     def _backwards(self, rng):
-        once = [c for c, name in enumerate(self.videos.actions) if name not in REPEATED]
+        once = [c for c in self._of_action if self.videos.actions[c] not in REPEATED]
         joints, visible = self._any_labelled(rng, once or None)
         return joints[::-1], visible[::-1]
 
@@ -222,9 +215,10 @@ def _video(joints, visible, action, name):
 
 def _drawn(movement: Callable, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Joints and visibility of a person who moves as a function of the body and the time says."""
-    seconds = np.arange(int(_SECONDS * _DRAWN_RATE)) / _DRAWN_RATE
+    seconds = np.arange(0, _SECONDS, 2 / DEFAULT_RATE)
     joints = filmed(movement(Body.random(rng), seconds), _SKELETON.joints, rng)
-    joints = np.repeat(joints, round(DEFAULT_RATE / _DRAWN_RATE), axis=0)
+    between = (joints[:-1] + joints[1:]) / 2  # half as many postures take half the time
+    joints = np.stack([joints[:-1], between], axis=1).reshape(-1, *joints.shape[1:])
     return joints, np.ones(joints.shape[:2])
 
 

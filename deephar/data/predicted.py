@@ -32,6 +32,8 @@ class PredictedPoses:
         shift: largest shift of the window to any side, as a fraction of its side.
         flip: probability of a horizontal flip (with left and right joints swapped).
         errors: factor on the size and the frequency of the errors; 0 for none.
+        exact: probability that a clip has no errors, and neither hidden joints nor the trunk's
+            middle, as the labels of Penn Action.
 
     Raises:
         ValueError: A range is empty or out of bounds.
@@ -45,6 +47,7 @@ class PredictedPoses:
     shift: float = 0.08
     flip: float = 0.5
     errors: float = 1.0
+    exact: float = 0.25
 
     def __post_init__(self):
         for name in ("speed", "window"):
@@ -53,7 +56,15 @@ class PredictedPoses:
                 raise ValueError(
                     f"{name} must be (low, high) with 0 < low <= high, got {low, high}."
                 )
-        limits = {"short": 1, "tilt": 180, "stretch": 0.9, "shift": 1, "flip": 1, "errors": 3}
+        limits = {
+            "short": 1,
+            "tilt": 180,
+            "stretch": 0.9,
+            "shift": 1,
+            "flip": 1,
+            "errors": 3,
+            "exact": 1,
+        }
         for name, most in limits.items():
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be 0 to {most}, got {getattr(self, name)}.")
@@ -82,9 +93,12 @@ class PredictedPoses:
         joints = self._tilted(joints, rng)
         known = np.isfinite(joints).all(axis=-1)
         poses = _in_window(joints, known & (visible > 0), shown, self._window(rng))
-        level = self.errors * rng.choice([0.3, 1.0, 1.0, 1.6])
-        errors = PoseErrors(get_skeleton(spec.skeleton), level, rng)
-        result = errors.put_on(poses, visible == 0)
+        skeleton, hidden = get_skeleton(spec.skeleton), visible == 0
+        if rng.random() < self.exact:
+            result = _as_labelled(poses, hidden, skeleton)
+        else:
+            level = self.errors * rng.choice([0.3, 1.0, 1.0, 1.6])
+            result = PoseErrors(skeleton, level, rng).put_on(poses, hidden)
         known &= np.isfinite(result).all(axis=-1)  # guesses may follow from unknown joints
         result = np.where(known[..., None], result, 0)[shown]
         result[outside] = 0
@@ -154,6 +168,12 @@ def _at(video, spec, moments):
     a, b = joints[before], joints[after]
     between_frames = np.where(np.isnan(b), a, np.where(np.isnan(a), b, a + (b - a) * way))
     return between_frames, np.nan_to_num(visible[np.rint(moments).astype(int)], nan=1.0)
+
+
+def _as_labelled(joints, hidden, skeleton):
+    visible = np.where(hidden, 0.0, 1.0)
+    visible[:, [skeleton.index(name) for name in _TRUNK]] = 0
+    return np.concatenate([joints, visible[..., None]], axis=-1)
 
 
 def _in_window(joints, counted, shown, window):

@@ -13,6 +13,16 @@ ACTION_VERSIONS = ("v1", "v2")
 DEPTHS = ("volumetric", "regression")
 STREAMS = ("pose", "appearance")
 
+HEAD_FIELDS = (
+    "num_frames",
+    "actions",
+    "streams",
+    "pose_features",
+    "appearance_features",
+    "centred",
+)
+"""Fields of a `ModelConfig` that decide the action heads, and nothing of the pose network."""
+
 # Allowed strides of stems with a choice of several.
 _STRIDES = {"vgg16": (4, 8), "residual": (4, 8, 16)}
 

@@ -6,13 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from deephar.models import ModelConfig, action_view, build_model, frame_view
+from deephar.models.config import HEAD_FIELDS
 from deephar.weights.files import digest, load, load_part, save
 from deephar.weights.registry import find, load_model, read_config, read_facts
 
-# Fields that decide the action heads, and nothing of the pose network.
-_FIELDS_OF_HEADS = (
-    *("num_frames", "actions", "streams", "pose_features", "appearance_features", "centred"),
-)
 _FACTS_OF_HEADS = ("actions", "frame_rate", "subsampling")
 
 
@@ -92,5 +89,5 @@ def _joint_config(pose, heads):
     pyramids = theirs.action_pyramids
     if ours.num_pyramids != theirs.num_pyramids:
         pyramids = theirs.pyramids_with_actions
-    fields = {field: getattr(theirs, field) for field in _FIELDS_OF_HEADS}
+    fields = {field: getattr(theirs, field) for field in HEAD_FIELDS}
     return dataclasses.replace(ours, action_pyramids=pyramids, **fields)

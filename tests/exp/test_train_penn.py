@@ -11,6 +11,7 @@ import pytest
 
 from deephar import weights
 from deephar.data import Synthetic, write_penn
+from deephar.data.samples import OTHER
 from deephar.data.sets.penn import ACTIONS
 from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
 from deephar.training.start import load_pose_network
@@ -142,18 +143,36 @@ def test_depth_needs_labels_though_weights_are_given(folder, trained, tmp_path, 
     assert "data with 3D labels" in capsys.readouterr().err
 
 
-def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run):
-    arguments = ["--data", folder, "--out", tmp_path, *QUICK, "--poses", "labels"]
+def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_path, capsys, run):
+    pose = trained / "pose" / "best.h5"
+    arguments = ["--data", folder, "--out", tmp_path, "--poses", "labels", "--weights", pose]
+    arguments += ["--epochs", "1", "--steps", "1", "--validation", "0.3"]
     assert run(SCRIPT, *arguments) == 2
     assert "--stream pose" in capsys.readouterr().err
-    assert run(SCRIPT, *arguments, "--stream", "pose", *NETWORK) == 2
+    arguments += ["--stream", "pose"]
+    assert run(SCRIPT, *arguments, *NETWORK) == 2
     assert "--variant has no effect with --poses labels" in capsys.readouterr().err
-    assert run(SCRIPT, *arguments, "--stream", "pose", "--peak-window", "2") == 2
+    assert run(SCRIPT, *arguments, "--peak-window", "0") == 2
     assert "--peak-window has no effect with --poses labels" in capsys.readouterr().err
-    assert run(SCRIPT, *arguments, "--stream", "pose", "--peak-window", "0") == 2
-    assert "--peak-window has no effect with --poses labels" in capsys.readouterr().err
-    assert run(SCRIPT, *arguments, "--stream", "pose") == 0
+    assert run(SCRIPT, *arguments) == 0
     file = tmp_path / "action" / "best.h5"
+    model, config = weights.load_model(file)
+    assert config.actions == {"penn": 13}
+    assert config.streams == ("pose",)
+    facts = weights.read_facts(file)
+    assert facts["actions"]["penn"] == [*sorted(ACTIONS)[:12], OTHER]
+    assert facts["frame_rate"] > 0
+    theirs = weights.load_model(pose)[0]
+    for name, value in by_name(theirs).items():
+        np.testing.assert_array_equal(by_name(frame_view(model))[name], value)
+    arguments = ["--data", folder, "--weights", file, "--poses", "labels", "--out", tmp_path / "e"]
+    assert run("pennaction/eval_penn.py", *arguments) == 0
+
+
+def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run):
+    arguments = ["--data", folder, "--out", tmp_path, "--epochs", "1", "--steps", "1"]
+    assert run("pennaction/train_pose_stream.py", *arguments, "--validation", "0.3") == 0
+    file = tmp_path / "best.h5"
     assert weights.read_config(file).stem == "none"
     arguments = ["--data", folder, "--weights", file, "--poses", "labels", "--out", tmp_path / "e"]
     assert run("pennaction/eval_penn.py", *arguments) == 0

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from deephar.data import PredictedPoses
 from deephar.models import VARIANTS, ModelConfig, ReceptionConfig
 from deephar.training import (
     ActionStage,
@@ -50,6 +51,17 @@ def action_recipe(*stages, **changes):
             network=LABELS,
             data={"penn": PENN},
             stages=(ActionStage(shares={"penn": 4}, training=ActionTraining(optimizer="adamw")),),
+        ),
+        action_recipe(
+            ActionStage(
+                start=("vgg16-medium",),
+                shares={"penn": 4},
+                frame_rate=8.0,
+                poses="labels",
+                other=True,
+                streams=("pose",),
+                augmentation=PredictedPoses(errors=0.5, speed=(0.9, 1.1)),
+            ),
         ),
         pose_recipe(
             stages=(
@@ -150,6 +162,12 @@ def test_pose_stages_that_make_no_sense_are_refused(fields, message):
             {"cache_features": True, "training": ActionTraining(finetune=True)},
             "features cannot be cached",
         ),
+        ({"poses": "drawn"}, "poses must be predicted or labels"),
+        ({"poses": "labels", "cache_features": True}, "can neither cache features"),
+        ({"poses": "labels"}, "labelled poses, which have no appearance"),
+        ({"other": True}, "learn the answer 'other' from labelled poses only"),
+        ({"frame_rate": 0}, "frame_rate must be above 0"),
+        ({"frame_rate": 8.0, "subsampling": 2}, "a frame rate .* or a subsampling"),
     ],
 )
 def test_action_stages_that_make_no_sense_are_refused(fields, message):
