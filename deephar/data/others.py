@@ -67,7 +67,7 @@ class WithOther:
 
     Args:
         videos: a data set of labelled videos, such as `PennAction`.
-        per_action: number of videos of each action that `videos` have.
+        per_action: number of videos of each action that has a video with a labelled joint.
         others: number of videos of none of the actions.
         seed: all random choices follow from it, and from the number of the video.
 
@@ -82,16 +82,19 @@ class WithOther:
         self,
         videos: Dataset,
         *,
-        per_action: int = 100,
-        others: int = 500,
+        per_action: int = 1000,
+        others: int = 3750,
         seed: int = 0,
     ):
         self.videos = videos
         self.name, self.split, self.source = videos.name, videos.split, videos.source
         self.actions = (*videos.actions, OTHER)
         self.seed = seed
-        classes = np.array([videos[index].action for index in range(len(videos))])
-        self._of_action = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
+        self._of_action = {}
+        for index in range(len(videos)):
+            video = videos[index]
+            if np.isfinite(video.joints).any():
+                self._of_action.setdefault(video.action, []).append(index)
         self._counts = per_action * len(self._of_action), others
         self._kinds = (
             (self._exercise, 0.42),
@@ -111,7 +114,7 @@ class WithOther:
         index %= len(self)
         rng = np.random.default_rng((self.seed, index))
         if index < self._counts[0]:
-            action = list(self._of_action)[index % len(self._of_action)]
+            action = sorted(self._of_action)[index % len(self._of_action)]
             joints, visible = self._known(action, rng)
         else:
             action = len(self.actions) - 1

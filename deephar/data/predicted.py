@@ -195,7 +195,7 @@ _LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 _TRUNK = ("pelvis", "thorax", "neck")
 
 # How often each of the errors of `PoseErrors.put_on` happens to a clip, in their order.
-_OFTEN = (0.15, 0.2, 0.12, 0.2, 0.3, 0.15, 0.1, 0.05, 0.04)
+_OFTEN = (0.15, 0.2, 0.12, 0.2, 0.3, 0.15, 0.1, 0.05, 0.04, 0.1)
 
 
 class PoseErrors:
@@ -217,6 +217,7 @@ class PoseErrors:
             for limb in _LIMBS
         )
         self._trunk = [skeleton.index(name) for name in _TRUNK]
+        self._head = [skeleton.index(name) for name in ("neck", "head_top")]
 
     def put_on(self, joints: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         """Poses with errors.
@@ -253,6 +254,8 @@ class PoseErrors:
         if happens[8]:
             when = self._while(len(joints))
             joints[when] = 2 * np.nanmean(joints[when], axis=(0, 1)) - joints[when]
+        if happens[9]:
+            self._stretch(joints)
         if rng.random() < 0.15:
             visible[:, self._trunk] = 0
         return np.concatenate([joints, np.clip(visible, 0, 1)[..., None]], axis=-1)
@@ -318,6 +321,15 @@ class PoseErrors:
         place = place + 0.1 * drift(rng, (len(joints), len(legs), 2), 0.8)
         joints[:, legs] = hips + torso * place
         visible[:, legs] *= rng.uniform(0, 1)
+
+    def _stretch(self, joints):
+        """A thing in the hand or beside the head is taken for a part of the body."""
+        rng = self._rng
+        ends = [limb[-2:] for limb in (*self._arms, *self._legs)] + [self._head]
+        inner, end = ends[rng.integers(len(ends))]
+        longer = rng.uniform(0.3, 1.2)
+        when = self._while(len(joints))
+        joints[when, end] += longer * (joints[when, end] - joints[when, inner])
 
     def _lose(self, joints, size):
         """Something else is taken for the person for a while."""

@@ -99,7 +99,7 @@ class SequenceAugmentation:
         """A clip of a labelled video, changed at random; see `pose_clip`."""
         clip = clip_of(video, spec, rng=rng)
         change = self.sample(rng, spec.num_frames, spec.num_joints)
-        clip = replace(clip, indices=change.indices(*_span(clip, spec.subsampling)))
+        clip = replace(clip, indices=change.indices(*_span(clip, spec)))
         return change.apply(pose_sequence(clip, spec), spec.skeleton)
 
 
@@ -208,14 +208,17 @@ def pose_clips(
     return (np.stack(poses),)
 
 
-def _span(clip, subsampling):
+def _span(clip, spec):
     """The part of the video that a clip stands for: its first frame and the one after its last."""
     count = len(clip.video.joints)
-    if subsampling == WHOLE:
+    if spec.subsampling == WHOLE:
         return 0, count
     first, last = int(clip.indices[0]), int(clip.indices[-1])
-    step = max(1, (last - first) // max(1, len(clip.indices) - 1))
-    return first, min(last + step, count)
+    # On a time base, a short video stands for itself: its ends are held, and held is no motion.
+    step = spec.step(clip.video.frame_rate)
+    if step is None:
+        step = max(1, (last - first) // max(1, len(clip.indices) - 1))
+    return first, min(last + max(1, round(step)), count)
 
 
 def _warped(length, warp, u):

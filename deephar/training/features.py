@@ -88,6 +88,7 @@ class _Facts(NamedTuple):
     name: str
     action: int
     num_frames: int
+    frame_rate: float
 
 
 class Features:
@@ -117,7 +118,8 @@ class Features:
     def __getitem__(self, index):
         rows = slice(int(self._starts[index]), int(self._starts[index + 1]))
         arrays = {name: array[rows] for name, array in self.arrays.items()}
-        return VideoFeatures(self._facts[index].name, self._facts[index].action, arrays)
+        facts = self._facts[index]
+        return VideoFeatures(facts.name, facts.action, arrays, facts.frame_rate)
 
     def __repr__(self):
         return f"Features({self._starts[-1]} frames of {self.dataset!r})"
@@ -131,7 +133,7 @@ class Features:
         clips = []
         for index in range(len(self)):
             item = self[index]
-            indices = clip_indices(item.num_frames, spec.num_frames, subsampling=spec.subsampling)
+            indices = clip_indices(item.num_frames, spec.num_frames, **_spacing(item, spec))
             clips.append({name: array[indices, 0] for name, array in item.arrays.items()})
         return {name: np.stack([clip[name] for clip in clips]) for name in self.arrays}
 
@@ -144,11 +146,13 @@ class VideoFeatures:
         name: name of the video.
         action: index of its action.
         arrays: output name -> array (frames, views, ...).
+        frame_rate: frames per second.
     """
 
     name: str
     action: int
     arrays: dict
+    frame_rate: float
 
     @property
     def num_frames(self) -> int:
@@ -202,14 +206,19 @@ class FeatureBatches(MixedBatches):
         return self._describe(f"{self.spec.num_frames} cached frames")
 
 
+def _spacing(item, spec):
+    """How the frames of a clip follow each other: arguments of `clip_indices`."""
+    return {"subsampling": spec.subsampling, "step": spec.step(item.frame_rate)}
+
+
 def _draw_clips(items, seeds, spec):
     """A random clip of each video: an array (B, T, ...) per output, in order of the names."""
     clips = []
     for item, seed in zip(items, seeds, strict=True):
         rng = np.random.default_rng(seed)
-        size = item.num_frames, spec.num_frames
-        start = int(rng.integers(num_starts(*size, subsampling=spec.subsampling)))
-        indices = clip_indices(*size, subsampling=spec.subsampling, start=start)
+        size, spacing = (item.num_frames, spec.num_frames), _spacing(item, spec)
+        start = int(rng.integers(num_starts(*size, **spacing)))
+        indices = clip_indices(*size, start=start, **spacing)
         view = int(rng.integers(next(iter(item.arrays.values())).shape[1]))
         clips.append([item.arrays[name][indices, view] for name in sorted(item.arrays)])
     return tuple(np.stack(arrays).astype(np.float32) for arrays in zip(*clips, strict=True))
@@ -319,7 +328,7 @@ def _describe_videos(network, config, dataset, mirror):
     facts = []
     for index in range(len(dataset)):
         video = dataset[index]
-        facts.append(_Facts(video.name, video.action, len(video.joints)))
+        facts.append(_Facts(video.name, video.action, len(video.joints), video.frame_rate))
         digest.update(f"{video.name} {len(video.joints)} {video.size}".encode())
         digest.update(_frame_marks(video.frames).encode())
         digest.update(np.ascontiguousarray(video.boxes, float).data)

@@ -71,20 +71,22 @@ LABELS_RECIPE = Recipe(
     network=replace(
         VARIANTS["vgg16-medium"], peak_window=2, action_pyramids=(2,), pose_features=96
     ),
-    data={"penn": PENN},
+    # The guessed positions of hidden joints are what a pose network gives, too.
+    data={"penn": replace(PENN, options={"hidden": True})},
     stages=(
         ActionStage(
             name="action",
             start=("vgg16-medium",),
             shares={"penn": 64},
-            num_frames=32,
-            frame_rate=16.0,
+            steps=250,
+            num_frames=16,
+            frame_rate=10.0,
             poses="labels",
             other=True,
             streams=("pose",),
             augmentation=PredictedPoses(),
             training=ActionTraining(
-                epochs=80,
+                epochs=36,
                 optimizer="adamw",
                 learning_rate=0.002,
                 weight_decay=0.05,

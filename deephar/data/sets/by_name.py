@@ -14,7 +14,7 @@ from deephar.data.synthetic.videos import Synthetic
 
 def _penn(folder, split, **options):
     # Hidden joints are guesses, many of them far off. They are not learned, and not scored.
-    return PennAction(folder, split, hidden=False, **options)
+    return PennAction(folder, split, **{"hidden": False, **options})
 
 
 _BUILDERS: dict[str, Callable] = {
