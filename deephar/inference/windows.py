@@ -90,6 +90,11 @@ class WindowRule:
             middle = min(max(middle, first + self.reach), last - self.reach)
         return middle + self.interval * (np.arange(self.num_frames) - (self.num_frames - 1) / 2)
 
+    def outside(self, places: np.ndarray, first: float, last: float) -> np.ndarray:
+        """Which places (T,) show nothing, since they lie outside of the video; in seconds only."""
+        beyond = np.maximum(first - places, places - last)
+        return (beyond > self.interval / 2) & self.by_time
+
 
 def with_actions(
     frames: Iterable[SeenFrame], parts: Parts, head: str, names: Sequence[str], rule: WindowRule
@@ -99,8 +104,9 @@ def with_actions(
     There is a window for each frame that is nearest to a multiple of the rule's interval. The
     frames between have the action of the nearest one. Poses are seen in the square around the
     visible joints of all frames of a window, as in training. A frame with a mean visibility below
-    `SEEN` has no visible joints. A window with fewer than two frames in which the person is seen
-    is `other` with a score of 1, if there is such an action.
+    `SEEN` has no visible joints. Nor has a time before or after a video that is shorter than the
+    window (by frame number: the first or the last frame is held). A window with fewer than two
+    frames in which the person is seen is `other` with a score of 1, if there is such an action.
 
     Args:
         frames: of the video, in order.
@@ -134,6 +140,14 @@ class _View(NamedTuple):
     position: float
     seen: bool
     outputs: dict[str, np.ndarray]
+
+    def hidden(self):
+        """The same without visible joints."""
+        outputs = dict(self.outputs)
+        for name in outputs.keys() & POSES:
+            outputs[name] = outputs[name].copy()
+            outputs[name][..., -1] = 0
+        return _View(self.position, False, outputs)
 
 
 class _Windows:
@@ -195,7 +209,11 @@ class _Windows:
         for middle in middles:
             places = self._rule.places(middle, self._first, positions[-1])
             nearest = np.abs(positions[:, None] - places).argmin(axis=0)
-            windows.append([self._views[index] for index in nearest])
+            outside = self._rule.outside(places, self._first, positions[-1])
+            views = [self._views[index] for index in nearest]
+            windows.append(
+                [v.hidden() if out else v for v, out in zip(views, outside, strict=True)]
+            )
         self._answers.extend(zip(middles, heads(windows), strict=True))
 
     def persons(self):
@@ -216,13 +234,8 @@ class _Windows:
 
 def _view(position, outputs):
     """What the heads need of a frame; a person who is not seen has no visible joints."""
-    seen = bool(outputs["pose"][-1, :, -1].mean() >= SEEN)
-    if not seen:
-        outputs = dict(outputs)
-        for name in outputs.keys() & POSES:
-            outputs[name] = outputs[name].copy()
-            outputs[name][..., -1] = 0
-    return _View(position, seen, outputs)
+    view = _View(position, True, outputs)
+    return view if outputs["pose"][-1, :, -1].mean() >= SEEN else view.hidden()
 
 
 class _Heads:

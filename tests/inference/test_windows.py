@@ -89,6 +89,17 @@ def test_a_video_shorter_than_a_window_is_in_its_middle():
     assert windows[0] == windows[1] == windows[2] == [0, 0, 0, 1, 2, 2, 2]
 
 
+def test_nothing_is_seen_before_and_after_a_short_video():
+    heads = Heads()
+    frames = [seen_frame(index, index / 10) for index in range(5)]
+    list(heads.over(frames, WindowRule(9, 0.1, by_time=True)))
+    visible = heads.poses[0][:, -1, :, 2].max(axis=1)
+    assert visible.tolist() == [0, 0, 1, 1, 1, 1, 1, 0, 0]
+    heads = Heads()
+    list(heads.over(frames, WindowRule(9, 1, by_time=False)))
+    assert (heads.poses[0][..., 2] == 1).all()  # by number, the ends are held
+
+
 def test_frames_between_two_windows_have_the_action_of_the_nearest():
     class Counting(Heads):
         def __call__(self, inputs):
