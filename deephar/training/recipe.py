@@ -121,6 +121,9 @@ class ActionStage:
             frames; or ``"labels"``. A network without a stem always learns from labels.
         other: whether to teach the answer ``other``, too, on videos of none of the actions, see
             `deephar.data.WithOther`. From labels only.
+        calibrate: whether to make the scores of ``best.h5`` say how often the answer is right, by
+            the held-out videos, see `deephar.training.calibration`. From labels on a pose network
+            only.
         streams: as in `deephar.models.ModelConfig`; None for both.
         cache_features: runs the frozen pose network over all frames once, not in every epoch.
             Faster, but without augmentation other than mirroring.
@@ -143,6 +146,7 @@ class ActionStage:
     frame_rate: float | None = None
     poses: str = "predicted"
     other: bool = False
+    calibrate: bool = False
     streams: tuple[str, ...] | None = None
     cache_features: bool = False
     augmentation: SequenceAugmentation | PredictedPoses = SequenceAugmentation()
@@ -167,6 +171,11 @@ class ActionStage:
             raise ValueError(
                 f"{_describe(self)} learns from labelled poses, without frames. It can neither "
                 "cache features nor train the pose network."
+            )
+        if self.calibrate and self.poses != "labels":
+            raise ValueError(
+                f"{_describe(self)} can be calibrated only if it learns from labels. Set "
+                'poses="labels", or calibrate=False.'
             )
         if self.streams is not None and not set() < set(self.streams) <= set(STREAMS):
             raise ValueError(f"streams must be some of {', '.join(STREAMS)}, got {self.streams}.")

@@ -22,6 +22,7 @@ from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
 from deephar.models import ModelConfig, action_model, action_view, build_model
 from deephar.models.config import STREAMS
+from deephar.training.calibration import calibrate
 from deephar.training.data import TrainingData, open_data
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action, train_pose
@@ -165,15 +166,19 @@ class _Stage:
         load_pose_network(model, path)
         spec = self._clip_spec(config)
         start = f"pose network of {path}, else random, seed {self.seed}"
+        held_out = None
         if self.stage.poses == "labels":
             blocks = action_view(model).inputs[0].shape[2]
             batches = self._sequences(self.train_videos, spec, blocks)
-            validate = self._score_sequences(action_view(model), spec, blocks)
+            held_out = self._held_out_clips(spec, blocks)
+            validate = self._score_sequences(action_view(model), *held_out)
         elif self.stage.cache_features:
             batches, validate = self._cached(model, config, spec)
         else:
             batches, validate = self._clips(spec), self._score_clips(model, config)
         self._fit_actions(model, config, batches, validate, start)
+        if self.stage.calibrate:
+            self._calibrate(*held_out)
 
     def _finetune(self):
         """Trains all weights, with stills as clips that have no action."""
@@ -203,7 +208,8 @@ class _Stage:
                 weights.load(model, weights.find(self.start[0]))
         validate = self._score_clips(model, config)
         if self.stage.other:
-            validate = self._score_sequences(model, self._clip_spec(config))
+            held_out = self._held_out_clips(self._clip_spec(config))
+            validate = self._score_sequences(model, *held_out)
         self._fit_actions(model, config, batches, validate, start)
 
     def _fit_actions(self, model, config, batches, validate, start):
@@ -258,22 +264,40 @@ class _Stage:
             steps_per_epoch=self.stage.steps or -(-len(videos) // share),
         )
 
-    def _score_sequences(self, model, spec, blocks=None):
-        """A function that scores action heads on changed poses of held-out videos."""
+    def _held_out_clips(self, spec, blocks=None):
+        """Changed poses of held-out videos as input of the heads, and their actions (N,)."""
         videos = self.data.validation
         if self.stage.other:
             videos = WithOther(videos, per_action=20, others=100, seed=self.seed + 1)
         batches = self._sequences(videos, spec, blocks)
         clips, targets = zip(*(batches[index] for index in range(len(batches))), strict=True)
         clips = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *clips)
-        name = f"action_{self.data.main}"
-        labels = np.concatenate([target[name] for target in targets]).argmax(axis=1)
+        labels = np.concatenate([target[f"action_{self.data.main}"] for target in targets])
+        return clips, labels.argmax(axis=1)
+
+    def _score_sequences(self, heads, clips, labels):
+        """A function that scores action heads on clips of poses."""
 
         def score():
-            scores = model.predict(clips, verbose=0)[name]
+            scores = heads.predict(clips, verbose=0)[f"action_{self.data.main}"]
             return {"accuracy": 100.0 * float(np.mean(scores[:, -1].argmax(axis=-1) == labels))}
 
         return score
+
+    def _calibrate(self, clips, labels):
+        """Calibrates ``best.h5`` in place, once."""
+        path = self.folder / "best.h5"
+        facts = weights.read_facts(path)
+        if "temperature" in facts:
+            return
+        model, config = weights.load_model(path)
+        found = calibrate(action_view(model), self.data.main, clips, labels)
+        print(
+            "calibrated: error {calibration_error_before:.1f} % before, {calibration_error:.1f} % "
+            "after, temperature {temperature:.2f}".format(**found),
+            flush=True,
+        )
+        weights.save(model, config, path, **{**facts, **found})
 
     def _clips(self, spec):
         # Stills have no actions, so they are used only if the pose is trained, too.

@@ -83,6 +83,7 @@ LABELS_RECIPE = Recipe(
             frame_rate=10.0,
             poses="labels",
             other=True,
+            calibrate=True,
             streams=("pose",),
             augmentation=PredictedPoses(),
             training=ActionTraining(

@@ -166,6 +166,7 @@ def test_pose_stages_that_make_no_sense_are_refused(fields, message):
         ({"poses": "labels", "cache_features": True}, "can neither cache features"),
         ({"poses": "labels"}, "labelled poses, which have no appearance"),
         ({"other": True}, "learn the answer 'other' from labelled poses only"),
+        ({"calibrate": True}, "calibrated only if it learns from labels"),
         ({"frame_rate": 0}, "frame_rate must be above 0"),
         ({"frame_rate": 8.0, "subsampling": 2}, "a frame rate .* or a subsampling"),
     ],
