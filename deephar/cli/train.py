@@ -365,6 +365,11 @@ class TrainingScript:
                 none = args.stem_weights == "none"
                 changes["stem_weights"] = None if none else args.stem_weights
         else:
+            if args.subsampling is not None and stage.frame_rate is not None:
+                raise ValueError(
+                    f"--subsampling has no effect on the stage {stage.name}, whose clips have "
+                    f"{stage.frame_rate:g} frames per second. Leave it out."
+                )
             changes |= _given(args, "subsampling", frames="num_frames")
             if args.stream is not None:
                 changes["streams"] = STREAMS[args.stream]

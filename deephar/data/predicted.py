@@ -92,6 +92,8 @@ class PredictedPoses:
         shown, outside = self._shown(spec.num_frames, rng)
         joints = self._tilted(joints, rng)
         known = np.isfinite(joints).all(axis=-1)
+        if not known.any():  # nobody is there for the length of the clip
+            return np.zeros((*known.shape, 3), np.float32)
         poses = _in_window(joints, known & (visible > 0), shown, self._window(rng))
         skeleton, hidden = get_skeleton(spec.skeleton), visible == 0
         if rng.random() < self.exact:

@@ -15,9 +15,8 @@ import numpy as np
 
 from deephar.data.samples import OTHER
 from deephar.files import replacing
-from deephar.geometry import BOX_MARGIN
+from deephar.geometry import BOX_MARGIN, POSE_MARGIN
 from deephar.inference.actions import mean_action
-from deephar.inference.boxes import POSE_MARGIN
 from deephar.progress import ProgressBar
 from deephar.video import VideoWriter, video_info
 from deephar.visualize import draw_action, line_width, plot_actions

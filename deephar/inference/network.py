@@ -23,7 +23,7 @@ MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 VISIBLE = 0.5
 """A predicted visibility above this counts as visible (the published code's threshold)."""
-POSES = ("pose", "action_pose")
+POSE_OUTPUTS = ("pose", "action_pose")
 """Outputs of a network that are poses; the second one is that of a pose replica."""
 MIN_CLIP_FRAMES = 4
 """The shortest clip that the networks take."""

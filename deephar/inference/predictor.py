@@ -30,7 +30,7 @@ from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.media import load_picture, load_video
 from deephar.inference.network import (
-    POSES,
+    POSE_OUTPUTS,
     call_network,
     check_model,
     parts_of,
@@ -201,9 +201,10 @@ class Predictor:
 
         The action in a frame is that of a clip around it, at the frame rate that the network was
         trained with, by the time stamps of the video (see `deephar.inference.windows`). Clips
-        share the poses: that of each frame is computed once. A frame comes when its clip is
-        complete, half the length of a clip later. Where the person is seen in less than two frames
-        of a clip, the action is "other" with a score of 1, if the network has this action.
+        share the poses: that of each frame is computed once. A frame comes when its clip and those
+        of the next few frames are complete, half the length of a clip later or more. Where the
+        person is seen in less than two frames of a clip, the action is "other" with a score of 1,
+        if the network has this action.
 
         Args:
             video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
@@ -304,7 +305,7 @@ class Predictor:
         for_heads = [{} for _ in images]
         for name in {"pose", *self._parts.inputs} if self._head else ():
             values = outputs[name]
-            if name in POSES:
+            if name in POSE_OUTPUTS:
                 values = pose_in_image(values, crop_affine(*window), self.skeleton.flip)
             for frame, value in zip(for_heads, values, strict=True):
                 frame[name] = np.asarray(value, np.float32)

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from deephar.data.samples import OTHER
-from deephar.geometry import BOX_MARGIN, apply_affine, box_around, box_center_size, crop_affine
-from deephar.inference.boxes import POSE_MARGIN
-from deephar.inference.network import POSES, VISIBLE, actions_of, call_network, stacked
+from deephar.geometry import (
+    BOX_MARGIN,
+    POSE_MARGIN,
+    apply_affine,
+    box_around,
+    box_center_size,
+    crop_affine,
+)
+from deephar.inference.network import POSE_OUTPUTS, VISIBLE, actions_of, call_network, stacked
 
 if TYPE_CHECKING:
     from deephar.inference.network import Parts
@@ -144,7 +150,7 @@ class _View(NamedTuple):
     def hidden(self):
         """The same without visible joints."""
         outputs = dict(self.outputs)
-        for name in outputs.keys() & POSES:
+        for name in outputs.keys() & POSE_OUTPUTS:
             outputs[name] = outputs[name].copy()
             outputs[name][..., -1] = 0
         return _View(self.position, False, outputs)
@@ -260,7 +266,7 @@ class _Heads:
         arrays = {}
         for name in self._parts.inputs:
             arrays[name] = np.stack([view.outputs[name] for view in window])
-            if name in POSES:
+            if name in POSE_OUTPUTS:
                 arrays[name][..., :2] = apply_affine(affine, arrays[name][..., :2])
         return arrays
 

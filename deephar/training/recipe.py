@@ -172,6 +172,11 @@ class ActionStage:
                 f"{_describe(self)} learns from labelled poses, without frames. It can neither "
                 "cache features nor train the pose network."
             )
+        if isinstance(self.augmentation, PredictedPoses) and self.frame_rate is None:
+            raise ValueError(
+                f"{_describe(self)} has the augmentation PredictedPoses, which needs clips of a "
+                "fixed frame rate. Give a frame_rate, such as 10."
+            )
         if self.calibrate and self.poses != "labels":
             raise ValueError(
                 f"{_describe(self)} can be calibrated only if it learns from labels. Set "
@@ -361,6 +366,11 @@ class Recipe:
             raise ValueError(
                 f"{_describe(stage)} can learn the answer 'other' from labelled poses only. Set "
                 'poses="labels", or other=False.'
+            )
+        if stage.calibrate and self.network.stem == "none":
+            raise ValueError(
+                f"{_describe(stage)} can be calibrated only on a pose network, and the network has "
+                "no stem. Set calibrate=False."
             )
         if stage.poses == "labels" and self.network.stem != "none" and stage.streams != ("pose",):
             raise ValueError(

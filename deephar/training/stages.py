@@ -171,7 +171,7 @@ class _Stage:
             blocks = action_view(model).inputs[0].shape[2]
             batches = self._sequences(self.train_videos, spec, blocks)
             held_out = self._held_out_clips(spec, blocks)
-            validate = self._score_sequences(action_view(model), *held_out)
+            validate = self._score_heads(action_view(model), *held_out)
         elif self.stage.cache_features:
             batches, validate = self._cached(model, config, spec)
         else:
@@ -209,7 +209,7 @@ class _Stage:
         validate = self._score_clips(model, config)
         if self.stage.other:
             held_out = self._held_out_clips(self._clip_spec(config))
-            validate = self._score_sequences(model, *held_out)
+            validate = self._score_heads(model, *held_out)
         self._fit_actions(model, config, batches, validate, start)
 
     def _fit_actions(self, model, config, batches, validate, start):
@@ -275,8 +275,8 @@ class _Stage:
         labels = np.concatenate([target[f"action_{self.data.main}"] for target in targets])
         return clips, labels.argmax(axis=1)
 
-    def _score_sequences(self, heads, clips, labels):
-        """A function that scores action heads on clips of poses."""
+    def _score_heads(self, heads, clips, labels):
+        """A function that scores action heads on what they see of held-out clips."""
 
         def score():
             scores = heads.predict(clips, verbose=0)[f"action_{self.data.main}"]
@@ -344,12 +344,7 @@ class _Stage:
         )
         clips = held_out.middle_clips(spec)
         labels = np.array([held_out[index].action for index in range(len(held_out))])
-
-        def score():
-            scores = action_view(model).predict(clips, verbose=0)[f"action_{self.data.main}"]
-            return {"accuracy": 100.0 * float(np.mean(scores[:, -1].argmax(-1) == labels))}
-
-        return batches, score
+        return batches, self._score_heads(action_view(model), clips, labels)
 
     def _require_same_clips(self, path, config):
         """Raises if fine-tuning would use other clips than the training of the heads."""

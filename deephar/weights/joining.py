@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from deephar.files import replacing
 from deephar.models import ModelConfig, action_view, build_model, frame_view
 from deephar.models.config import HEAD_FIELDS
 from deephar.weights.files import digest, load, load_part, save
@@ -53,12 +54,14 @@ def join(
     before = digest(frames)
     known = read_facts(heads)
     given = {fact: known[fact] for fact in _FACTS_OF_HEADS if fact in known}
-    save(model, config, out, dtype=dtype, **{**given, "pose": read_facts(pose), **facts})
-    if digest(frame_view(load_model(out)[0])) != before:
-        Path(out).unlink()
-        raise ValueError(
-            f"The weights of {pose} change when they are stored as {dtype}. Use dtype='float32'."
-        )
+    facts = {**given, "pose": read_facts(pose), **facts}
+    with replacing(out) as part:  # `out` may be the only file of the pose network
+        save(model, config, part, dtype=dtype, **facts)
+        if digest(frame_view(load_model(part)[0])) != before:
+            raise ValueError(
+                f"The weights of {pose} change when they are stored as {dtype}. Use "
+                "dtype='float32'."
+            )
     return config
 
 

@@ -112,6 +112,14 @@ def test_unknown_joints_stay_unknown():
     assert (made[:, :, 14, 2] > 0).any()
 
 
+def test_a_clip_without_any_known_joint_is_empty():
+    video = moving()
+    video.joints[:] = np.nan
+    made = clips(PredictedPoses(), count=5, video=video)
+    assert made.shape == (5, 16, 16, 3)
+    assert (made == 0).all()
+
+
 def test_a_flip_exchanges_left_and_right():
     plain, flipped = (
         PredictedPoses(**{**vars(EXACT), "flip": flip}).clip(

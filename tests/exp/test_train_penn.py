@@ -154,6 +154,8 @@ def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_p
     assert "--variant has no effect with --poses labels" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--peak-window", "0") == 2
     assert "--peak-window has no effect with --poses labels" in capsys.readouterr().err
+    assert run(SCRIPT, *arguments, "--subsampling", "2") == 2
+    assert "--subsampling has no effect on the stage action" in capsys.readouterr().err
     assert run(SCRIPT, *arguments) == 0
     file = tmp_path / "action" / "best.h5"
     model, config = weights.load_model(file)

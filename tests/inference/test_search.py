@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from deephar.geometry import POSE_MARGIN
 from deephar.inference import find_person
-from deephar.inference.boxes import POSE_MARGIN
 from deephar.inference.search import FoundPerson
 from deephar.models import ModelConfig
 

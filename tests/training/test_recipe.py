@@ -168,12 +168,19 @@ def test_pose_stages_that_make_no_sense_are_refused(fields, message):
         ({"other": True}, "learn the answer 'other' from labelled poses only"),
         ({"calibrate": True}, "calibrated only if it learns from labels"),
         ({"frame_rate": 0}, "frame_rate must be above 0"),
+        ({"augmentation": PredictedPoses()}, "PredictedPoses, which needs clips of a fixed frame"),
         ({"frame_rate": 8.0, "subsampling": 2}, "a frame rate .* or a subsampling"),
     ],
 )
 def test_action_stages_that_make_no_sense_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         action_recipe(ActionStage(**{"shares": {"penn": 1}, "start": ("a.h5",), **fields}))
+
+
+def test_heads_without_a_pose_network_cannot_be_calibrated():
+    stage = ActionStage(shares={"penn": 1}, poses="labels", calibrate=True)
+    with pytest.raises(ValueError, match="calibrated only on a pose network"):
+        Recipe(network=LABELS, data={"penn": PENN}, stages=(stage,))
 
 
 def test_stages_that_do_not_fit_each_other_are_refused():

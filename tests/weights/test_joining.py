@@ -123,6 +123,10 @@ def test_poses_that_half_precision_would_change_are_refused(files, tmp_path):
     with pytest.raises(ValueError, match=r"exact\.h5 change when they are stored as float16"):
         weights.join(pose, files[1], tmp_path / "both.h5")
     assert not (tmp_path / "both.h5").exists()
+    before = pose.read_bytes()
+    with pytest.raises(ValueError, match="float16"):
+        weights.join(pose, files[1], pose)
+    assert pose.read_bytes() == before  # the file that was to be replaced is kept
     weights.join(pose, files[1], tmp_path / "both.h5", dtype="float32")
 
 
