@@ -146,6 +146,12 @@ def score_videos(
     """
     scores, actions = predictions.scores, predictions.actions
     require_finite(scores[None], [video.name for video in predictions.videos])
+    unknown = sorted({video.action for video in predictions.videos} - set(actions))
+    if unknown:
+        raise ValueError(
+            f"There are videos of {', '.join(map(repr, unknown))}, which the network does not "
+            f"know. Its actions are {', '.join(actions)}. Leave these videos out."
+        )
     labels = np.array([actions.index(video.action) for video in predictions.videos])
     groups = np.array([video.group for video in predictions.videos])
     is_other = np.array([video.action == OTHER for video in predictions.videos])

@@ -9,7 +9,8 @@ eval_penn.py --weights runs/penn/action/best.h5. To resume an interrupted run, a
 same command.
 
     --stages action --weights WEIGHTS            stage 2 on any pose weights
-    --stream pose --poses labels                 the pose stream alone, from labels, without frames
+    --stream pose --poses labels                 action heads on trained pose weights, from labels,
+                                                 without frames
     --data synthetic                             on the built-in data set
     --drawn                                      on frames drawn from the labels
 

@@ -88,3 +88,5 @@ def test_scores_that_are_none_are_refused(video_scores):
         video_scores({"bowl": [(1.0, 0, 0), (np.nan, 0, 0)]})
     with pytest.raises(ValueError, match="None of the videos of known actions can be read"):
         video_scores({"other": [(1.0, 0, 0)]})
+    with pytest.raises(ValueError, match="videos of 'jump', which the network does not know"):
+        video_scores({"bowl": [(1.0, 0, 0)], "jump": [(1.0, 0, 0)]})
