@@ -11,7 +11,7 @@ from deephar.models.config import HEAD_FIELDS
 from deephar.weights.files import digest, load, load_part, save
 from deephar.weights.registry import find, load_model, read_config, read_facts
 
-_FACTS_OF_HEADS = ("actions", "frame_rate", "subsampling")
+_FACTS_OF_HEADS = ("actions", "frame_rate", "subsampling", "temperature", "calibration_error")
 
 
 def join(
@@ -33,8 +33,9 @@ def join(
             ``stem="none"``, or of one with a pose network, which is not used.
         out: the ``.h5`` file to write.
         dtype: type on disk, ``"float32"`` or ``"float16"`` (half the size).
-        **facts: as for `deephar.weights.save`. ``actions``, ``frame_rate`` and ``subsampling`` are
-            by default those of `heads`; ``pose`` are the facts of `pose`.
+        **facts: as for `deephar.weights.save`. The actions, the frames of the clips (``frame_rate``
+            or ``subsampling``) and the calibration are by default those of `heads`; ``pose`` are
+            the facts of `pose`.
 
     Returns:
         The config of the whole network.

@@ -35,7 +35,7 @@ def files(tmp_path_factory):
     model, _ = weights.load_model(folder / "first.h5")
     pose, heads = folder / "pose.h5", folder / "heads.h5"
     weights.save(model, POSE, pose, dtype="float16", data="drawn", score={"PCKh": 50})
-    facts = {"actions": {"penn": NAMES}, "frame_rate": 8}
+    facts = {"actions": {"penn": NAMES}, "frame_rate": 8, "calibration_error": 2.5}
     save_untrained(heads, replace(BOTH, stem="none", growth=0), **facts)
     return pose, heads
 
@@ -84,6 +84,7 @@ def test_joined_file_has_both_tasks_and_their_facts(files, tmp_path):
     assert facts == {
         "actions": {"penn": NAMES},
         "frame_rate": 8,
+        "calibration_error": 2.5,
         "pose": {"data": "drawn", "score": {"PCKh": 50}},
         "data": "drawn, and labels",
         "score": 1,
