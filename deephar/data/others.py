@@ -176,12 +176,17 @@ class WithOther:
 
     def _backwards(self, rng):
         once = [c for c in self._of_action if self.videos.actions[c] not in REPEATED]
-        joints, visible = self._any_labelled(rng, once or None)
+        if not once:  # what is repeated looks the same backwards
+            return self._exercise(rng)
+        joints, visible = self._any_labelled(rng, once)
         return joints[::-1], visible[::-1]
 
     def _mixed(self, rng):
         """Arms of one action and legs of another, or a change of the action in the middle."""
-        first, second = self._any_labelled(rng), self._any_labelled(rng)
+        if len(self._of_action) == 1:
+            return self._exercise(rng)
+        two = rng.choice(sorted(self._of_action), 2, replace=False)
+        first, second = (self._labelled(int(action), rng) for action in two)
         count = min(len(first[0]), len(second[0]))
         (a, seen_a), (b, seen_b) = ((x[:count], seen[:count]) for x, seen in (first, second))
         if rng.random() < 0.5:

@@ -169,7 +169,7 @@ class _Stage:
         held_out = None
         if self.stage.poses == "labels":
             blocks = action_view(model).inputs[0].shape[2]
-            batches = self._sequences(self.train_videos, spec, blocks)
+            batches = self._sequences(self.train_videos, spec, blocks, self.stage.steps)
             held_out = self._held_out_clips(spec, blocks)
             validate = self._score_heads(action_view(model), *held_out)
         elif self.stage.cache_features:
@@ -199,7 +199,8 @@ class _Stage:
     def _train_on_labels(self):
         """Trains the pose stream alone, on labelled poses."""
         config = self._with_actions(self.recipe.network)
-        batches = self._sequences(self.train_videos, self._clip_spec(config))
+        spec = self._clip_spec(config)
+        batches = self._sequences(self.train_videos, spec, steps=self.stage.steps)
         model = action_model(config)
         start = f"random, seed {self.seed}"
         if self.start:
@@ -208,7 +209,7 @@ class _Stage:
                 weights.load(model, weights.find(self.start[0]))
         validate = self._score_clips(model, config)
         if self.stage.other:
-            held_out = self._held_out_clips(self._clip_spec(config))
+            held_out = self._held_out_clips(spec)
             validate = self._score_heads(model, *held_out)
         self._fit_actions(model, config, batches, validate, start)
 
@@ -251,8 +252,8 @@ class _Stage:
             return self.data.train
         return WithOther(self.data.train, seed=self.seed)
 
-    def _sequences(self, videos, spec, blocks=None):
-        """Batches of labelled poses."""
+    def _sequences(self, videos, spec, blocks=None, steps=None):
+        """Batches of labelled poses; by default so many that each video comes once."""
         share = self._video_share()[self.data.main]
         return SequenceBatches(
             {self.data.main: videos},
@@ -261,7 +262,7 @@ class _Stage:
             augmentation=self.stage.augmentation,
             blocks=blocks,
             seed=self.seed,
-            steps_per_epoch=self.stage.steps or -(-len(videos) // share),
+            steps_per_epoch=steps or -(-len(videos) // share),
         )
 
     def _held_out_clips(self, spec, blocks=None):

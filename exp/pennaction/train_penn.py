@@ -14,7 +14,6 @@ same command.
     --data synthetic                             on the built-in data set
     --drawn                                      on frames drawn from the labels
 
-Time and score of the pose stream alone, from labels: 11 minutes on one CPU core, accuracy 98.9 %.
 With frames: not measured, frames unavailable.
 """
 
@@ -66,8 +65,8 @@ RECIPE = Recipe(
     ),
 )
 
-# Makes the shipped weights `vgg16-medium-penn` again: action heads that learn from labels what the
-# frozen pose network sees, and to say `other`. How the numbers were chosen: docs/training-log.md.
+# Action heads on a frozen pose network: they learn from labels that look like predicted poses, and
+# learn to say `other`. How the numbers were chosen: docs/training-log.md.
 LABELS_RECIPE = Recipe(
     network=replace(
         VARIANTS["vgg16-medium"], peak_window=2, action_pyramids=(2,), pose_features=96
