@@ -440,6 +440,7 @@ def test_settings_tell_all_that_decides_the_batches(build):
         "dim": 2,
         "num_frames": 4,
         "subsampling": 2,
+        "frame_rate": None,
         "augmentation": dataclasses.asdict(Augmentation()),
     }
     assert make(build, augmentation=None).settings()["augmentation"] is None
