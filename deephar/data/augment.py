@@ -37,15 +37,8 @@ class Augmentation:
     channel_power: tuple[float, float] = (0.9, 1.1)
 
     def __post_init__(self):
-        for name in ("scale", "channel_power"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high < np.inf:
-                raise ValueError(
-                    f"{name} must be (low, high) with 0 < low <= high, got {low, high}."
-                )
-        for name, high in (("rotation", 180), ("flip", 1), ("translation", 1)):
-            if not 0 <= getattr(self, name) <= high:
-                raise ValueError(f"{name} must be 0 to {high}, got {getattr(self, name)}.")
+        check_factors(self, scale=np.inf, channel_power=np.inf)
+        check_limits(self, rotation=180, flip=1, translation=1)
 
     def sample(self, rng: np.random.Generator) -> "ImageChange":
         """Draws one random change within the ranges."""
@@ -59,6 +52,40 @@ class Augmentation:
             shift=between(-self.translation, self.translation, u[3:5]),
             power=between(*self.channel_power, u[5:8]),
         )
+
+
+def check_factors(augmentation: object, **most: float) -> None:
+    """Checks ranges of factors, (low, high), of an augmentation.
+
+    Args:
+        augmentation: has the ranges as attributes.
+        **most: the name of a range -> its largest value; ``inf`` for none.
+
+    Raises:
+        ValueError: A range is empty, or not above 0 or up to its largest value.
+    """
+    for name, limit in most.items():
+        low, high = getattr(augmentation, name)
+        if not (0 < low <= high <= limit and high < np.inf):
+            upper = "" if limit == np.inf else f" <= {limit}"
+            raise ValueError(
+                f"{name} must be (low, high) with 0 < low <= high{upper}, got {low, high}."
+            )
+
+
+def check_limits(augmentation: object, **most: float) -> None:
+    """Checks numbers of an augmentation that are 0 or more.
+
+    Args:
+        augmentation: has the numbers as attributes.
+        **most: the name of a number -> its largest value.
+
+    Raises:
+        ValueError: A number is below 0 or too large.
+    """
+    for name, limit in most.items():
+        if not 0 <= getattr(augmentation, name) <= limit:
+            raise ValueError(f"{name} must be 0 to {limit}, got {getattr(augmentation, name)}.")
 
 
 class ImageChange(NamedTuple):

@@ -61,9 +61,9 @@ class WithOther:
     ten videos are of drawn persons, who are seen from all sides.
 
     Videos of none of the actions are random exercises and tennis backhands of drawn persons
-    (`deephar.data.synthetic.exercises`), walking, kicking and waving persons of the built-in data
-    set, and, made of the labelled videos: played backwards, frozen, changed to another action in
-    the middle, or with the arms of one action and the legs of another.
+    (`deephar.data.synthetic.exercises` and ``sports``), and walking, kicking and waving persons of
+    the built-in data set. Others are made of the labelled videos: played backwards, frozen, changed
+    to another action in the middle, or with the arms of one action and the legs of another.
 
     Args:
         videos: a data set of labelled videos, such as `PennAction`.

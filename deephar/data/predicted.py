@@ -2,16 +2,16 @@
 
 Labels are better than predictions. Heads that have only seen labels fail on a stranger's video. So
 the errors of pose networks are put on the labels, in the window in which `Predictor.stream` shows
-the poses to the heads. Which errors come how often was seen on LSP and MPII pictures, and on clips
-of which nothing was trained on: joints drift rather than jitter; the hidden arm or leg is put onto
-the visible one; left and right change places for a while; legs outside of the frame are guessed.
+the poses to the heads: joints drift rather than jitter; the hidden arm or leg is put onto the
+visible one; left and right change places for a while; legs outside of the frame are guessed. How
+pose networks err on labelled pictures, and how these errors differ, is in docs/training-log.md.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from deephar.data.augment import between
+from deephar.data.augment import between, check_factors, check_limits
 from deephar.data.inputs import InputSpec
 from deephar.data.samples import Video
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
@@ -50,24 +50,8 @@ class PredictedPoses:
     exact: float = 0.25
 
     def __post_init__(self):
-        for name in ("speed", "window"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high < np.inf:
-                raise ValueError(
-                    f"{name} must be (low, high) with 0 < low <= high, got {low, high}."
-                )
-        limits = {
-            "short": 1,
-            "tilt": 180,
-            "stretch": 0.9,
-            "shift": 1,
-            "flip": 1,
-            "errors": 3,
-            "exact": 1,
-        }
-        for name, most in limits.items():
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be 0 to {most}, got {getattr(self, name)}.")
+        check_factors(self, speed=np.inf, window=np.inf)
+        check_limits(self, short=1, tilt=180, stretch=0.9, shift=1, flip=1, errors=3, exact=1)
 
     def clip(self, video: Video, spec: InputSpec, rng: np.random.Generator) -> np.ndarray:
         """A clip of a labelled video, as a pose network might see it.
@@ -196,8 +180,19 @@ _UNSURE = {"ankle": 0.35, "hip": 0.15, "knee": 0.15}
 _LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
 _TRUNK = ("pelvis", "thorax", "neck")
 
-# How often each of the errors of `PoseErrors.put_on` happens to a clip, in their order.
-_OFTEN = (0.15, 0.2, 0.12, 0.2, 0.3, 0.15, 0.1, 0.05, 0.04, 0.1)
+# How often each of the errors happens to a clip.
+_OFTEN = {
+    "arms are exchanged": 0.15,
+    "legs are exchanged": 0.2,
+    "sides are exchanged": 0.12,
+    "arms lie on each other": 0.2,
+    "legs lie on each other": 0.3,
+    "legs are guessed": 0.15,
+    "joints are unsure": 0.1,
+    "the person is lost": 0.05,
+    "upside down": 0.04,
+    "a limb is too long": 0.1,
+}
 
 
 class PoseErrors:
@@ -234,29 +229,29 @@ class PoseErrors:
         rng, level = self._rng, self._level
         size = np.nanmax(np.nanmax(joints, axis=(0, 1)) - np.nanmin(joints, axis=(0, 1)))
         joints, visible = self._noisy(joints, hidden, size)
-        happens = rng.random(len(_OFTEN)) < level * np.array(_OFTEN)
-        if happens[0]:
+        happens = {name: rng.random() < level * often for name, often in _OFTEN.items()}
+        if happens["arms are exchanged"]:
             self._swap(joints, self._arms)
-        if happens[1]:
+        if happens["legs are exchanged"]:
             self._swap(joints, self._legs)
-        if happens[2]:
+        if happens["sides are exchanged"]:
             when = self._while(len(joints))
             joints[when] = joints[when][:, list(self._skeleton.flip)]
-        if happens[3]:
+        if happens["arms lie on each other"]:
             self._lay_on(joints, self._arms, size)
-        if happens[4]:
+        if happens["legs lie on each other"]:
             self._lay_on(joints, self._legs, size)
-        if happens[5]:
+        if happens["legs are guessed"]:
             self._guess_legs(joints, visible)
-        if happens[6]:
+        if happens["joints are unsure"]:
             some = rng.choice(joints.shape[1], rng.integers(1, 5), replace=False)
             visible[self._while(len(joints)), some] *= rng.uniform(0, 0.4)
-        if happens[7]:
+        if happens["the person is lost"]:
             self._lose(joints, size)
-        if happens[8]:
+        if happens["upside down"]:
             when = self._while(len(joints))
             joints[when] = 2 * np.nanmean(joints[when], axis=(0, 1)) - joints[when]
-        if happens[9]:
+        if happens["a limb is too long"]:
             self._stretch(joints)
         if rng.random() < 0.15:
             visible[:, self._trunk] = 0

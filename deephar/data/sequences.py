@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deephar.data.augment import Seed, between, check_generator, generators
+from deephar.data.augment import (
+    Seed,
+    between,
+    check_factors,
+    check_generator,
+    check_limits,
+    generators,
+)
 from deephar.data.clips import clip_of, pose_sequence
 from deephar.data.inputs import WHOLE, InputSpec
 from deephar.data.predicted import PredictedPoses
@@ -58,17 +65,9 @@ class SequenceAugmentation:
     hidden: float = 0.2
 
     def __post_init__(self):
-        for name, most in (("part", 1), ("scale", np.inf)):
-            low, high = getattr(self, name)
-            if not (0 < low <= high <= most and high < np.inf):
-                limit = "" if most == np.inf else f" <= {most}"
-                raise ValueError(
-                    f"{name} must be (low, high) with 0 < low <= high{limit}, got {low, high}."
-                )
-        limits = {"warp": 0.5, "rotation": 180, "flip": 1, "translation": 1, "noise": 1}
-        for name, most in (limits | {"missing": 0.5, "hidden": 1}).items():
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be 0 to {most}, got {getattr(self, name)}.")
+        check_factors(self, part=1, scale=np.inf)
+        check_limits(self, warp=0.5, rotation=180, flip=1, translation=1, noise=1)
+        check_limits(self, missing=0.5, hidden=1)
 
     def sample(
         self, rng: np.random.Generator, num_frames: int, num_joints: int

@@ -61,7 +61,8 @@ def annotate_video(
 
     With depth, the pose from the front and from the side is drawn beside the frame (see
     `Person.draw_views`; not to scale, because the camera is not known). Each file appears complete
-    or not at all. Beside ``OUT.mp4`` there are:
+    or not at all. The video has the mean frame rate of the original throughout; the numbers have
+    its own time stamps. Beside ``OUT.mp4`` there are:
 
     - ``OUT.json``: of each frame `time`, `joints`, `depth`, `visibility`, `box` and `crop` (see
       `Person`) and the best actions; and the actions of the whole video, averaged over its frames;

@@ -143,6 +143,13 @@ def _sin(phase):
 def keys(progress: np.ndarray, *points: tuple[float, float]) -> np.ndarray:
     """Smooth curve through (progress, value) pairs, flat before the first and after the last.
 
+    Args:
+        progress: (N,), where to evaluate the curve.
+        *points: at least two pairs, with rising progress.
+
+    Returns:
+        float64 (N,), the values.
+
     Cubic Hermite interpolation with the slopes of F. Fritsch and R. Carlson, "Monotone Piecewise
     Cubic Interpolation" (1980), in the harmonic form: it does not overshoot.
     """

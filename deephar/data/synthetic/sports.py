@@ -28,8 +28,10 @@ def perform_sport(action: str, body: Body, seconds: np.ndarray, rng: np.random.G
         The `Figure`.
 
     Raises:
-        KeyError: There is no such action.
+        ValueError: The action is unknown; the message lists those there are.
     """
+    if action not in _MOTIONS:
+        raise ValueError(f"Unknown action {action!r}; known are {', '.join(_MOTIONS)}.")
     figure = pose(body, _MOTIONS[action](body, seconds, rng))
     return figure.mirrored() if rng.random() < 0.5 else figure
 

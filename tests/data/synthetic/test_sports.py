@@ -33,6 +33,11 @@ def test_limbs_keep_their_lengths_and_the_person_moves(action):
     assert moved > 100
 
 
+def test_unknown_actions_are_refused():
+    with pytest.raises(ValueError, match="Unknown action 'chess'; known are baseball_pitch"):
+        perform_sport("chess", Body.average(), SECONDS, np.random.default_rng(0))
+
+
 def test_exercises_differ_and_keep_the_lengths_of_limbs():
     rng, body = np.random.default_rng(0), Body.average()
     heights = []
