@@ -6,10 +6,30 @@ import contextlib
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+
+_CACHE_VARIABLE = "DEEPHAR_CACHE"
+
+
+def cache_folder() -> Path | None:
+    """The folder for files that can be made again.
+
+    ``$DEEPHAR_CACHE``; otherwise ``deephar`` in the user's cache folder: ``$XDG_CACHE_HOME`` or
+    ``~/.cache``, on macOS ``~/Library/Caches``, on Windows ``%LOCALAPPDATA%``.
+
+    Returns:
+        The path, which need not exist; None if there is no home, or if the path is not absolute.
+    """
+    folder = os.environ.get(_CACHE_VARIABLE)
+    if not folder:
+        homes = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA", "~")}
+        base = os.environ.get("XDG_CACHE_HOME") or homes.get(sys.platform, "~/.cache")
+        folder = os.path.join(os.path.expanduser(base), "deephar")
+    return Path(folder) if os.path.isabs(folder) else None
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ SHARED = Path(os.environ.get("DEEPHAR_TEST_DATA", Path(__file__).parents[2] / "s
 def cache_of_the_tests(tmp_path_factory):
     """Keeps what is cached for the data of the tests out of the user's cache folder."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DEEPHAR_CACHE", raising=False)
+        patch.delenv("DEEPHAR_CACHE", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

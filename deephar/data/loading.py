@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,3 +45,44 @@ def loaded_ahead(jobs: Iterable[Callable[[], T]], ahead: int) -> Iterator[T]:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def read_ahead(items: Iterable[T], ahead: int) -> Iterator[T]:
+    """Items in order, which a thread takes from an iterable while the caller is busy.
+
+    An exception of the iterable reaches the caller after the items before it. Where the caller
+    stops early, the thread ends after the item that it is reading, and closes a generator.
+
+    Args:
+        items: the iterable; only the thread uses it.
+        ahead: number of items that may wait for the caller, which limits memory.
+    """
+    ready, free, stopped = queue.SimpleQueue(), threading.Semaphore(ahead), threading.Event()
+
+    def read():
+        error = None
+        try:
+            for item in items:
+                free.acquire()
+                if stopped.is_set():
+                    break
+                ready.put((True, item))
+        except BaseException as caught:  # the caller gets it, whatever it is
+            error = caught
+        finally:
+            if hasattr(items, "close"):
+                items.close()
+            ready.put((False, error))
+
+    thread = threading.Thread(target=read, name="deephar-read", daemon=True)
+    thread.start()
+    try:
+        while (entry := ready.get())[0]:
+            free.release()
+            yield entry[1]
+        if entry[1] is not None:
+            raise entry[1]
+    finally:
+        stopped.set()
+        free.release()
+        thread.join()

@@ -6,13 +6,14 @@ import csv
 import json
 import os
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from deephar.data.loading import read_ahead
 from deephar.data.samples import OTHER
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from deephar.inference.predictor import Predictor
 
 _LISTED_ACTIONS = 5  # per frame in the JSON file
+_AHEAD = 16  # frames that wait to be drawn while the network works
 
 
 class Annotation(NamedTuple):
@@ -62,7 +64,8 @@ def annotate_video(
     With depth, the pose from the front and from the side is drawn beside the frame (see
     `Person.draw_views`; not to scale, because the camera is not known). Each file appears complete
     or not at all. The video has the mean frame rate of the original throughout; the numbers have
-    its own time stamps. Beside ``OUT.mp4`` there are:
+    its own time stamps. Threads decode the video and run the network while frames are drawn. Beside
+    ``OUT.mp4`` there are:
 
     - ``OUT.json``: of each frame `time`, `joints`, `depth`, `visibility`, `box` and `crop` (see
       `Person`) and the best actions; and the actions of the whole video, averaged over its frames;
@@ -103,6 +106,7 @@ def annotate_video(
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
     with ExitStack() as stack:
+        persons = stack.enter_context(closing(read_ahead(persons, _AHEAD)))
         parts = [stack.enter_context(replacing(path)) for path in paths]
         writer = stack.enter_context(VideoWriter(parts[0], info.fps))
         numbers = stack.enter_context(open(parts[1], "w", encoding="utf-8"))

@@ -9,7 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from deephar.data.images import load_image
+from deephar.data.loading import read_ahead
 from deephar.video import DEFAULT_RATE, read_video, video_info
+
+_AHEAD = 16  # frames of a file that are decoded while the network works
 
 
 def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
@@ -61,6 +64,8 @@ def load_video(
 ) -> Footage:
     """The frames of a video, all of one size and one after the other, read as they are needed.
 
+    Those of a file are decoded by a thread, a few ahead of the caller.
+
     Args:
         video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
             (N, H, W, 3).
@@ -74,7 +79,8 @@ def load_video(
     """
     if isinstance(video, str | os.PathLike):
         num_frames = video_info(video).frames
-        return Footage(str(video), _checked(read_video(video), video), num_frames)
+        frames = read_ahead(read_video(video), _AHEAD)
+        return Footage(str(video), _checked(frames, video), num_frames)
     frames = _timed(video, DEFAULT_RATE if frame_rate is None else frame_rate)
     num_frames = len(video) if isinstance(video, Sized) else 0
     return Footage("The video", _checked(frames, "The video"), num_frames)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from deephar.data.loading import batches_of, loaded_ahead
+from deephar.data.loading import batches_of, loaded_ahead, read_ahead
 
 
 def test_the_last_batch_may_be_shorter():
@@ -32,3 +32,49 @@ def test_the_error_of_a_job_is_raised_in_its_turn():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_items_are_read_by_a_thread_in_order():
+    threads = set()
+
+    def items():
+        for number in range(100):
+            threads.add(threading.current_thread())
+            yield number
+
+    assert list(read_ahead(items(), 3)) == list(range(100))
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
+    assert not threads.pop().is_alive()
+
+
+def test_no_more_items_are_read_ahead_than_asked_for():
+    taken, closed, third_is_read = [], threading.Event(), threading.Event()
+
+    def items():
+        try:
+            for number in range(100):
+                taken.append(number)
+                if number == 3:
+                    third_is_read.set()
+                yield number
+        finally:
+            closed.set()
+
+    reader = read_ahead(items(), 2)
+    assert next(reader) == 0
+    assert third_is_read.wait(10)  # one is given, two wait, one is in the hand of the thread
+    reader.close()
+    assert closed.is_set()
+    assert taken == [0, 1, 2, 3]
+
+
+def test_an_error_comes_after_the_items_before_it():
+    def items():
+        yield 1
+        raise OSError("the disk is gone")
+
+    reader = read_ahead(items(), 5)
+    assert next(reader) == 1
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(reader)

@@ -1,6 +1,6 @@
 """Parsed labels of a data set, kept in a file in the user's cache folder.
 
-The folder is ``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``. A file there is only a
+The folder is `deephar.files.cache_folder`, ``~/.cache/deephar`` on Linux. A file there is only a
 copy. It is written again if a label file was added, removed or changed, or if it is damaged. If it
 cannot be written, the labels are read each time.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deephar.files import replacing
+from deephar.files import cache_folder, replacing
 
 
 def cache_file(kind: str, folder: Path) -> Path | None:
@@ -24,11 +24,11 @@ def cache_file(kind: str, folder: Path) -> Path | None:
         kind: short name of the data set.
         folder: the folder of its label files.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not os.path.isabs(base):  # there is no home, or the variable is invalid (XDG says: ignore)
+    cache = cache_folder()
+    if cache is None:
         return None
     key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    return Path(base) / "deephar" / f"{kind}-{key}.npz"
+    return cache / f"{kind}-{key}.npz"
 
 
 def contents_key(paths: Sequence[Path], version: int) -> str:

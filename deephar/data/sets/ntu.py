@@ -142,10 +142,10 @@ class NTU(jpegs.JpegVideos):
     (`deephar.skeletons`).
 
     The skeleton files are read when the first data set of a folder is made, which takes some
-    minutes for all of NTU RGB+D. The labels are kept in the user's cache folder
-    (``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``; 2.5 GB for all of NTU RGB+D, of
-    which only the used part is read into memory). They are read again if a skeleton file was added,
-    removed or changed. If the cache cannot be written, they are read each time.
+    minutes for all of NTU RGB+D. The labels are kept in the user's cache folder (see
+    `deephar.files.cache_folder`; 2.5 GB for all of NTU RGB+D, of which only the used part is read
+    into memory). They are read again if a skeleton file was added, removed or changed. If the cache
+    cannot be written, they are read each time.
 
     Args:
         root: folder with ``nturgb+d_skeletons`` and ``frames``.

@@ -61,9 +61,9 @@ class PennAction(jpegs.JpegVideos):
     Frames beyond the last row of the labels (`surplus_frames`) are not used.
 
     All labels are read when the first data set of a folder is made, and kept in a file in the
-    user's cache folder (``$XDG_CACHE_HOME/deephar``, by default ``~/.cache/deephar``; 28 MB for all
-    of Penn Action). The file is written again if a label file was added, removed or changed, or if
-    the cache is damaged. If it cannot be written, the labels are read each time.
+    user's cache folder (see `deephar.files.cache_folder`; 28 MB for all of Penn Action). The file
+    is written again if a label file was added, removed or changed, or if the cache is damaged. If
+    it cannot be written, the labels are read each time.
 
     Neighbours in the order of the names have the same action and may come from one recording. To
     hold out videos of all actions for validation, use more blocks than there are actions:
