@@ -142,8 +142,8 @@ class SoftArgmax(_Float32Layer):
 
     def call(self, probabilities: keras.KerasTensor) -> keras.KerasTensor:
         height, width = probabilities.shape[-3:-1]
-        x = ops.einsum("...hwj,w->...j", probabilities, unit_grid(width))
-        y = ops.einsum("...hwj,h->...j", probabilities, unit_grid(height))
+        x = _expectation(ops.sum(probabilities, axis=-3), unit_grid(width))
+        y = _expectation(ops.sum(probabilities, axis=-2), unit_grid(height))
         return ops.stack([x, y], axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -160,6 +160,11 @@ def unit_grid(size: int) -> Any:
         float32 (size,).
     """
     return ops.linspace(0.0, 1.0, size, dtype="float32") if size > 1 else ops.full((1,), 0.5)
+
+
+def _expectation(probabilities, grid):
+    """Expected position ``(..., joints)`` under ``(..., positions, joints)``."""
+    return ops.sum(probabilities * ops.expand_dims(grid, -1), axis=-2)
 
 
 @_register
@@ -183,15 +188,19 @@ class PeakWindow(_Float32Layer):
     def call(self, probabilities: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if training and self.trainable:
             return probabilities
-        height, width, joints = probabilities.shape[-3:]
-        leading = _known_shape(probabilities)[:-3]
-        flat = ops.reshape(probabilities, (*leading, height * width, joints))
-        peak = ops.expand_dims(ops.argmax(flat, axis=-2), (-3, -2))
-        rows = ops.reshape(ops.arange(height, dtype=peak.dtype), (height, 1, 1))
-        columns = ops.reshape(ops.arange(width, dtype=peak.dtype), (1, width, 1))
+        # Comparisons and minima, since argmax on floats cannot be exported to ONNX, OpenVINO and
+        # LiteRT. The first of equal maxima counts: the first row, and in it the first column.
+        # Rows and columns are small numbers, which are exact in 16 bits too.
+        height, width = probabilities.shape[-3:-1]
+        rows = ops.reshape(ops.arange(height, dtype="float32"), (height, 1, 1))
+        columns = ops.reshape(ops.arange(width, dtype="float32"), (1, width, 1))
+        of_rows = ops.max(probabilities, axis=-2, keepdims=True)
+        largest = ops.max(of_rows, axis=-3, keepdims=True)
+        row = ops.min(ops.where(of_rows >= largest, rows, height), axis=-3, keepdims=True)
+        at_peak = ops.logical_and(probabilities >= largest, ops.equal(rows, row))
+        column = ops.min(ops.where(at_peak, columns, width), axis=(-3, -2), keepdims=True)
         near = ops.logical_and(
-            ops.abs(rows - peak // width) <= self.radius,
-            ops.abs(columns - peak % width) <= self.radius,
+            ops.abs(rows - row) <= self.radius, ops.abs(columns - column) <= self.radius
         )
         kept = ops.where(near, probabilities, 0.0)
         return kept / ops.sum(kept, axis=(-3, -2), keepdims=True)
@@ -294,7 +303,7 @@ class DepthSoftArgmax(_Float32Layer):
         grid = unit_grid(count)
         if self.grid == "centres":
             grid = (ops.arange(count, dtype="float32") + 0.5) / count
-        return ops.expand_dims(ops.einsum("...dj,d->...j", probabilities, grid), -1)
+        return ops.expand_dims(_expectation(probabilities, grid), -1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-2], input_shape[-1], 1)
@@ -414,9 +423,13 @@ class HeatMapPooling(keras.layers.Layer):
     """
 
     def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
-        probabilities, features = inputs
-        probabilities = ops.cast(probabilities, self.compute_dtype)
-        return ops.einsum("...hwj,...hwc->...jc", probabilities, features)
+        probabilities, features = (self._positions(x) for x in inputs)
+        return ops.matmul(ops.swapaxes(probabilities, -1, -2), features)
+
+    def _positions(self, x):
+        """``(..., height, width, n)`` to ``(..., height * width, n)``."""
+        *leading, height, width, count = _known_shape(x)
+        return ops.cast(ops.reshape(x, (*leading, height * width, count)), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         maps, features = input_shape

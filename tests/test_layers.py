@@ -224,6 +224,18 @@ def test_a_peak_window_is_cut_off_at_the_border_and_sums_to_one():
     assert np.count_nonzero(kept) == 3 * 2 * 2 * 5
 
 
+def test_a_peak_window_lies_around_the_first_of_equal_maxima():
+    maps = np.random.default_rng(0).integers(1, 4, (3, 7, 5, 4)).astype("float32")
+    kept = convert_to_numpy(PeakWindow(1)(maps))
+    for image in range(3):
+        for joint in range(4):
+            row, column = divmod(int(maps[image, ..., joint].argmax()), 5)
+            window = np.zeros((7, 5))
+            window[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] = 1
+            expected = window * maps[image, ..., joint]
+            np.testing.assert_allclose(kept[image, ..., joint], expected / expected.sum())
+
+
 def test_a_peak_window_lets_everything_through_while_it_is_trained():
     layer = PeakWindow(1)
     np.testing.assert_array_equal(layer(two_peaks(), training=True), two_peaks())
