@@ -1,4 +1,4 @@
-"""Installs the deephar package: ``pip install .`` (extras: cuda, jax, torch, test)."""
+"""Installs the deephar package: ``pip install .`` (extras: cuda, jax, torch, fast, int8, test)."""
 
 import json
 import re
@@ -73,6 +73,8 @@ setup(
         "cuda": ["tensorflow[and-cuda]>=2.18"],
         "jax": ["jax>=0.4.30"],
         "torch": ["torch>=2.4"],
+        "fast": ["openvino>=2025.0"],
+        "int8": ["openvino>=2025.0", "nncf>=2.15"],
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6", "setuptools>=70.1"],
     },
 )

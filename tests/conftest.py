@@ -24,6 +24,14 @@ def cache_of_the_tests(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def runtime_of_the_tests():
+    """Has networks run on Keras, whatever is installed, unless a test says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPHAR_RUNTIME", "keras")
+        yield
+
+
 @pytest.fixture
 def golden():
     """Loads a file of reference values by name: ``golden("fn_softargmax")`` -> dict of arrays."""

@@ -25,6 +25,12 @@ CLIPS = ModelConfig(
 """A network for clips of the built-in data set."""
 
 
+POSES = ModelConfig(
+    stem="vgg16-narrow", image_size=64, stem_features=16, num_pyramids=1, num_levels=2, growth=8
+)
+"""A small network for poses."""
+
+
 def save_untrained(path, config, **facts):
     """Writes an untrained network as a weights file; returns the path."""
     keras.utils.set_random_seed(0)

@@ -19,13 +19,13 @@ depth to the numbers (mm relative to the pelvis), and draw the pose from the fro
 beside each frame.
 
 Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
-with --weights vgg16-light. On processors that compute in bfloat16, --mixed-precision halves it.
+with --weights vgg16-light. With OpenVINO (pip install 'deephar[fast]') it is several times as fast.
 """
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `annotate`."""
-    from deephar.cli.options import add_precision_argument, parse_subsampling
+    from deephar.cli.options import add_runtime_arguments, parse_subsampling
 
     parser.add_argument("video", help="video file")
     parser.add_argument(
@@ -48,7 +48,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|whole",
         help="distance of the frames of a clip (as in the training of the weights)",
     )
-    add_precision_argument(parser)
+    add_runtime_arguments(parser, default="auto")
 
 
 def annotate(args: argparse.Namespace) -> None:
@@ -60,15 +60,15 @@ def annotate(args: argparse.Namespace) -> None:
     Raises:
         FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
-    from deephar.cli.options import set_precision
     from deephar.inference.annotate import annotate_video, in_words
     from deephar.inference.predictor import Predictor
     from deephar.video import video_info
 
     out = args.out or f"{Path(args.video).stem}-poses.mp4"
     video_info(args.video)  # reports a bad path before the network is built
-    set_precision(args)
-    predictor = Predictor(args.weights, head=args.head)
+    predictor = Predictor(
+        args.weights, head=args.head, runtime=args.runtime, precision=args.precision
+    )
     print(predictor)
     written = annotate_video(
         predictor,

@@ -18,7 +18,6 @@ from deephar.cli.options import (
     add_evaluation_arguments,
     add_split_argument,
     add_video_evaluation_arguments,
-    set_precision,
 )
 from deephar.data.samples import OTHER, limited
 from deephar.data.sets.by_name import open_dataset
@@ -92,6 +91,8 @@ class PoseEvaluation(_Evaluation):
             out=args.out,
             crops=args.crops,
             batch_size=args.batch_size,
+            runtime=args.runtime,
+            precision=args.precision,
             save_predictions_to=args.save_predictions,
             command=command,
         )
@@ -156,12 +157,13 @@ class VideoEvaluation(_Evaluation):
         add_video_evaluation_arguments(parser, out=f"runs/eval_{self.kind}")
 
     def _evaluate(self, args, command):
-        set_precision(args)
         scores = evaluate_videos(
             args.weights,
             limited(VideoFolder(args.data), args.limit, "videos", spread=True),
             out=args.out,
             head=args.head,
+            runtime=args.runtime,
+            precision=args.precision,
             command=command,
         )
         return 1 if scores.predictions.unreadable else 0

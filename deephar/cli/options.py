@@ -157,6 +157,31 @@ def set_precision(args: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16")
 
 
+def add_runtime_arguments(parser: Any, *, default: str) -> None:
+    """Adds ``--runtime`` and ``--precision``, arguments of `deephar.Predictor`.
+
+    Args:
+        parser: a parser, or a group of one.
+        default: the default runtime.
+    """
+    from deephar.inference.runtimes import PRECISIONS, RUNTIMES
+
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default=default,
+        help="what the network runs on; auto is OpenVINO if installed and there is no GPU "
+        "(%(default)s)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="what it computes with; auto is bfloat16 for OpenVINO where the processor has it, "
+        "float32 for Keras; int8 needs OpenVINO (%(default)s)",
+    )
+
+
 def add_data_argument(parser: Any, folder: str, *, has_drawn: bool = False) -> None:
     """Adds ``--data``.
 
@@ -194,6 +219,7 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
         help="crops per person: one, one and its mirror image, or ten (%(default)s)",
     )
     parser.add_argument("--batch-size", type=int, default=16, help="crops per batch (%(default)s)")
+    add_runtime_arguments(parser, default="keras")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
     parser.add_argument(
@@ -263,5 +289,5 @@ def add_video_evaluation_arguments(parser: argparse.ArgumentParser, out: str) ->
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N videos, spread over the folder"
     )
-    add_precision_argument(parser)
+    add_runtime_arguments(parser, default="keras")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")

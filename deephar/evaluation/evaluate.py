@@ -25,9 +25,11 @@ from deephar.inference.actions import (
     predict_actions,
     trained_spacing,
 )
+from deephar.inference.converted import load_keras_model, load_networks
 from deephar.inference.network import require_images, require_joints
 from deephar.inference.poses import predict_poses
 from deephar.inference.predictor import Predictor
+from deephar.inference.runtimes import choose_runtime
 from deephar.inference.videos import predict_videos
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ def evaluate_poses(
         out: folder of the files; made if missing.
         save_predictions_to: path of the predictions, see `save_predictions`; None to save none.
         command: the command line, kept in results.json.
-        **options: `crops` and `batch_size` of `predict_poses`.
+        **options: `crops` and `batch_size` of `predict_poses`; `runtime` (by default "keras") and
+            `precision` of `Predictor`.
 
     Returns:
         What `score` returns; None for persons without joint labels, which are only predicted.
@@ -78,8 +81,9 @@ def evaluate_poses(
         )
     _require_pose_network(weights_name, evaluation.config, dataset, score)
 
+    runtime = choose_runtime(options.pop("runtime", "keras"), options.pop("precision", "auto"))
     predictions = predict_poses(
-        evaluation.load_model(dataset),
+        evaluation.load_stills_network(dataset, runtime),
         evaluation.config,
         dataset,
         progress=True,
@@ -92,7 +96,7 @@ def evaluate_poses(
         scores = score(predictions, dataset)
         if isinstance(scores, PoseScores) and _has_depth(predictions, dataset):
             scores = replace(scores, depth=score_mpjpe(predictions, dataset))
-    evaluation.report(scores, dataset, saved)
+    evaluation.report(scores, dataset, saved, runtime)
     return scores
 
 
@@ -154,6 +158,8 @@ def evaluate_videos(
     *,
     out: str | Path,
     head: str | None = None,
+    runtime: str = "keras",
+    precision: str = "auto",
     command: str = "",
 ) -> VideoScores:
     """Evaluates a weights file on a folder of videos: predicts, scores, prints, writes.
@@ -169,6 +175,8 @@ def evaluate_videos(
         dataset: a `VideoFolder`, or a part of one (`limited`).
         out: folder of the files; made if missing.
         head: name of the action head to use; needed if there are several.
+        runtime: what the network runs on, see `Predictor`.
+        precision: what it computes with, see `Predictor`.
         command: the command line, kept in results.json.
 
     Returns:
@@ -186,14 +194,14 @@ def evaluate_videos(
         raise ValueError(
             f"{name}: These weights predict poses only, no actions. Give other --weights."
         )
-    predictor = Predictor(name, head=head)
+    predictor = Predictor(name, head=head, runtime=runtime, precision=precision)
     known, left_out = _known_videos(dataset, predictor.actions)
     print(dataset)
     settings = {
         "head": head or next(iter(evaluation.config.actions)),
         "frames": evaluation.config.num_frames,
         "frame_rate": weights.read_facts(name).get("frame_rate"),
-        "precision": predictor.model.dtype_policy.name,
+        **_facts_of(predictor.runtime),
     }
     predictions = predict_videos(predictor, known)
     scores = score_videos(predictions, dataset, left_out=left_out, settings=settings)
@@ -245,19 +253,45 @@ class _Evaluation:
         print(dataset)
         return model
 
-    def report(self, scores, dataset, written=()):
+    def load_stills_network(self, dataset, runtime):
+        """As `load_model`, for single images, on a runtime."""
+        if runtime.name == "keras":
+            network = load_keras_model(self.weights_name, runtime)
+        else:
+            parts = load_networks(self.weights_name, runtime)
+            network = parts.get("frames") or parts["whole"]
+        print(dataset)
+        return network
+
+    def report(self, scores, dataset, written=(), runtime=None):
         """Writes results and figures, prints the table, and prints the paths of all files."""
         if scores is not None:
-            written = [*written, self._write_results(scores)]
+            written = [*written, self._write_results(scores, runtime)]
             if isinstance(scores, ActionScores | VideoScores):
                 written.append(write_videos(self.folder / "videos.csv", scores))
             written += save_figures(self.folder, scores, dataset)
             print_table(scores)
         print("\nwrote", *written, sep="\n  ")
 
-    def _write_results(self, scores):
-        path = self.folder / "results.json"
-        return write_results(path, scores, self.config, self.file, command=self.command)
+    def _write_results(self, scores, runtime):
+        return write_results(
+            self.folder / "results.json",
+            scores,
+            self.config,
+            self.file,
+            command=self.command,
+            runtime=runtime and _facts_of(runtime),
+        )
+
+
+def _facts_of(runtime):
+    """The name and the precision of a runtime, for results.json."""
+    precision = runtime.precision
+    if precision == "auto":
+        import keras  # late: takes seconds
+
+        precision = keras.config.dtype_policy().name
+    return {"runtime": runtime.name, "precision": precision}
 
 
 def _has_depth(predictions, dataset):

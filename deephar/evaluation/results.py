@@ -8,6 +8,7 @@ import datetime
 import importlib.metadata
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def write_results(
     weights_file: str | Path,
     *,
     command: str = "",
+    runtime: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes a results.json: the scores, how they were measured, and what they rest on.
 
@@ -45,6 +47,7 @@ def write_results(
         config: the network's config.
         weights_file: path of the weights; its name and SHA-256 are kept.
         command: the command line.
+        runtime: what the network ran on, and its precision; None if the scores tell it.
 
     Returns:
         The path.
@@ -67,6 +70,7 @@ def write_results(
         f"{scores.items}_in_split": scores.num_in_split,
         "warning": scores.warning or None,
     }
+    results["protocol"].update(runtime or {})
     results["config"] = json.loads(config.to_json())
     results["weights"] = {"file": Path(weights_file).name, "sha256": file_hash(weights_file)}
     results["command"] = command

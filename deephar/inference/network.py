@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,9 +13,10 @@ from deephar.skeletons import get_skeleton, joint_map
 if TYPE_CHECKING:
     import keras
 
+    from deephar.inference.runtimes import ONNXNetwork, OpenVINONetwork
     from deephar.models import ModelConfig, ReceptionConfig
 
-    Model = keras.Model | Callable[[Any], dict]
+    Model = keras.Model | OpenVINONetwork | ONNXNetwork | Callable[[Any], dict]
     Config = ModelConfig | ReceptionConfig
 
 MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -51,11 +52,15 @@ def call_network(model: Model, inputs: Any) -> dict[str, np.ndarray]:
             f"The model gives a {type(outputs).__name__}, but a dict with the key 'pose', or keys "
             "that begin with 'action_', is needed. Use a model of deephar.models."
         )
+    return {key: np.asarray(_array(value), np.float64) for key, value in outputs.items()}
+
+
+def _array(value):
+    if isinstance(value, np.ndarray):
+        return value
     from keras import ops  # late: Keras takes seconds to import, scoring alone does not need it
 
-    return {
-        key: np.asarray(ops.convert_to_numpy(value), np.float64) for key, value in outputs.items()
-    }
+    return ops.convert_to_numpy(value)
 
 
 def poses_of(outputs: dict[str, np.ndarray], config: Config, *, leading: int = 1) -> np.ndarray:
@@ -140,7 +145,12 @@ def actions_of(outputs: dict[str, np.ndarray], head: str, classes: int) -> np.nd
 
 
 def is_clip_network(model: Model) -> bool:
-    """Whether a `keras.Model` takes clips (batch, frames, height, width, 3); False of functions."""
+    """Whether a network takes clips (batch, frames, height, width, 3).
+
+    Args:
+        model: a `keras.Model`, or a network with `input_shape`. Of another function, nothing is
+            known, and the answer is False.
+    """
     shape = getattr(model, "input_shape", None)
     return isinstance(shape, tuple) and len(shape) == 5
 
@@ -192,18 +202,56 @@ class Parts(NamedTuple):
     inputs: tuple[str, ...]
 
 
-def parts_of(model: Model) -> Parts:
-    """The two parts of a clip network.
+def parted(model: Model) -> dict[str, Model]:
+    """A network as the networks that it is made of.
 
     Args:
-        model: a `keras.Model` of `deephar.models`. Any other has no parts: `frames` passes on the
-            images, and `heads` is the whole network, which sees each frame again in every window.
+        model: any network.
+
+    Returns:
+        ``"frames"`` and ``"heads"`` of a `multitask_model`, see `Parts`; ``"whole"`` of any other.
     """
     from deephar.models import action_view, frame_view, has_pose_network
 
     if hasattr(model, "layers") and has_pose_network(model):
-        heads = action_view(model)
-        return Parts(frame_view(model), heads, tuple(tensor.name for tensor in heads.inputs))
+        return {"frames": frame_view(model), "heads": action_view(model)}
+    return {"whole": model}
+
+
+def joined(parts: Mapping[str, Model]) -> Model:
+    """The network whose `parted` form is given, as one function: for clips, if it has heads."""
+    if "whole" in parts:
+        return parts["whole"]
+    frames, heads = parts["frames"], parts["heads"]
+
+    def network(clips):
+        batch = clips.shape[:2]
+        outputs = call_network(frames, clips.reshape(-1, *clips.shape[2:]))
+        outputs = {name: value.reshape(*batch, *value.shape[1:]) for name, value in outputs.items()}
+        inputs = {name: np.float32(outputs[name]) for name in input_names(heads)}
+        return {"pose": outputs["pose"], **call_network(heads, inputs)}
+
+    network.input_shape = (None, None, *frames.input_shape[1:])
+    return network
+
+
+def input_names(network: Model) -> tuple[str, ...]:
+    """Names of the inputs of a `keras.Model`, or of a network with `input_names`."""
+    if hasattr(network, "input_names"):
+        return tuple(network.input_names)
+    return tuple(tensor.name for tensor in network.inputs)
+
+
+def parts_of(parts: Mapping[str, Model]) -> Parts:
+    """The two parts of a clip network.
+
+    Args:
+        parts: its `parted` form. One that is ``"whole"`` has no parts: then `frames` passes on the
+            images, and `heads` is the whole network, which sees each frame again in every window.
+    """
+    if "whole" not in parts:
+        return Parts(parts["frames"], parts["heads"], input_names(parts["heads"]))
+    model = parts["whole"]
     stills = for_stills(model)
     return Parts(
         lambda images: {**stills(images), "clip": images},

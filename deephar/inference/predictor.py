@@ -16,6 +16,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,14 @@ from deephar.data.inputs import WHOLE, check_frame_rate, check_subsampling
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
+from deephar.inference.converted import convert_networks, load_keras_model, load_networks
 from deephar.inference.media import load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
     call_network,
     check_model,
+    joined,
+    parted,
     parts_of,
     poses_of,
     require_images,
@@ -41,12 +45,14 @@ from deephar.inference.network import (
 )
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
+from deephar.inference.runtimes import Runtime, choose_runtime
 from deephar.inference.search import find_person
 from deephar.inference.windows import SeenFrame, WindowRule, with_actions
 from deephar.models import ModelConfig, ReceptionConfig
 from deephar.skeletons import get_skeleton
 
 if TYPE_CHECKING:
+    from deephar.data.samples import Sample
     from deephar.inference.network import Config, Model
 
 _CHUNK = 16  # frames of a piece, where it is not as long as a clip
@@ -63,26 +69,51 @@ class Predictor:
             weights of the index.
         head: name of the action head to use, a key of `config.actions`; needed if there are
             several.
+        runtime: what the network runs on: "keras", "openvino" or "onnx" (ONNX Runtime). "auto"
+            takes OpenVINO where it is installed (``pip install 'deephar[fast]'``) and there is no
+            GPU, and says so once; otherwise Keras. A network is converted when it is first used,
+            and kept in the cache folder, see `deephar.files.cache_folder`.
+        precision: what it computes with: "float32", "bfloat16" or, of OpenVINO, "int8". "auto" is
+            bfloat16 for OpenVINO on processors that have it; for Keras, its dtype policy.
+        calibration: persons to quantise an int8 network on, see
+            `deephar.inference.quantization.calibration_crops`; None for the built-in ones.
 
     Attributes:
-        model: the `keras.Model`.
+        model: the `keras.Model`; of a network on another runtime, built when it is first asked for.
         config: its `ModelConfig`.
+        runtime: the `Runtime`, with the name and the precision that were chosen.
         skeleton: the `Skeleton` of the joints.
         actions: names of the actions; empty if the network has none.
 
     Raises:
         FileNotFoundError: The weights do not exist, or there are no default ones.
         ValueError: The weights file is damaged, takes poses instead of images, or has several
-            heads and `head` is none of them.
+            heads and `head` is none of them; or the runtime is not installed, or does not have the
+            precision.
     """
 
-    def __init__(self, weights: str | os.PathLike | None = None, head: str | None = None):
+    def __init__(
+        self,
+        weights: str | os.PathLike | None = None,
+        head: str | None = None,
+        *,
+        runtime: str = "auto",
+        precision: str = "auto",
+        calibration: Sequence[Sample] | None = None,
+    ):
         name = weight_files.default_name() if weights is None else weights
         path = weight_files.find(name)
         facts = weight_files.read_facts(name)
         # Before the network is built, which takes seconds.
         self._set_config(path, weight_files.read_config(name), head, facts.get("actions", {}))
-        self._set_model(weight_files.load_model(name)[0], **trained_spacing(facts))
+        self.runtime = choose_runtime(runtime, precision)
+        if self.runtime.name == "keras":
+            model = load_keras_model(name, self.runtime)
+            parts, self._load_model = parted(model), lambda: model
+        else:
+            parts = load_networks(name, self.runtime, calibration=calibration)
+            self._load_model = lambda: weight_files.load_model(name)[0]
+        self._set_parts(parts, **trained_spacing(facts))
 
     @classmethod
     def from_model(
@@ -94,6 +125,7 @@ class Predictor:
         actions: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         subsampling: int | str = 1,
         frame_rate: float | None = None,
+        runtime: str | Runtime = "keras",
     ) -> Predictor:
         """A predictor with a network in memory, such as one that has just been trained.
 
@@ -106,11 +138,14 @@ class Predictor:
             subsampling: default of `stream`: what the network was trained with.
             frame_rate: frames per second of the clips that it was trained with; None if
                 `subsampling` tells their frames.
+            runtime: what the network runs on: a name as of `Predictor`, or a `Runtime`. On another
+                runtime than Keras, its weights are those of now, whatever training does to them.
 
         Raises:
             ValueError: The config does not fit the model, the network takes poses instead of
                 images, has several heads and `head` is none of them, there are too many or too few
-                names of actions, or `subsampling` or `frame_rate` is invalid.
+                names of actions, `subsampling` or `frame_rate` is invalid, or the model cannot run
+                on the runtime.
         """
         check_frame_rate(frame_rate, subsampling)
         if not isinstance(config, ModelConfig | ReceptionConfig):
@@ -121,7 +156,13 @@ class Predictor:
         predictor = cls.__new__(cls)
         predictor._set_config("The network", config, head, actions)
         check_model(model, config, head=predictor._head)
-        predictor._set_model(model, subsampling=subsampling, frame_rate=frame_rate)
+        if not isinstance(runtime, Runtime):
+            runtime = choose_runtime(runtime)
+        parts, predictor.runtime = parted(model), runtime
+        if runtime.name != "keras":
+            parts = convert_networks(parts, config, runtime)
+        predictor._set_parts(parts, subsampling=subsampling, frame_rate=frame_rate)
+        predictor._load_model = lambda: model
         return predictor
 
     def _set_config(self, source, config, head, actions):
@@ -131,11 +172,15 @@ class Predictor:
         self._head = _checked_head(source, config.actions, head)
         self.actions = _action_names(source, config.actions, self._head, actions)
 
-    def _set_model(self, model, *, subsampling=1, frame_rate=None):
-        self.model = model
-        self._parts = parts_of(model) if self._head else None
-        self._stills = self._parts.frames if self._head else stills_network(model)
+    def _set_parts(self, parts, *, subsampling=1, frame_rate=None):
+        self._parts = parts_of(parts) if self._head else None
+        self._stills = self._parts.frames if self._head else stills_network(joined(parts))
         self._subsampling, self._frame_rate = subsampling, frame_rate
+
+    @cached_property
+    def model(self) -> Model:
+        """The network as it was before it was converted for a runtime."""
+        return self._load_model()
 
     def __call__(
         self,
@@ -341,7 +386,7 @@ class Predictor:
 
     def __repr__(self):
         known = f", {len(self.actions)} actions of {self._head!r}" if self._head else ""
-        return f"Predictor({self.skeleton.name}{known})"
+        return f"Predictor({self.skeleton.name}{known}, {self.runtime})"
 
 
 def _pieces(frames, length):

@@ -13,15 +13,14 @@ import time
 from itertools import islice
 
 from deephar import Predictor
-from deephar.cli.options import add_precision_argument, set_precision
+from deephar.cli.options import add_runtime_arguments
 from deephar.video import read_video
 
 
 def main(argv=None):
     """Measures, and prints the rates."""
     args = _parse(argv)
-    set_precision(args)
-    predictor = Predictor(args.weights)
+    predictor = Predictor(args.weights, runtime=args.runtime, precision=args.precision)
     height, width = next(iter(read_video(args.video)))[0].shape[:2]
     half = min(height, width) / 2
     box = (width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
@@ -46,7 +45,7 @@ def _parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", help="video file")
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    add_precision_argument(parser)
+    add_runtime_arguments(parser, default="auto")
     return parser.parse_args(argv)
 
 

@@ -257,10 +257,10 @@ def test_a_video_is_annotated_in_bfloat16(film, clip_weights, tmp_path, monkeypa
     )
     before = keras.config.dtype_policy()
     try:
-        arguments = ["--weights", clip_weights, "--out", tmp_path / "out.mp4", "--mixed-precision"]
-        assert run("demo.py", film, *arguments) == 0
+        arguments = ["--weights", clip_weights, "--out", tmp_path / "out.mp4"]
+        assert run("demo.py", film, *arguments, "--precision", "bfloat16") == 0
     finally:
-        keras.config.set_dtype_policy(before)
+        assert keras.config.dtype_policy() == before
     layers = built[0][0].layers
     assert "mixed_bfloat16" in {layer.dtype_policy.name for layer in layers}
 

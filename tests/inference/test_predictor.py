@@ -374,7 +374,7 @@ def test_a_real_network_of_clips_takes_pictures_and_videos(tmp_path):
     model = build_model(CLIPS)
     weights.save(model, CLIPS, tmp_path / "w.h5", actions={"dots": ACTIONS})
     predictor = Predictor(tmp_path / "w.h5")
-    assert repr(predictor) == "Predictor(pa16j, 3 actions of 'dots')"
+    assert repr(predictor) == "Predictor(pa16j, 3 actions of 'dots', Keras)"
     box = (100, 20, 160, 80)
     results = list(predictor.stream(film(5), box))
     person = predictor(film(5)[4], box)

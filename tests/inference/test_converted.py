@@ -1,0 +1,123 @@
+"""The cache of converted networks, with a conversion that takes no time."""
+
+import warnings
+
+import numpy as np
+import pytest
+from networks import POSES, save_untrained
+
+from deephar.inference import converted
+from deephar.inference.converted import load_networks
+from deephar.inference.network import call_network
+from deephar.inference.runtimes import Runtime
+
+openvino = pytest.importorskip("openvino")
+OPENVINO = Runtime("openvino", "float32")
+IMAGES = np.ones((2, 64, 64, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return save_untrained(tmp_path_factory.mktemp("weights") / "w.h5", POSES)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The cache folder."""
+    monkeypatch.setenv("DEEPHAR_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "networks"
+
+
+@pytest.fixture
+def conversions(monkeypatch):
+    """The networks that were converted; what they become gives the mean of each image."""
+    from openvino import opset13 as ops
+
+    networks = []
+
+    def convert(model):
+        networks.append(model)
+        image = ops.parameter([-1, 64, 64, 3], np.float32, name="image")
+        mean = ops.reduce_mean(image, [1, 2, 3], keep_dims=False)
+        image.output(0).set_names({"image"})
+        mean.output(0).set_names({"pose"})
+        return openvino.Model([mean], [image], "mean")
+
+    monkeypatch.setattr("deephar.export.openvino_model", convert)
+    return networks
+
+
+def load(path):
+    """Loads and calls the network."""
+    (network,) = load_networks(path, OPENVINO).values()
+    np.testing.assert_allclose(call_network(network, IMAGES)["pose"], [1, 1])
+
+
+def test_a_network_is_converted_once(path, folder, conversions):
+    load(path)
+    load(path)
+    assert len(conversions) == 1
+    (entry,) = folder.iterdir()
+    assert sorted(file.name for file in entry.iterdir()) == ["entry.json", "whole.bin", "whole.xml"]
+
+
+def test_bfloat16_has_the_same_entry(path, folder, conversions):
+    load_networks(path, OPENVINO)
+    load_networks(path, Runtime("openvino", "bfloat16"))
+    assert len(conversions) == 1
+
+
+def test_other_weights_or_versions_are_converted(path, folder, conversions, tmp_path, monkeypatch):
+    load(path)
+    other = tmp_path / "other.h5"
+    other.write_bytes(path.read_bytes())
+    load(other)
+    assert len(conversions) == 1  # the same content under another name
+    save_untrained(other, POSES, data="other facts")
+    load(other)
+    assert len(conversions) == 2
+    monkeypatch.setattr(converted, "__version__", "99.0")
+    load(path)
+    assert len(conversions) == 3
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "no weights", "no list", "bad list"])
+def test_a_damaged_entry_is_made_again(path, folder, conversions, damage):
+    load(path)
+    (entry,) = folder.iterdir()
+    weights, listed = entry / "whole.bin", entry / "entry.json"
+    content = weights.read_bytes()
+    if damage == "changed":
+        weights.write_bytes(b"?" + content[1:])
+    elif damage == "cut":
+        weights.write_bytes(content[:-1])
+    elif damage == "no weights":
+        weights.unlink()
+    elif damage == "no list":
+        listed.unlink()
+    else:
+        listed.write_text("[]")
+    with pytest.warns(UserWarning, match=r"is a damaged entry of the cache .* converted again\.$"):
+        load(path)
+    assert weights.read_bytes() == content
+    load(path)
+    assert len(conversions) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(path, tmp_path, conversions, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder can be made in here")
+    monkeypatch.setenv("DEEPHAR_CACHE", str(blocked))
+    with pytest.warns(UserWarning, match=r"cannot be kept here .* set \$DEEPHAR_CACHE"):
+        load(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once
+        load(path)
+    assert len(conversions) == 2
+
+
+def test_no_cache_folder_is_done_without(path, conversions, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_CACHE", "relative")
+    load(path)
+    load(path)
+    assert len(conversions) == 2
