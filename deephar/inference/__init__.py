@@ -21,6 +21,7 @@ from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
 from deephar.inference.person import Person
 from deephar.inference.poses import Predictions, predict_poses
 from deephar.inference.predictor import Predictor
+from deephar.inference.runtimes import Runtime, choose_runtime
 from deephar.inference.search import find_person
 from deephar.inference.videos import VideoPredictions, predict_videos
 
@@ -31,9 +32,11 @@ __all__ = [
     "Person",
     "Predictions",
     "Predictor",
+    "Runtime",
     "VideoPredictions",
     "annotate_video",
     "box_of_poses",
+    "choose_runtime",
     "find_person",
     "full_box",
     "mean_action",
