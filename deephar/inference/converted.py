@@ -139,6 +139,10 @@ def _write(model, path, runtime, crops):
     from deephar.export import openvino_model
 
     converted = openvino_model(model)
+    # Keras with KERAS_BACKEND=openvino leaves the outputs, in the order of their names, unnamed.
+    for port, output in zip(converted.outputs, sorted(model.output), strict=True):
+        if output not in {name.partition(":")[0] for name in port.names}:
+            port.set_names({output})
     if crops is not None:
         converted = quantized(converted, crops)
     openvino.save_model(converted, path.with_suffix(".xml"), compress_to_fp16=False)

@@ -119,7 +119,7 @@ def _warn_of_bfloat16(precision):
         warnings.warn(
             "Keras with KERAS_BACKEND=openvino computes in bfloat16 on this processor, whatever "
             'its dtype policy is. For float32, use runtime="openvino", precision="float32".',
-            stacklevel=4,  # the caller of `choose_runtime`
+            stacklevel=5,  # whoever makes the predictor
         )
 
 
