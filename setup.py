@@ -1,4 +1,4 @@
-"""Installs the deephar package: ``pip install .`` (extras: cuda, jax, torch, fast, int8, test)."""
+"""Installs the deephar package: ``pip install .`` (extras: see ``extras_require``)."""
 
 import json
 import re
@@ -75,6 +75,7 @@ setup(
         "torch": ["torch>=2.4"],
         "fast": ["openvino>=2025.0"],
         "int8": ["openvino>=2025.0", "nncf>=2.15"],
+        "export": ["onnx>=1.17", "tf2onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.2"],
         "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6", "setuptools>=70.1"],
     },
 )

@@ -17,6 +17,7 @@ FLOORS = [
     "skeletons geometry camera metrics files video visualize errors progress startup version",
     "layers losses models",
     "weights",
+    "export",
     "data",
     "inference",
     "evaluation",
