@@ -76,6 +76,13 @@ setup(
         "fast": ["openvino>=2025.0"],
         "int8": ["openvino>=2025.0", "nncf>=2.15"],
         "export": ["onnx>=1.17", "tf2onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.2"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "pillow>=10", "ruff>=0.6", "setuptools>=70.1"],
+        "test": [
+            "openvino>=2025.0",
+            "pillow>=10",
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff>=0.6",
+            "setuptools>=70.1",
+        ],
     },
 )

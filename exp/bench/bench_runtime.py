@@ -29,6 +29,7 @@ from deephar.inference.converted import load_keras_model, load_networks
 from deephar.inference.network import call_network, stills_network
 from deephar.inference.runtimes import Runtime, choose_runtime
 from deephar.video import VideoWriter, read_video
+from deephar.visualize import draw_action
 
 RUNTIMES = (
     Runtime("keras", "float32"),
@@ -176,6 +177,7 @@ def _print_rest(args, name, runtime, rate):
     network, batch = _stills_network(name, runtime), np.stack(crops[:16])
     predictor = Predictor(name, runtime=runtime.name, precision=runtime.precision)
     person = predictor(frames[0], box)
+    pose = (person.joints, person.skeleton)
     with tempfile.TemporaryDirectory() as folder, VideoWriter(Path(folder) / "v.mp4", 30) as writer:
         parts = {
             "decoding": (lambda: _first_frames(args.video), len(frames)),
@@ -184,7 +186,7 @@ def _print_rest(args, name, runtime, rate):
                 len(frames),
             ),
             "network": (lambda: call_network(network, batch), len(batch)),
-            "drawing": (lambda: [person.draw(frame) for frame in frames], len(frames)),
+            "drawing": (lambda: [draw_action(frame, *pose) for frame in frames], len(frames)),
             "writing": (lambda: [writer.write(frame) for frame in frames], len(frames)),
         }
         seconds = _alternate({part: work for part, (work, _) in parts.items()}, args.rounds)
