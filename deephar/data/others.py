@@ -97,8 +97,8 @@ class WithOther:
                 self._of_action.setdefault(video.action, []).append(index)
         self._counts = per_action * len(self._of_action), others
         self._kinds = (
-            (self._exercise, 0.42),
-            (self._backhand, 0.1),
+            (self._exercise, 0.36),
+            (self._backhand, 0.16),
             (self._drawn_other, 0.08),
             (self._backwards, 0.16),
             (self._mixed, 0.12),

@@ -135,7 +135,8 @@ def evaluate_actions(
     evaluation = _Evaluation.prepared(weights_name, out, command)
     facts = weights.read_facts(weights_name)
     head = find_head(evaluation.config, dataset, head=head)
-    check_action_names(facts, head, dataset, evaluation.file)
+    classes = evaluation.config.actions[head]
+    check_action_names(facts, head, dataset, evaluation.file, classes=classes)
     protocol = protocol or ActionProtocol(**trained_spacing(facts))
 
     predictions = predict_actions(
@@ -316,22 +317,34 @@ def _require_pose_network(weights_name, config, dataset, score):
 
 
 def check_action_names(
-    facts: dict[str, Any], head: str, dataset: Sequence[Video], file: str | Path
+    facts: dict[str, Any],
+    head: str,
+    dataset: Sequence[Video],
+    file: str | Path,
+    *,
+    classes: int,
 ) -> None:
     """Checks that a network has the same classes as a data set, in the same order.
 
-    The network may have `OTHER` as one more class, the last.
+    The network may have `OTHER` as one more class, the last, if the facts name its classes.
 
     Args:
         facts: those of the weights file; ``actions`` holds the names of the classes by head.
         head: name of the head.
         dataset: the video data set.
         file: the weights file, for the message.
+        classes: number of classes of the head.
 
     Raises:
-        ValueError: The names differ. The message has the first that does.
+        ValueError: The names differ (the message has the first that does), or there are none and
+            the numbers differ.
     """
     names, actions = facts.get("actions", {}).get(head), whole_of(dataset).actions
+    if names is None and classes != len(actions):
+        raise ValueError(
+            f"{file}: The head {head!r} has {classes} classes without names, and {dataset.name} "
+            f"has {len(actions)} actions. Use weights that name their actions."
+        )
     if names is None or tuple(names) in (tuple(actions), (*actions, OTHER)):
         return
     pairs = list(zip(names, actions, strict=False))

@@ -68,6 +68,7 @@ RECIPE = Recipe(
 # Action heads on a frozen pose network: they learn from labels that look like predicted poses, and
 # learn to say `other`. How the numbers were chosen: docs/training-log.md.
 LABELS_RECIPE = Recipe(
+    mixed_precision=True,
     network=replace(
         VARIANTS["vgg16-medium"], peak_window=2, action_pyramids=(2,), pose_features=96
     ),
@@ -87,7 +88,7 @@ LABELS_RECIPE = Recipe(
             streams=("pose",),
             augmentation=PredictedPoses(),
             training=ActionTraining(
-                epochs=26,
+                epochs=64,
                 optimizer="adamw",
                 learning_rate=0.002,
                 weight_decay=0.05,

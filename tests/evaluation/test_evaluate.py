@@ -96,11 +96,18 @@ def test_weights_that_cannot_be_scored_are_refused_early(dots, pose_weights, tmp
 def test_actions_of_other_names_are_refused(dot_videos, names, message):
     facts = {"actions": {"dots": names}}
     with pytest.raises(ValueError, match=message):
-        check_action_names(facts, "dots", dot_videos(), "w.h5")
+        check_action_names(facts, "dots", dot_videos(), "w.h5", classes=len(names))
 
 
 def test_actions_of_the_same_or_unknown_names_are_taken(dot_videos):
     dataset = Subset(dot_videos(), [0])
     names = ["bowl", "squat", "tennis_serve"]
-    for facts in ({}, {"actions": {"dots": names}}, {"actions": {"dots": [*names, "other"]}}):
-        check_action_names(facts, "dots", dataset, "w.h5")
+    check_action_names({}, "dots", dataset, "w.h5", classes=3)
+    for named in (names, [*names, "other"]):
+        facts = {"actions": {"dots": named}}
+        check_action_names(facts, "dots", dataset, "w.h5", classes=len(named))
+
+
+def test_one_more_class_without_a_name_is_not_taken_for_other(dot_videos):
+    with pytest.raises(ValueError, match="4 classes without names, and dots has 3 actions"):
+        check_action_names({}, "dots", dot_videos(), "w.h5", classes=4)

@@ -22,6 +22,7 @@ QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1"
 QUICK += "--epochs 1".split()
 STAGES = "--stages pose,action,finetune".split()
 SCRIPT = "pennaction/train_penn.py"
+CALIBRATION = ("temperature", "calibration_error", "calibration_error_before")
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +168,20 @@ def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_p
     theirs = weights.load_model(pose)[0]
     for name, value in by_name(theirs).items():
         np.testing.assert_array_equal(by_name(frame_view(model))[name], value)
-    arguments = ["--data", folder, "--weights", file, "--poses", "labels", "--out", tmp_path / "e"]
-    assert run("pennaction/eval_penn.py", *arguments) == 0
+    evaluation = ["--data", folder, "--weights", file, "--poses", "labels"]
+    assert run("pennaction/eval_penn.py", *evaluation, "--out", tmp_path / "scores") == 0
+
+    # A run that was killed before its calibration is calibrated when it is resumed, once.
+    calibrated = by_name(model)
+    layer = next(name for name in sorted(calibrated, reverse=True) if "action_pred_conv2h" in name)
+    last = next(weight for weight in model.weights if weight.path.endswith(layer))
+    last.assign(calibrated[layer] * facts["temperature"])
+    weights.save(model, config, file, **{k: v for k, v in facts.items() if k not in CALIBRATION})
+    for _ in range(2):
+        assert run(SCRIPT, *arguments, "--resume") == 0
+        assert weights.read_facts(file)["temperature"] == pytest.approx(facts["temperature"], 1e-3)
+        again = by_name(weights.load_model(file)[0])
+        np.testing.assert_allclose(again[layer], calibrated[layer], rtol=2e-3)
 
 
 def test_the_pose_stream_learns_from_labels_alone(folder, tmp_path, capsys, run):
