@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deephar import version
-from deephar.cli import demo
+from deephar.cli import demo, export
 from deephar.errors import reporting_errors
 
 
@@ -124,6 +124,12 @@ _COMMANDS = {
     "inspect": _Command("describe a weights file", _add_inspect_arguments, _inspect),
     "convert": _Command(
         "convert a weights file of the authors", _add_convert_arguments, _convert, _CONVERT
+    ),
+    "export": _Command(
+        "write a network for another runtime",
+        export.add_export_arguments,
+        export.export_weights,
+        export.DESCRIPTION,
     ),
     "check": _Command("verify the folder of a data set", _add_check_arguments, _check, _CHECK),
     "info": _Command("show versions, devices and weights", lambda parser: None, _info),

@@ -3,13 +3,14 @@
 deephar export WEIGHTS --out FILE --format onnx
 """
 
-from deephar.export.files import Target, export
+from deephar.export.files import PRECISIONS, Target, export
 from deephar.export.packages import FORMATS, require_packages
 from deephar.export.runtimes import open_exported
 from deephar.export.writing import openvino_model, write_onnx
 
 __all__ = [
     "FORMATS",
+    "PRECISIONS",
     "Target",
     "export",
     "open_exported",

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from deephar.models import ModelConfig, ReceptionConfig
 
-TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
+_TOLERANCES = {"float32": 1e-4, "float16": 1e-2}
 """By precision: how far an output of the exported network may be from that of Keras."""
+PRECISIONS = tuple(_TOLERANCES)
+"""Types that the weights can be stored in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Target:
 
     def __post_init__(self) -> None:
         _check_choice("format", self.format, FORMATS)
-        _check_choice("precision", self.precision, TOLERANCES)
+        _check_choice("precision", self.precision, PRECISIONS)
         for name in ("batch", "frames"):
             number = getattr(self, name)
             if number is not None and number < 1:
@@ -72,6 +74,22 @@ class Target:
         weights = [path.with_suffix(".bin")] if self.format == "openvino" else []
         stem = path.name.removesuffix(FORMATS[self.format])
         return [path, *weights, path.with_name(f"{stem}.json")]
+
+    def check_path(self, path: str | Path) -> None:
+        """Checks that an export can be written to a path.
+
+        Raises:
+            ValueError: The path has another suffix than the format, or something exists there.
+        """
+        suffix = FORMATS[self.format]
+        if suffix and Path(path).suffix != suffix:
+            raise ValueError(
+                f"{path} does not end in {suffix}. Give a path that does, as in network{suffix}, "
+                f"for the format {self.format!r}."
+            )
+        for file in self.files(path):
+            if file.exists():
+                raise ValueError(f"{file} exists already. Remove it, or give another path.")
 
 
 def export(
@@ -104,7 +122,7 @@ def export(
         OSError: The files cannot be written.
     """
     path = Path(path)
-    _check_path(path, target)
+    target.check_path(path)
     require_packages(target.format)
     frames = _frames_of_clips(model, config, target)
     batch = target.batch or (1 if target.format == "litert" else None)
@@ -136,18 +154,6 @@ def _check_choice(name, value, choices):
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
-def _check_path(path, target):
-    suffix = FORMATS[target.format]
-    if path.suffix != suffix and suffix:
-        raise ValueError(
-            f"{path} does not end in {suffix}. Give a path that does, as in network{suffix}, for "
-            f"the format {target.format!r}."
-        )
-    for file in target.files(path):
-        if file.exists():
-            raise ValueError(f"{file} exists already. Remove it, or give another path.")
-
-
 def _frames_of_clips(model, config, target):
     """The frames of the clips: those of the target, or, where they must be fixed, of the config."""
     check_frames(model, target.frames)
@@ -158,7 +164,7 @@ def _frames_of_clips(model, config, target):
 
 def _compare(model, path, batch, frames):
     """The largest difference between the outputs of an exported network and those of Keras."""
-    inputs = trial_input(model, batch, frames)
+    inputs = trial_input(model, batch=batch, frames=frames)
     expected = model.predict_on_batch(inputs)
     actual = open_exported(path)(inputs)
     if set(actual) != set(expected):
@@ -170,7 +176,7 @@ def _compare(model, path, batch, frames):
 
 
 def _check_difference(path, target, difference):
-    tolerance = TOLERANCES[target.precision]
+    tolerance = _TOLERANCES[target.precision]
     if not difference <= tolerance:
         raise ValueError(
             f"{path} was not written: on random input, the exported network differs from Keras by "

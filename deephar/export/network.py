@@ -70,7 +70,7 @@ def with_uint8_input(model: keras.Model) -> keras.Model:
 
 
 def input_signature(
-    model: keras.Model, batch: int | None = None, frames: int | None = None
+    model: keras.Model, *, batch: int | None = None, frames: int | None = None
 ) -> list:
     """Shapes and types of a network's input, for ``keras.Model.export``.
 
@@ -93,7 +93,7 @@ def input_signature(
     return [keras.tree.map_structure(spec, model.input)]
 
 
-def trial_input(model: keras.Model, batch: int | None = None, frames: int | None = None) -> Any:
+def trial_input(model: keras.Model, *, batch: int | None = None, frames: int | None = None) -> Any:
     """Random input for a network: images with coarse and fine structure, or poses.
 
     Args:

@@ -73,7 +73,7 @@ def write_openvino(
         str(plain),
         format="openvino",
         verbose=False,
-        input_signature=input_signature(model, batch, frames),
+        input_signature=input_signature(model, batch=batch, frames=frames),
     )
     if precision == "float16":
         network = openvino.Core().read_model(plain)
@@ -99,7 +99,7 @@ def write_onnx(
             str(path),
             format="onnx",
             verbose=False,
-            input_signature=input_signature(model, batch, frames),
+            input_signature=input_signature(model, batch=batch, frames=frames),
         )
     if precision == "float16":
         network = onnx.load(str(path))
@@ -149,7 +149,7 @@ def write_litert(
         str(path),
         format="litert",
         verbose=False,
-        input_signature=input_signature(model, batch, frames),
+        input_signature=input_signature(model, batch=batch, frames=frames),
         **options,
     )
 
@@ -177,7 +177,7 @@ def write_savedmodel(
         str(path),
         format="tf_saved_model",
         verbose=False,
-        input_signature=input_signature(model, batch, frames),
+        input_signature=input_signature(model, batch=batch, frames=frames),
     )
 
 

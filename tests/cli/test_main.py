@@ -77,7 +77,10 @@ def test_help_names_all_commands_and_all_data_sets(capsys):
         with pytest.raises(SystemExit, match="0"):
             main(arguments)
     printed = capsys.readouterr().out
-    assert all(f"  {name} " in printed for name in ("demo", "inspect", "convert", "check", "info"))
+    assert all(
+        f"  {name} " in printed
+        for name in ("demo", "inspect", "convert", "export", "check", "info")
+    )
     assert ", ".join(DATASETS) in " ".join(printed.split())
 
 
@@ -218,3 +221,22 @@ def test_the_demo_script_is_the_demo_command(monkeypatch):
     first, second = calls
     assert vars(first) == vars(second)
     assert (first.box, first.subsampling, first.out) == ([1, 2, 3, 4], "whole", "o.mp4")
+
+
+# --- export
+
+
+def test_weights_are_exported_with_a_description(small_weights, tmp_path, capsys):
+    pytest.importorskip("openvino")
+    out = tmp_path / "small.xml"
+    assert main(["export", str(small_weights), "--out", str(out), "--format", "openvino"]) == 0
+    printed = capsys.readouterr().out
+    assert f"wrote {out} {out.with_suffix('.bin')} {out.with_suffix('.json')}\n" in printed
+    assert "outputs differ from those of Keras by up to" in printed
+    assert json.loads(out.with_suffix(".json").read_text())["config"]["image_size"] == 64
+
+
+def test_an_export_to_a_file_that_exists_is_one_line(small_weights, tmp_path, capsys):
+    (tmp_path / "small.onnx").touch()
+    argv = ["export", small_weights, "--out", tmp_path / "small.onnx", "--format", "onnx"]
+    assert "small.onnx exists already" in failure(argv, capsys)

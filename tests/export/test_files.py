@@ -1,0 +1,263 @@
+"""Exported networks give the outputs of Keras, and are described."""
+
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from authors_configs import AUTHORS
+from networks import CLIPS
+
+from deephar import weights
+from deephar.export import FORMATS, Target, export, open_exported, openvino_model, require_packages
+from deephar.models import ModelConfig, action_view, build_model, frame_view
+from deephar.skeletons import get_skeleton
+
+POSES = replace(CLIPS, num_frames=None, actions={}, peak_window=2)
+"""A network of images."""
+STREAM = ModelConfig(
+    stem="none",
+    streams=("pose",),
+    num_pyramids=1,
+    num_levels=2,
+    num_frames=4,
+    actions={"penn": 15},
+    pose_features=16,
+)
+"""A network of poses."""
+
+
+def require(format):
+    """Skips a test whose format lacks a package."""
+    try:
+        require_packages(format)
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
+def network(config):
+    keras.utils.set_random_seed(0)
+    return build_model(config)
+
+
+@pytest.fixture(scope="module")
+def poses():
+    return network(POSES)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return network(replace(CLIPS, peak_window=2))
+
+
+@pytest.fixture
+def out(tmp_path):
+    """Path of an export: ``out("onnx")``; skips if a package is missing."""
+
+    def path(format):
+        require(format)
+        return tmp_path / f"exported{FORMATS[format]}"
+
+    return path
+
+
+def images(*shape):
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
+
+
+def assert_same_outputs(actual, expected, tolerance=1e-5):
+    assert set(actual) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(actual[name], value, atol=tolerance)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_pose_network_runs_in_each_runtime(poses, out, format):
+    path = out(format)
+    description = export(poses, POSES, path, Target(format=format))
+    assert description["difference"] < 1e-5
+    batch = 1 if format == "litert" else 3
+    image = images(batch, 64, 64, 3)
+    assert_same_outputs(open_exported(path)(image), poses.predict_on_batch(image))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_network_of_clips_runs_in_each_runtime(clips, out, format):
+    path = out(format)
+    description = export(clips, CLIPS, path, Target(format=format, batch=1, frames=4))
+    assert [output["shape"] for output in description["outputs"]] == [[1, 4, 2, 16, 3], [1, 2, 12]]
+    clip = images(1, 4, 64, 64, 3)
+    assert_same_outputs(open_exported(path)(clip), clips.predict_on_batch(clip))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_action_heads_run_in_each_runtime(out, format):
+    path, heads = out(format), network(STREAM)
+    export(heads, STREAM, path, Target(format=format))
+    sequence = np.abs(images(1, 4, 16, 3))
+    assert_same_outputs(open_exported(path)(sequence), heads.predict_on_batch(sequence))
+
+
+def test_clips_may_have_any_length_where_no_number_is_fixed(clips, out):
+    path = out("openvino")
+    description = export(clips, CLIPS, path, Target(format="openvino"))
+    assert description["inputs"][0]["shape"] == [None, None, 64, 64, 3]
+    exported = open_exported(path)
+    for shape in ((2, 4), (1, 7)):
+        clip = images(*shape, 64, 64, 3)
+        assert_same_outputs(exported(clip), clips.predict_on_batch(clip))
+
+
+def test_litert_fixes_the_frames_of_the_config_by_itself(clips, out):
+    path = out("litert")
+    description = export(action_view(clips), CLIPS, path, Target(format="litert"))
+    assert all(tensor["shape"][:2] == [1, 4] for tensor in description["inputs"])
+
+
+def test_parts_with_several_inputs_or_outputs_keep_their_names(clips, out):
+    require("openvino")
+    frames, heads = frame_view(clips), action_view(clips)
+    for part in (frames, heads):
+        converted = openvino_model(part)
+        assert {node.any_name for node in converted.inputs} == {x.name for x in part.inputs}
+        assert {node.any_name for node in converted.outputs} == set(part.output)
+
+
+@pytest.mark.parametrize("name", ["spnet_pose3d", "spnet_multitask2d_replica", "merge2d"])
+def test_the_authors_networks_run_in_openvino(reference_network, out, name):
+    arrays, file = reference_network(name)
+    config = replace(AUTHORS[name], image_size=arrays["x"].shape[-2])
+    model = build_model(config)
+    weights.load(model, file)
+    path = out("openvino")
+    export(model, config, path, Target(format="openvino"))
+    expected = model.predict_on_batch(arrays["x"])
+    assert_same_outputs(open_exported(path)(arrays["x"]), expected, 1e-4)
+
+
+def test_an_authors_network_runs_in_onnx_runtime(reference_network, out):
+    arrays, file = reference_network("reception_pose2d_context")
+    config = AUTHORS["reception_pose2d_context"]
+    model = build_model(config)
+    weights.load(model, file)
+    path = out("onnx")
+    export(model, config, path, Target(format="onnx"))
+    expected = model.predict_on_batch(arrays["x"])
+    assert_same_outputs(open_exported(path)(arrays["x"]), expected, 1e-4)
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino", "litert"])
+def test_float16_halves_the_file_and_changes_little(poses, out, format):
+    path = out(format)
+    sizes = []
+    for precision in ("float32", "float16"):
+        folder = path.parent / precision
+        target = Target(format=format, precision=precision)
+        description = export(poses, POSES, folder / path.name, target)
+        sizes.append(sum(file.stat().st_size for file in folder.iterdir()))
+    assert 1e-7 < description["difference"] < 1e-2
+    assert sizes[1] < 0.65 * sizes[0]
+
+
+def test_pixel_values_can_be_the_input(poses, out):
+    path = out("openvino")
+    description = export(poses, POSES, path, Target(format="openvino", uint8=True))
+    assert description["inputs"][0]["dtype"] == "uint8"
+    assert "0 to 255" in description["preprocessing"]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("uint8")
+    expected = poses.predict_on_batch((pixels / 127.5 - 1).astype("float32"))
+    assert_same_outputs(open_exported(path)(pixels), expected)
+
+
+def test_the_description_tells_what_goes_in_and_comes_out(clips, out):
+    path = out("openvino")
+    names = {"synthetic": [f"action {number}" for number in range(12)]}
+    target = Target(format="openvino", batch=2)
+    description = export(clips, CLIPS, path, target, actions=names)
+    assert json.loads(path.with_suffix(".json").read_text()) == description
+    assert {file.suffix for file in path.parent.iterdir()} == {".xml", ".bin", ".json"}
+    assert description["joints"] == list(get_skeleton("pa16j").joints)
+    assert description["actions"] == names
+    assert description["config"] == json.loads(CLIPS.to_json())
+    assert "-1 to 1" in description["preprocessing"]
+    clip, pose = description["inputs"][0], description["outputs"][0]
+    assert clip == {"name": "clip", "shape": [2, None, 64, 64, 3], "dtype": "float32"}
+    assert pose == {"name": "pose", "shape": [2, None, 2, 16, 3], "dtype": "float32"}
+
+
+# --- mistakes
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"format": "caffe"}, "format must be one of savedmodel, onnx, openvino, litert"),
+        ({"format": "onnx", "precision": "int4"}, "precision must be one of float32, float16"),
+        ({"format": "onnx", "batch": 0}, "batch must be at least 1, got 0"),
+        ({"format": "onnx", "frames": -1}, "frames must be at least 1, got -1"),
+    ],
+)
+def test_a_target_that_does_not_exist_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Target(**fields)
+
+
+def test_nothing_is_written_over(poses, tmp_path):
+    description = tmp_path / "network.json"
+    description.write_text("{}")
+    with pytest.raises(ValueError, match=r"network\.json exists already"):
+        export(poses, POSES, tmp_path / "network.onnx", Target(format="onnx"))
+    assert description.read_text() == "{}"
+
+
+def test_another_suffix_than_that_of_the_format_is_refused(poses, tmp_path):
+    with pytest.raises(ValueError, match=r"does not end in \.tflite"):
+        export(poses, POSES, tmp_path / "network.onnx", Target(format="litert"))
+
+
+@pytest.mark.parametrize(("format", "extra"), [("onnx", "export"), ("openvino", "fast")])
+def test_a_missing_package_names_its_extra(poses, tmp_path, monkeypatch, format, extra):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=rf"{format}.* pip install 'deephar\[{extra}\]'"):
+        export(poses, POSES, tmp_path / f"network{FORMATS[format]}", Target(format=format))
+
+
+def test_frames_that_do_not_fit_the_network_are_refused(poses, clips, out):
+    path = out("openvino")
+    with pytest.raises(ValueError, match="single images, got frames=8"):
+        export(poses, POSES, path, Target(format="openvino", frames=8))
+    with pytest.raises(ValueError, match="4 frames or more, got frames=3"):
+        export(clips, CLIPS, path, Target(format="openvino", frames=3))
+
+
+def test_a_network_of_poses_has_no_pixels(tmp_path):
+    target, heads = Target(format="savedmodel", uint8=True), network(STREAM)
+    with pytest.raises(ValueError, match="takes no images"):
+        export(heads, STREAM, tmp_path / "stream", target)
+
+
+def test_a_savedmodel_has_float32_weights_only(poses, tmp_path):
+    target = Target(format="savedmodel", precision="float16")
+    with pytest.raises(ValueError, match="weights in float32, got precision='float16'"):
+        export(poses, POSES, tmp_path / "poses", target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_computes_something_else_is_not_written(poses, out, monkeypatch):
+    path = out("openvino")
+    monkeypatch.setattr(
+        "deephar.export.files.open_exported",
+        lambda path: lambda image: {"pose": np.zeros((2, 2, 16, 3))},
+    )
+    with pytest.raises(ValueError, match=r"was not written: .* differs from Keras by up to"):
+        export(poses, POSES, path, Target(format="openvino"))
+    assert list(path.parent.iterdir()) == []
+
+
+def test_only_what_was_exported_can_be_opened(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        open_exported(tmp_path / "none.onnx")
+    (tmp_path / "weights.h5").touch()
+    with pytest.raises(ValueError, match="none of the suffixes"):
+        open_exported(tmp_path / "weights.h5")
