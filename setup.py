@@ -14,6 +14,9 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "deephar" / "version.py").r
 INDEX = json.loads((ROOT / "weights" / "index.json").read_text(encoding="utf-8"))
 SHIPPED_WEIGHTS = sorted({entry["file"] for entry in INDEX.values() if "url" not in entry})
 
+# What writes and runs ONNX and LiteRT. TensorFlow and Keras write SavedModel.
+EXPORT = ["onnx>=1.17", "tf2onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.2"]
+
 setup(
     name="deephar",
     version=VERSION,
@@ -75,8 +78,9 @@ setup(
         "torch": ["torch>=2.4"],
         "fast": ["openvino>=2025.0"],
         "int8": ["openvino>=2025.0", "nncf>=2.15"],
-        "export": ["onnx>=1.17", "tf2onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.2"],
+        "export": EXPORT,
         "test": [
+            *EXPORT,
             "openvino>=2025.0",
             "pillow>=10",
             "pytest>=8",
