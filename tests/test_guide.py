@@ -1,0 +1,112 @@
+"""The guide page docs/runtimes.md: its Python runs, and gives the poses of the Predictor."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from networks import CLIPS, SMALL
+
+from deephar.export import Target, export, require_packages
+from deephar.inference import Predictor
+from deephar.models import ModelConfig, build_model
+
+PAGE = Path(__file__).parents[1] / "docs" / "runtimes.md"
+FILES = {
+    "onnx": "pose.onnx",
+    "openvino": "pose.xml",
+    "litert": "pose.tflite",
+    "savedmodel": "pose",
+}
+BOX = (30, 20, 90, 84)
+
+
+def blocks():
+    """Heading -> the Python block below it."""
+    parts = re.split(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    found = {
+        name: re.findall(r"```python\n(.+?)```", text, re.S) for name, text in sections.items()
+    }
+    return {name: "\n".join(code) for name, code in found.items() if code}
+
+
+def require(format):
+    """Skips where a format cannot be written."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("networks are exported with the TensorFlow backend")
+    try:
+        require_packages(format)
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with person.jpg, its box, and the description of the exported network."""
+    folder = tmp_path_factory.mktemp("guide")
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 256, (12, 14, 3), np.uint8), (140, 120))
+    cv2.imwrite(str(folder / "person.jpg"), picture)
+    (folder / "person.json").write_text(json.dumps({"box": BOX}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    config = ModelConfig(**SMALL, peak_window=2)
+    return build_model(config), config
+
+
+def run(folder, monkeypatch, heading, **variables):
+    """Runs the block of the input and that below a heading; returns the variables."""
+    monkeypatch.chdir(folder)
+    for name in ("The input and the output", heading):
+        exec(blocks()[name], variables)
+    return variables
+
+
+@pytest.mark.parametrize(
+    ("format", "heading"),
+    [
+        ("onnx", "ONNX Runtime"),
+        ("openvino", "OpenVINO"),
+        ("litert", "LiteRT"),
+        ("savedmodel", "TensorFlow"),
+    ],
+)
+def test_each_runtime_gives_the_joints_of_the_predictor(
+    folder, network, format, heading, monkeypatch
+):
+    require(format)
+    model, config = network
+    target = Target(format=format, uint8=True)
+    description = export(model, config, folder / format / FILES[format], target)
+    if format != "onnx":  # the page reads that of ONNX; all say the same of the input
+        (folder / "onnx").mkdir(exist_ok=True)
+        (folder / "onnx/pose.json").write_text(json.dumps(description))
+    joints = run(folder, monkeypatch, heading)["joints"]
+    person = Predictor.from_model(model, config)(folder / "person.jpg", box=BOX)
+    np.testing.assert_allclose(joints, person.joints, atol=0.5)
+
+
+def test_the_actions_of_a_clip_are_read_as_the_page_says(folder, network, monkeypatch):
+    require("onnx")
+    model = build_model(CLIPS)
+    export(model, CLIPS, folder / "onnx/clip.onnx", Target(format="onnx", uint8=True))
+    (folder / "onnx/pose.json").write_text(json.dumps({"config": {"image_size": 64}}))
+    page = run(folder, monkeypatch, "Actions", onnxruntime=importlib.import_module("onnxruntime"))
+    expected = model.predict(page["clip"] / 127.5 - 1, verbose=0)["action_synthetic"]
+    np.testing.assert_allclose(page["scores"], expected, atol=1e-4)
+    assert page["poses"].shape == (1, 8, 2, 16, 3)
+
+
+def test_the_page_names_files_and_blocks_that_exist():
+    assert len(blocks()) == 6
+    for target in re.findall(r"\]\((\.\./[^)]+)\)", PAGE.read_text(encoding="utf-8")):
+        assert (PAGE.parent / target).exists(), target
