@@ -4,7 +4,9 @@ import contextlib
 import functools
 import http.server
 import json
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from dataclasses import replace
@@ -92,11 +94,12 @@ def shown(site, tmp_path):
                 [browser, *FLAGS, profile, url],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
             try:
                 assert server.posted.wait(300), "the page did not come to an end"
             finally:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)  # the command starts further processes
                 process.wait()
             return server.result
 
