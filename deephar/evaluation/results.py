@@ -278,8 +278,8 @@ def _video_results(scores):
         "protocol": {
             "measure": "accuracy of the known videos",
             "answer": f"the best action; {OTHER!r} is an error for a known video",
-            "averaged": "the actions of all frames",
-            "rejected": f"a score of {OTHER!r} above the threshold; else the best other action",
+            "averaged": "the actions of all frames, weighted by their best score, see mean_action",
+            "rejected": f"1 - the best score but that of {OTHER!r} exceeds the threshold",
             "calibration": "expected calibration error of all videos, percent, 15 bins",
             "interval": "95 %, bootstrap over groups",
             **scores.settings,

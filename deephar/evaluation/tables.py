@@ -133,7 +133,8 @@ def _video_lines(scores):
             f"told as {OTHER!r}: {scores.others.total:.1f} %{_interval(scores.others)} of the "
             f"videos of none of the actions ({scores.others.count})",
             f"keeping at least {KEPT:.0f} % of the known videos: {point['rejected']:.1f} % of "
-            f"those of none are rejected, by a score of {OTHER!r} above {point['threshold']:.3f}; "
+            f"those of none are rejected, whose best action scores below "
+            f"{1 - point['threshold']:.3f}; "
             f"{point['kept']:.1f} % of the known are kept, {point['kept_and_right']:.1f} % kept "
             "and right",
         ]

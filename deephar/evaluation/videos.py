@@ -23,10 +23,10 @@ KEPT = 90.0
 
 @dataclass(frozen=True, eq=False)
 class Rejection:
-    """What happens if videos are rejected by their score of `OTHER`. All in percent of videos.
+    """What happens if videos are rejected by their doubt. All in percent of videos.
 
-    A video is rejected if the score exceeds the threshold; else its answer is the best of the
-    actions but `OTHER`.
+    The doubt is 1 minus the score of the best action other than `OTHER`. A video is rejected if its
+    doubt exceeds the threshold; else this action is its answer.
 
     Attributes:
         thresholds: float (T,), rising from 0.
@@ -187,13 +187,13 @@ def score_videos(
 
 
 def _rejection(scores, labels, other):
-    """`Rejection` at 0 and at every score of the class `other`."""
-    of_other, is_known = scores[:, other], labels != other
-    best = np.where(np.arange(scores.shape[1]) == other, -1, scores).argmax(axis=1)
-    thresholds = np.unique([0.0, *of_other])
+    """`Rejection` at 0 and at every doubt."""
+    of_known = np.where(np.arange(scores.shape[1]) == other, -1, scores)
+    doubt, best, is_known = 1 - of_known.max(axis=1), of_known.argmax(axis=1), labels != other
+    thresholds = np.unique([0.0, *doubt])
 
     def percent_up_to(chosen, of):
-        ranked = np.sort(of_other[chosen])
+        ranked = np.sort(doubt[chosen])
         return 100 * np.searchsorted(ranked, thresholds, side="right") / of.sum()
 
     return Rejection(

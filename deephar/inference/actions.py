@@ -49,6 +49,8 @@ CLIPS = ("single", "multi")
 BOXES = ("gt", "predicted", "full")
 POSES = ("predicted", "labels")
 
+_LEAST_WEIGHT = 1e-4  # of a frame with no known action in the action of its video
+
 
 @dataclass(frozen=True)
 class ActionProtocol:
@@ -267,7 +269,10 @@ def trained_subsampling(facts: Mapping[str, Any]) -> int | str:
 
 
 def mean_action(actions: Iterable[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
-    """The actions of a whole video: the mean of those of its frames.
+    """The actions of a whole video: the weighted mean of those of its frames.
+
+    Each frame counts by the score of its best action other than `OTHER`: what a person does between
+    two actions says little about the video.
 
     Args:
         actions: of each frame, (name, score) of all actions, such as `Person.action`.
@@ -278,14 +283,15 @@ def mean_action(actions: Iterable[Sequence[tuple[str, float]]]) -> list[tuple[st
     Raises:
         ValueError: There is no frame.
     """
-    totals, count = {}, 0
+    totals, weights = {}, 0.0
     for frame in actions:
-        count += 1
+        weight = max((score for name, score in frame if name != OTHER), default=0.0) + _LEAST_WEIGHT
+        weights += weight
         for name, score in frame:
-            totals[name] = totals.get(name, 0.0) + score
-    if count == 0:
+            totals[name] = totals.get(name, 0.0) + weight * score
+    if not weights:
         raise ValueError("There is no frame to tell the action of. Give at least one.")
-    return sorted(((name, total / count) for name, total in totals.items()), key=lambda a: -a[1])
+    return sorted(((name, total / weights) for name, total in totals.items()), key=lambda a: -a[1])
 
 
 def _check(config, protocol, dataset, batch_size):

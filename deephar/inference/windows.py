@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SEEN = 0.25
 """Mean visibility of the joints from which a person counts as seen (four of sixteen joints)."""
 
+OTHER_WEIGHT = 0.5
+"""Factor on the score of `other`, which is more frequent in training than in videos."""
+
 BATCH_SIZE = 8
 """Windows per call of the action heads, always as many: they are traced once."""
 
@@ -113,6 +116,7 @@ def with_actions(
     `SEEN` has no visible joints. Nor has a time before or after a video that is shorter than the
     window (by frame number: the first or the last frame is held). A window with fewer than two
     frames in which the person is seen is `other` with a score of 1, if there is such an action.
+    Otherwise the score of `other` counts by `OTHER_WEIGHT`, and the scores are made to sum to 1.
 
     Args:
         frames: of the video, in order.
@@ -272,8 +276,12 @@ class _Heads:
 
     def _ranked(self, scores, window):
         """(name, score), the best first."""
-        if OTHER in self._names and len({view.position for view in window if view.seen}) < 2:
-            scores = np.array([name == OTHER for name in self._names], float)
+        is_other = np.array([name == OTHER for name in self._names])
+        if is_other.any():
+            scores = np.where(is_other, OTHER_WEIGHT * scores, scores)
+            scores = scores / scores.sum()
+            if len({view.position for view in window if view.seen}) < 2:
+                scores = is_other.astype(float)
         ranked = np.argsort(-scores, kind="stable")
         return [(self._names[number], float(scores[number])) for number in ranked]
 

@@ -116,8 +116,8 @@ def test_table_of_video_files_tells_known_and_others(wild):
     assert "'other' is an error for a video of a known action" in text
     assert "told as 'other': 66.7 % (95 % interval 0.0 to 100.0) of the videos of" in text
     assert (
-        "keeping at least 90 % of the known videos: 66.7 % of those of none are rejected, by a "
-        "score of 'other' above 0.500; 100.0 % of the known are kept, 75.0 % kept and right"
+        "keeping at least 90 % of the known videos: 66.7 % of those of none are rejected, "
+        "whose best action scores below 0.400; 100.0 % of the known are kept, 75.0 % kept and right"
     ) in text
     assert f"calibration error {wild.calibration_error:.1f} %" in text
     assert "NOT SCORED" not in text

@@ -42,13 +42,13 @@ def test_intervals_draw_whole_groups(video_scores):
 def test_others_are_told_by_the_best_action_or_by_a_threshold(wild):
     assert wild.others.total == pytest.approx(200 / 3)
     curve = wild.rejection
-    np.testing.assert_allclose(curve.thresholds, [0, 0.05, 0.1, 0.2, 0.5, 0.6])
-    np.testing.assert_allclose(curve.kept, [0, 25, 50, 75, 100, 100])
+    np.testing.assert_allclose(curve.thresholds, [0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    np.testing.assert_allclose(curve.kept, [0, 25, 50, 75, 75, 100, 100, 100])
     # The video that is taken for other is named right if it is kept.
-    np.testing.assert_allclose(curve.kept_and_right, [0, 25, 25, 50, 75, 75])
-    np.testing.assert_allclose(curve.rejected, [100, 100, 200 / 3, 200 / 3, 200 / 3, 0])
+    np.testing.assert_allclose(curve.kept_and_right, [0, 25, 50, 50, 50, 75, 75, 75])
+    np.testing.assert_allclose(curve.rejected, [100] * 4 + [200 / 3] * 2 + [100 / 3, 0])
     assert curve.working_point == pytest.approx(
-        {"threshold": 0.5, "kept": 100, "kept_and_right": 75, "rejected": 200 / 3}
+        {"threshold": 0.6, "kept": 100, "kept_and_right": 75, "rejected": 200 / 3}
     )
 
 

@@ -13,7 +13,13 @@ from deephar.data.clips import clip_indices, clip_of, clip_starts, crop_clip, po
 from deephar.data.inputs import InputSpec
 from deephar.data.samples import OTHER
 from deephar.inference import ActionProtocol, predict_actions
-from deephar.inference.actions import find_head, mirrored_poses, takes_labels, trained_spacing
+from deephar.inference.actions import (
+    find_head,
+    mean_action,
+    mirrored_poses,
+    takes_labels,
+    trained_spacing,
+)
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.models import ModelConfig, action_view, multitask_model
 from deephar.skeletons import get_skeleton
@@ -358,3 +364,13 @@ def test_a_missing_frame_ends_a_multi_clip_prediction(clip_config, dot_videos, c
     dataset = dot_videos((9, 12)).changed(1, frames=paths, size=(90, 90))
     with pytest.raises(FileNotFoundError, match=r"000005\.png"):
         predict_actions(clips(by_brightness), clip_config, dataset, protocol=MULTI)
+
+
+def test_frames_count_by_their_best_known_action():
+    sure, idle = [("a", 0.8), ("other", 0.2), ("b", 0.0)], [("other", 0.8), ("b", 0.2), ("a", 0.0)]
+    name, score = mean_action([sure, idle, idle])[0]
+    assert name == "a"
+    assert score == pytest.approx(0.64 / 1.2, abs=1e-3)
+    assert mean_action([[("other", 1.0), ("a", 0.0)]] * 2) == [("other", 1.0), ("a", 0.0)]
+    with pytest.raises(ValueError, match="no frame"):
+        mean_action([])

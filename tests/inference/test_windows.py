@@ -112,8 +112,9 @@ def test_frames_between_two_windows_have_the_action_of_the_nearest():
     persons = list(Counting().over(frames, WindowRule(4, 1 / 6, by_time=True)))
     waves = [round(100 * dict(person.action)["wave"]) for person in persons]
     assert waves[:8] == [0] * 8
-    assert waves[8:13] in ([2] * 5, [3] * 5)
-    assert waves[13:18] in ([7] * 5, [8] * 5)
+    # 0.02 and 0.07, or 0.03 and 0.08, where the rest, which is other, counts half.
+    assert waves[8:13] in ([4] * 5, [6] * 5)
+    assert waves[13:18] in ([13] * 5, [15] * 5)
     assert all(sum(dict(person.action).values()) == pytest.approx(1) for person in persons)
 
 
@@ -150,7 +151,8 @@ def test_a_frame_without_the_person_has_no_visible_joints():
     np.testing.assert_array_equal(heads.poses[0][3, ..., 2], 0)
     np.testing.assert_array_equal(heads.poses[0][:3, ..., 2], 1)
     assert np.abs(heads.poses[0][:3, 1, :, :2] - 0.5).max() <= 0.34  # the far pose does not count
-    assert persons[3].action == [("wave", 0.75), ("other", 0.25)]
+    # The network's 0.25 for other counts half.
+    assert persons[3].action == [("wave", pytest.approx(6 / 7)), ("other", pytest.approx(1 / 7))]
     np.testing.assert_allclose(persons[3].visibility, SEEN - 0.01)  # the answer stays as it was
 
 
