@@ -193,7 +193,7 @@ def _describe(model, config, target, actions):
         "format": target.format,
         "precision": target.precision,
         "preprocessing": _preprocessing(model, config),
-        "joints": skeleton.joints,
+        "joints": list(skeleton.joints),
         "limbs": [[limb.start, limb.end] for limb in skeleton.limbs],
         "actions": {head: list(actions[head]) for head in config.actions if head in actions},
         "config": json.loads(config.to_json()),
