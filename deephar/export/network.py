@@ -9,7 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-_MIN_FRAMES = 4
+MIN_CLIP_FRAMES = 4
+"""The shortest clip that the networks take."""
+
 _TRIAL_BATCH, _TRIAL_FRAMES = 2, 8
 
 
@@ -34,10 +36,10 @@ def check_frames(model: keras.Model, frames: int | None) -> None:
         raise ValueError(
             f"The network takes single images, got frames={frames}. Leave the frames out."
         )
-    if frames < _MIN_FRAMES:
+    if frames < MIN_CLIP_FRAMES:
         raise ValueError(
-            f"The network takes clips of {_MIN_FRAMES} frames or more, got frames={frames}. Give "
-            "the frames that it was trained on."
+            f"The network takes clips of {MIN_CLIP_FRAMES} frames or more, got frames={frames}. "
+            "Give the frames that it was trained on."
         )
 
 

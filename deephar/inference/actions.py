@@ -26,9 +26,9 @@ from deephar.data.images import load_image
 from deephar.data.inputs import InputSpec, check_frame_rate
 from deephar.data.loading import batches_of, loaded_ahead
 from deephar.data.samples import OTHER, Video, whole_of
+from deephar.export.network import MIN_CLIP_FRAMES
 from deephar.inference.boxes import full_box, predicted_boxes
 from deephar.inference.network import (
-    MIN_CLIP_FRAMES,
     MIRROR,
     actions_of,
     call_network,

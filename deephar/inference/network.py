@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from deephar.export.network import MIN_CLIP_FRAMES
 from deephar.skeletons import get_skeleton, joint_map
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ VISIBLE = 0.5
 """A predicted visibility above this counts as visible (the published code's threshold)."""
 POSE_OUTPUTS = ("pose", "action_pose")
 """Outputs of a network that are poses; the second one is that of a pose replica."""
-MIN_CLIP_FRAMES = 4
-"""The shortest clip that the networks take."""
 
 
 def call_network(model: Model, inputs: Any) -> dict[str, np.ndarray]:

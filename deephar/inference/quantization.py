@@ -18,8 +18,8 @@ from deephar.data.crops import crop_sample
 from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.inputs import InputSpec
 from deephar.data.synthetic import Synthetic
+from deephar.export.network import MIN_CLIP_FRAMES
 from deephar.geometry import crop_affine, square_window
-from deephar.inference.network import MIN_CLIP_FRAMES
 
 if TYPE_CHECKING:
     from deephar.data.samples import Sample
