@@ -100,9 +100,12 @@ class WindowRule:
         return middle + self.interval * (np.arange(self.num_frames) - (self.num_frames - 1) / 2)
 
     def outside(self, places: np.ndarray, first: float, last: float) -> np.ndarray:
-        """Which places (T,) show nothing, since they lie outside of the video; in seconds only."""
+        """Which places (T,) show nothing, since they lie outside of the video; in seconds only.
+
+        The first and the last frame last half an interval longer, whatever the rounding.
+        """
         beyond = np.maximum(first - places, places - last)
-        return (beyond > self.interval / 2) & self.by_time
+        return (beyond > 0.501 * self.interval) & self.by_time
 
 
 def with_actions(
@@ -111,11 +114,12 @@ def with_actions(
     """The persons of a video with their actions, each from the window around its frame.
 
     There is a window for each frame that is nearest to a multiple of the rule's interval. The
-    frames between have the action of the nearest one. Poses are seen in the square around the
-    visible joints of all frames of a window, as in training. A frame with a mean visibility below
-    `SEEN` has no visible joints. Nor has a time before or after a video that is shorter than the
-    window (by frame number: the first or the last frame is held). A window with fewer than two
-    frames in which the person is seen is `other` with a score of 1, if there is such an action.
+    frames between have the action of the nearest one. As in training, the poses of a window are
+    interpolated between frames, and seen in the square around all of its visible joints. A frame
+    with a mean visibility below `SEEN` has no visible joints. Nor has a time before or after a
+    video that is shorter than the window (by frame number: the first or the last frame is held). A
+    window with fewer than two frames in which the person is seen is `other` with a score of 1, if
+    there is such an action.
     Otherwise the score of `other` counts by `OTHER_WEIGHT`, and the scores are made to sum to 1.
 
     Args:
@@ -218,9 +222,8 @@ class _Windows:
         windows = []
         for middle in middles:
             places = self._rule.places(middle, self._first, positions[-1])
-            nearest = np.abs(positions[:, None] - places).argmin(axis=0)
             outside = self._rule.outside(places, self._first, positions[-1])
-            views = [self._views[index] for index in nearest]
+            views = [_view_at(self._views, positions, place) for place in places]
             windows.append(
                 [v.hidden() if out else v for v, out in zip(views, outside, strict=True)]
             )
@@ -246,6 +249,24 @@ def _view(position, outputs):
     """What the heads need of a frame; a person who is not seen has no visible joints."""
     view = _View(position, True, outputs)
     return view if outputs["pose"][-1, :, -1].mean() >= SEEN else view.hidden()
+
+
+def _view_at(views, positions, place):
+    """What is seen at a place between frames: the poses lie between those of the two frames.
+
+    All else is as in the nearest frame. So is the pose if the person is not seen in one of the two.
+    """
+    after = int(np.clip(np.searchsorted(positions, place), 0, len(views) - 1))
+    before = max(after - 1, 0)
+    nearest = views[before if place - positions[before] <= positions[after] - place else after]
+    a, b = views[before], views[after]
+    if a is b or not (a.seen and b.seen):
+        return nearest
+    way = np.clip((place - a.position) / (b.position - a.position), 0, 1)
+    outputs = dict(nearest.outputs)
+    for name in outputs.keys() & POSE_OUTPUTS:
+        outputs[name] = a.outputs[name] + (b.outputs[name] - a.outputs[name]) * np.float32(way)
+    return _View(nearest.position, nearest.seen, outputs)
 
 
 class _Heads:

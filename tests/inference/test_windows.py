@@ -84,6 +84,23 @@ def test_windows_follow_the_time_stamps_of_a_variable_frame_rate():
     assert windows[20] == [34, 35, 36, 37, 38]
 
 
+def test_poses_are_interpolated_between_frames():
+    places = [0.0, 0.3, 0.4, 1.0]
+    frames = [
+        seen_frame(index, time, pose=np.full((2, 16, 2), 100 + 100 * time))
+        for index, time in enumerate(places)
+    ]
+    frames[1].outputs["pose"][..., :2] = 9000  # somebody else, who does not count
+    frames[1].outputs["pose"][..., 2] = 0
+    for index in (0, 3):  # an extent that stays
+        frames[index].outputs["pose"][:, 0, :2] = [0, 300]
+    heads = Heads()
+    list(heads.over(frames, WindowRule(5, 0.25, by_time=True)))
+    x = heads.poses[0][:, -1, 5, 0]
+    assert heads.poses[0][1, -1, 5, 2] == 0  # as in the nearest frame, without the person
+    np.testing.assert_allclose((x[3] - x[2]) / (x[4] - x[2]), 0.25 / 0.5, atol=1e-5)
+
+
 def test_a_video_shorter_than_a_window_is_in_its_middle():
     windows = windows_of([0, 0.1, 0.2], WindowRule(7, 0.1, by_time=True))
     assert windows[0] == windows[1] == windows[2] == [0, 0, 0, 1, 2, 2, 2]
