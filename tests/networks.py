@@ -1,8 +1,10 @@
 """Small networks for tests."""
 
 import keras
+import pytest
 
 from deephar import weights
+from deephar.export import require_packages
 from deephar.models import ModelConfig, build_model
 
 SMALL = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
@@ -36,3 +38,13 @@ def save_untrained(path, config, **facts):
     keras.utils.set_random_seed(0)
     weights.save(build_model(config), config, path, **facts)
     return path
+
+
+def require_format(format):
+    """Skips a test where a format of other runtimes cannot be written."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("networks are exported with the TensorFlow backend")
+    try:
+        require_packages(format)
+    except ValueError as error:
+        pytest.skip(str(error))

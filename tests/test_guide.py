@@ -9,9 +9,9 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from networks import CLIPS, SMALL
+from networks import CLIPS, SMALL, require_format
 
-from deephar.export import Target, export, require_packages
+from deephar.export import Target, export
 from deephar.inference import Predictor
 from deephar.models import ModelConfig, build_model
 
@@ -33,16 +33,6 @@ def blocks():
         name: re.findall(r"```python\n(.+?)```", text, re.S) for name, text in sections.items()
     }
     return {name: "\n".join(code) for name, code in found.items() if code}
-
-
-def require(format):
-    """Skips where a format cannot be written."""
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("networks are exported with the TensorFlow backend")
-    try:
-        require_packages(format)
-    except ValueError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +73,7 @@ def run(folder, monkeypatch, heading, **variables):
 def test_each_runtime_gives_the_joints_of_the_predictor(
     folder, network, format, heading, monkeypatch
 ):
-    require(format)
+    require_format(format)
     model, config = network
     target = Target(format=format, uint8=True)
     description = export(model, config, folder / format / FILES[format], target)
@@ -96,7 +86,7 @@ def test_each_runtime_gives_the_joints_of_the_predictor(
 
 
 def test_the_actions_of_a_clip_are_read_as_the_page_says(folder, network, monkeypatch):
-    require("onnx")
+    require_format("onnx")
     model = build_model(CLIPS)
     export(model, CLIPS, folder / "onnx/clip.onnx", Target(format="onnx", uint8=True))
     (folder / "onnx/pose.json").write_text(json.dumps({"config": {"image_size": 64}}))

@@ -167,12 +167,12 @@ def write_savedmodel(
     Raises:
         ValueError: Another precision than float32.
     """
-    require_tensorflow("savedmodel")
     if precision != "float32":
         raise ValueError(
             f"A SavedModel stores weights in float32, got precision={precision!r}. Leave the "
             "precision out, or use another format."
         )
+    require_tensorflow("savedmodel")
     model.export(
         str(path),
         format="tf_saved_model",

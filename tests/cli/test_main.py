@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from networks import CLIPS, SMALL, save_untrained
+from networks import CLIPS, SMALL, require_format, save_untrained
 
 import deephar
 from deephar import weights
@@ -227,7 +227,7 @@ def test_the_demo_script_is_the_demo_command(monkeypatch):
 
 
 def test_weights_are_exported_with_a_description(small_weights, tmp_path, capsys):
-    pytest.importorskip("openvino")
+    require_format("openvino")
     out = tmp_path / "small.xml"
     assert main(["export", str(small_weights), "--out", str(out), "--format", "openvino"]) == 0
     printed = capsys.readouterr().out

@@ -16,9 +16,9 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from networks import CLIPS
+from networks import CLIPS, require_format
 
-from deephar.export import Target, export, require_packages
+from deephar.export import Target, export
 from deephar.models import build_model
 
 PAGE = Path(__file__).parents[2] / "exp" / "web"
@@ -108,10 +108,7 @@ def shown(site, tmp_path):
 
 @pytest.mark.parametrize("uint8", [False, True])
 def test_the_page_finds_the_joints_that_keras_finds(site, shown, uint8):
-    try:
-        require_packages("onnx")
-    except ValueError as error:
-        pytest.skip(str(error))
+    require_format("onnx")
     keras.utils.set_random_seed(0)
     config = replace(CLIPS, num_frames=None, actions={}, peak_window=2)
     model = build_model(config)

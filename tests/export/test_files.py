@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 from authors_configs import AUTHORS
-from networks import CLIPS
+from networks import CLIPS, require_format
 
 from deephar import weights
-from deephar.export import FORMATS, Target, export, open_exported, openvino_model, require_packages
+from deephar.export import FORMATS, Target, export, open_exported, openvino_model
 from deephar.models import ModelConfig, action_view, build_model, frame_view
 from deephar.skeletons import get_skeleton
 
@@ -26,14 +26,6 @@ STREAM = ModelConfig(
     pose_features=16,
 )
 """A network of poses."""
-
-
-def require(format):
-    """Skips a test whose format lacks a package."""
-    try:
-        require_packages(format)
-    except ValueError as error:
-        pytest.skip(str(error))
 
 
 def network(config):
@@ -56,7 +48,7 @@ def out(tmp_path):
     """Path of an export: ``out("onnx")``; skips if a package is missing."""
 
     def path(format):
-        require(format)
+        require_format(format)
         return tmp_path / f"exported{FORMATS[format]}"
 
     return path
@@ -116,7 +108,7 @@ def test_litert_fixes_the_frames_of_the_config_by_itself(clips, out):
 
 
 def test_parts_with_several_inputs_or_outputs_keep_their_names(clips, out):
-    require("openvino")
+    require_format("openvino")
     frames, heads = frame_view(clips), action_view(clips)
     for part in (frames, heads):
         converted = openvino_model(part)
