@@ -86,6 +86,7 @@ def test_other_is_shown_as_no_known_action(blobs, short_film, tmp_path, monkeypa
         return draw(*args, actions=actions, **options)
 
     monkeypatch.setattr(annotate, "draw_action", drawing)
+    monkeypatch.setattr(windows, "OTHER_WEIGHT", 1)  # so that it is the best
     predictor = blobs(CLIPS, actions=["other", "golf_swing", "squat"])
     written = annotate_video(predictor, short_film, tmp_path / "o.mp4")
     assert shown == [[("no known action", 0.5)]] * 10
