@@ -9,7 +9,7 @@ import pytest
 from blobs import ACTIONS, CLIPS, POSES, SMALL, blob_network, corners, film
 
 from deephar import Predictor
-from deephar.inference import Person, annotate, annotate_video
+from deephar.inference import Person, annotate, annotate_video, windows
 from deephar.inference.annotate import in_words
 from deephar.models import ModelConfig
 from deephar.skeletons import get_skeleton
