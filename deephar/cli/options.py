@@ -164,7 +164,9 @@ def add_runtime_arguments(parser: Any, *, default: str) -> None:
         parser: a parser, or a group of one.
         default: the default runtime.
     """
-    from deephar.inference.runtimes import PRECISIONS, RUNTIMES
+    # As in deephar.inference.runtimes, which takes seconds to import.
+    RUNTIMES = ("auto", "keras", "openvino", "onnx")
+    PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 
     parser.add_argument(
         "--runtime",
