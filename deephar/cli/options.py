@@ -164,20 +164,17 @@ def add_runtime_arguments(parser: Any, *, default: str) -> None:
         parser: a parser, or a group of one.
         default: the default runtime.
     """
-    # As in deephar.inference.runtimes, which takes seconds to import.
-    RUNTIMES = ("auto", "keras", "openvino", "onnx")
-    PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-
+    # `deephar.inference.choose_runtime` checks the names: its module takes seconds to import.
     parser.add_argument(
         "--runtime",
-        choices=RUNTIMES,
+        metavar="auto|keras|openvino|onnx",
         default=default,
         help="what the network runs on; auto is OpenVINO if installed and there is no GPU "
         "(%(default)s)",
     )
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
+        metavar="auto|float32|bfloat16|int8",
         default="auto",
         help="what it computes with; auto is bfloat16 for OpenVINO where the processor has it, "
         "float32 for Keras; int8 needs OpenVINO (%(default)s)",

@@ -69,12 +69,7 @@ def write_openvino(
     import openvino
 
     plain = path if precision == "float32" else path.with_name(f"float32-{path.name}")
-    model.export(
-        str(plain),
-        format="openvino",
-        verbose=False,
-        input_signature=input_signature(model, batch=batch, frames=frames),
-    )
+    _export(model, plain, "openvino", batch, frames)
     if precision == "float16":
         network = openvino.Core().read_model(plain)
         openvino.save_model(network, path, compress_to_fp16=True)
@@ -95,12 +90,7 @@ def write_onnx(
     import onnx
 
     with _quiet("tf2onnx"):
-        model.export(
-            str(path),
-            format="onnx",
-            verbose=False,
-            input_signature=input_signature(model, batch=batch, frames=frames),
-        )
+        _export(model, path, "onnx", batch, frames)
     if precision == "float16":
         network = onnx.load(str(path))
         _store_float16(network)
@@ -145,13 +135,7 @@ def write_litert(
     if precision == "float16":
         options["optimizations"] = [tensorflow.lite.Optimize.DEFAULT]
         options["target_spec"]["supported_types"] = [tensorflow.float16]
-    model.export(
-        str(path),
-        format="litert",
-        verbose=False,
-        input_signature=input_signature(model, batch=batch, frames=frames),
-        **options,
-    )
+    _export(model, path, "litert", batch, frames, **options)
 
 
 def write_savedmodel(
@@ -173,11 +157,17 @@ def write_savedmodel(
             "precision out, or use another format."
         )
     require_tensorflow("savedmodel")
+    _export(model, path, "tf_saved_model", batch, frames)
+
+
+def _export(model, path, format, batch, frames, **options):
+    """Keras' own export, in one of its formats, with a fixed or a free size of each axis."""
     model.export(
         str(path),
-        format="tf_saved_model",
+        format=format,
         verbose=False,
         input_signature=input_signature(model, batch=batch, frames=frames),
+        **options,
     )
 
 
