@@ -70,7 +70,8 @@ def _inputs(config, appearance_channels):
         if config.pose_replica:
             name, first, count = "action_pose", 0, blocks
         inputs[name] = keras.Input((None, count, *joint_shape), name=name)
-        poses = [inputs[name][:, :, first + block] for block in range(blocks)]
+        seen = [count - 1] * blocks if config.last_pose else range(first, first + blocks)
+        poses = [inputs[name][:, :, prediction] for prediction in seen]
     if "appearance" in config.streams:
         for block, channels in enumerate(appearance_channels):
             name = f"appearance_{block + 1}"

@@ -20,6 +20,7 @@ HEAD_FIELDS = (
     "pose_features",
     "appearance_features",
     "centred",
+    "last_pose",
 )
 """Fields of a `ModelConfig` that decide the action heads, and nothing of the pose network."""
 
@@ -68,6 +69,9 @@ class ModelConfig:
             actions may change the copy without changing the predicted pose.
         centred: whether coordinates range from -1 to 1 in the pose stream. Hidden joints, which are
             set to 0, then lie in the middle. In the authors' networks, they range from 0 to 1.
+        last_pose: whether all action blocks see the last prediction of the pose, the best one, in
+            place of that of their own block. It is for heads that learned from labels, which have
+            one pose.
 
     Raises:
         ValueError: A field has another type, is out of its range, or does not fit the others.
@@ -94,6 +98,7 @@ class ModelConfig:
     action_pyramids: tuple = ()
     pose_replica: bool = False
     centred: bool = True
+    last_pose: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "actions", dict(self.actions))

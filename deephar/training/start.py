@@ -79,7 +79,8 @@ def require_same_network(path: str | Path, config: Any) -> None:
 # Fields that do not decide the layers of the pose network.
 _OTHER_FIELDS = (
     *("actions", "num_frames", "streams", "pose_features", "appearance_features"),
-    *("action_pyramids", "pose_replica", "centred", "action_version", "image_size", "peak_window"),
+    *("action_pyramids", "pose_replica", "centred", "last_pose", "action_version"),
+    *("image_size", "peak_window"),
 )
 
 

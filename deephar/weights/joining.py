@@ -94,4 +94,6 @@ def _joint_config(pose, heads):
     if ours.num_pyramids != theirs.num_pyramids:
         pyramids = theirs.pyramids_with_actions
     fields = {field: getattr(theirs, field) for field in HEAD_FIELDS}
+    # Heads without a pose network have seen the same poses in all of their blocks.
+    fields["last_pose"] = theirs.last_pose or theirs.stem == "none"
     return dataclasses.replace(ours, action_pyramids=pyramids, **fields)

@@ -70,7 +70,11 @@ RECIPE = Recipe(
 LABELS_RECIPE = Recipe(
     mixed_precision=True,
     network=replace(
-        VARIANTS["vgg16-medium"], peak_window=2, action_pyramids=(2,), pose_features=96
+        VARIANTS["vgg16-medium"],
+        peak_window=2,
+        action_pyramids=(2,),
+        pose_features=96,
+        last_pose=True,
     ),
     # The guessed positions of hidden joints are what a pose network gives, too.
     data={"penn": replace(PENN, options={"hidden": True})},

@@ -118,6 +118,19 @@ def test_action_gradients_reach_every_weight_of_the_heads():
     assert not same
 
 
+@pytest.mark.parametrize("last_pose", [False, True])
+def test_heads_see_the_last_pose_or_that_of_their_block(last_pose):
+    config = replace(TINY, streams=("pose",), last_pose=last_pose)
+    heads = action_view(multitask_model(config))
+    (name,) = heads.input
+    poses = np.random.default_rng(0).uniform(0, 1, (1, 4, *heads.input[name].shape[2:]))
+    other = poses.copy()
+    other[:, :, :-1] = other[:, :, :-1][:, ::-1]
+    answers = [heads.predict({name: x.astype("float32")}, verbose=0) for x in (poses, other)]
+    for head in answers[0]:
+        assert np.array_equal(answers[0][head], answers[1][head]) == last_pose
+
+
 def test_heads_alone_classify_poses_of_any_length():
     model = build_model(HEADS)
     for frames in (4, 7, 32):

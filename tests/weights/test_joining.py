@@ -17,7 +17,13 @@ from deephar.training.start import load_pose_network, load_start, require_same_n
 
 POSE = ModelConfig(**{**SMALL, "num_pyramids": 2})
 BOTH = replace(
-    POSE, **HEADS, action_pyramids=(2,), streams=("pose",), actions={"penn": 3}, peak_window=0
+    POSE,
+    **HEADS,
+    action_pyramids=(2,),
+    streams=("pose",),
+    actions={"penn": 3},
+    peak_window=0,
+    last_pose=True,
 )
 NAMES = ["bowl", "squat", "other"]
 
