@@ -132,9 +132,9 @@ def test_the_sheet_says_if_it_shows_only_some_videos(wild):
 def test_the_rejection_curve_shows_the_working_point(wild):
     (axes,) = plot_rejection(wild).axes
     kept, right, mark = axes.lines
-    np.testing.assert_allclose(kept.get_xdata(), [0, 200 / 3, 100])
-    np.testing.assert_allclose(kept.get_ydata(), [100, 100, 25])
-    np.testing.assert_allclose(right.get_ydata(), [75, 75, 25])
+    np.testing.assert_allclose(kept.get_xdata(), [0, 100 / 3, 200 / 3, 100])
+    np.testing.assert_allclose(kept.get_ydata(), [100, 100, 100, 75])
+    np.testing.assert_allclose(right.get_ydata(), [75, 75, 75, 50])
     np.testing.assert_allclose([mark.get_xdata()[0], mark.get_ydata()[0]], [200 / 3, 75])
 
 
