@@ -68,6 +68,8 @@ setup(
         "keras>=3.8",
         "numpy>=1.26",
         "opencv-python-headless>=4.9",
+        "av>=16.1",
+        "pillow>=11.3",
         "h5py>=3.11",
         "scipy>=1.12",
         "matplotlib>=3.8",
@@ -82,7 +84,6 @@ setup(
         "test": [
             *EXPORT,
             "openvino>=2025.0",
-            "pillow>=10",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.6",

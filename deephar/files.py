@@ -32,6 +32,19 @@ def cache_folder() -> Path | None:
     return Path(folder) if os.path.isabs(folder) else None
 
 
+class NotWrittenError(OSError):
+    """A file could not be written; says that the previous version was kept.
+
+    Args:
+        path: the file.
+        reason: what the message gives as the reason.
+    """
+
+    def __init__(self, path: Path, reason: object):
+        kept = " The previous version was kept." if path.exists() else ""
+        super().__init__(f"{path} could not be written ({reason}).{kept}")
+
+
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Context manager for writing a file in one step: complete, or not at all.
@@ -41,7 +54,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     removed.
 
     Raises:
-        OSError: The file could not be written; says that the previous version was kept.
+        NotWrittenError: The file could not be written.
     """
     path = Path(path)
     # The name is always the same: what a killed process leaves behind is overwritten next time.
@@ -52,9 +65,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(part, "rb") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
+    except NotWrittenError:  # another file, within the block
+        raise
     except OSError as error:
-        kept = " The previous version was kept." if path.exists() else ""
-        raise OSError(f"{path} could not be written ({error}).{kept}") from error
+        raise NotWrittenError(path, error) from error
     finally:
         with contextlib.suppress(OSError):  # on a read-only disk; the error above says so
             part.unlink(missing_ok=True)
@@ -67,7 +81,7 @@ def writing_h5(path: str | Path) -> Iterator[h5py.File]:
     The file is built in memory, since HDF5 does not recover when the disk is full.
 
     Raises:
-        OSError: As `replacing`.
+        NotWrittenError: As `replacing`.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 DESCRIPTION = """
 Draws the pose of a person, the action and its score over a video.
+
+VIDEO is a file, or the address of a video (https://...) or of a live stream (rtsp://...), the
+number of a camera (0), a folder of pictures, numbered pictures (frames/%06d.png), or several
+pictures. Ctrl-C ends a camera or a live stream, and what was seen until then is written.
 
 Writes the video OUT.mp4, and beside it the numbers: OUT.json has for each frame its time, the
 joints in pixels, their visibility, the person's box, the cropped square and the best actions, and
@@ -27,7 +32,9 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `annotate`."""
     from deephar.cli.options import add_runtime_arguments, parse_subsampling
 
-    parser.add_argument("video", help="video file")
+    parser.add_argument(
+        "video", nargs="+", help="file, address, camera, folder or pictures", metavar="VIDEO"
+    )
     parser.add_argument(
         "--out",
         help=".mp4 file to write (VIDEO-poses.mp4 in the current folder)",
@@ -48,6 +55,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|whole",
         help="distance of the frames of a clip (as in the training of the weights)",
     )
+    parser.add_argument("--fps", type=float, help="frame rate of pictures (30)")
     add_runtime_arguments(parser, default="auto")
 
 
@@ -61,23 +69,37 @@ def annotate(args: argparse.Namespace) -> None:
         FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
     from deephar.inference.annotate import annotate_video, in_words
+    from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
-    from deephar.video import video_info
 
-    out = args.out or f"{Path(args.video).stem}-poses.mp4"
-    video_info(args.video)  # reports a bad path before the network is built
+    video = args.video[0] if len(args.video) == 1 else args.video
+    out = args.out or f"{_stem(args.video[0])}-poses.mp4"
+    # Reports a bad path before the network is built.
+    name, _, fps = describe_video(video, args.fps)
     predictor = Predictor(
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
     print(predictor)
+    if fps is None:
+        print(f"reading {name}; Ctrl-C ends it")
     written = annotate_video(
         predictor,
-        args.video,
+        video,
         out,
         box=args.box,
         subsampling=args.subsampling,
+        fps=args.fps,
         progress=True,
     )
     for name, score in (written.actions or [])[:5]:
         print(f"  {100 * score:5.1f} %  {in_words(name)}")
     print("\nwrote", *filter(None, written[:4]), sep="\n  ")
+
+
+def _stem(video):
+    """What the written files are named after."""
+    if video.isdecimal():
+        return f"camera-{video}"
+    path = Path(re.sub(r"[?#].*", "", video) if "://" in video else video)
+    named_by = path.parent if "%" in path.name else path
+    return named_by.resolve().name if named_by.is_dir() else path.stem

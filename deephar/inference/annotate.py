@@ -18,8 +18,9 @@ from deephar.data.samples import OTHER
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
 from deephar.inference.actions import mean_action
+from deephar.inference.media import Video, describe_video
 from deephar.progress import ProgressBar
-from deephar.video import VideoWriter, video_info
+from deephar.video import DEFAULT_RATE, VideoWriter
 from deephar.visualize import draw_action, line_width, plot_actions
 
 if TYPE_CHECKING:
@@ -52,20 +53,21 @@ class Annotation(NamedTuple):
 
 def annotate_video(
     predictor: Predictor,
-    video: str | os.PathLike,
+    video: Video,
     out: str | os.PathLike,
     *,
     box: Sequence[float] | None = None,
     subsampling: int | str | None = None,
+    fps: float | None = None,
     progress: bool = False,
 ) -> Annotation:
     """Writes a video with skeleton, action and score over every frame, and the numbers.
 
     With depth, the pose from the front and from the side is drawn beside the frame (see
     `Person.draw_views`; not to scale, because the camera is not known). Each file appears complete
-    or not at all. The video has the mean frame rate of the original throughout; the numbers have
-    its own time stamps. Threads decode the video and run the network while frames are drawn. Beside
-    ``OUT.mp4`` there are:
+    or not at all; the video is opened again and its frames are counted before it replaces an
+    earlier one. The video (H.264) and the numbers have the time stamps of the original. Threads
+    decode the video and run the network while frames are drawn. Beside ``OUT.mp4`` there are:
 
     - ``OUT.json``: of each frame `time`, `joints`, `depth`, `visibility`, `box` and `crop` (see
       `Person`) and the best actions; and the actions of the whole video, averaged over its frames;
@@ -75,10 +77,11 @@ def annotate_video(
 
     Args:
         predictor: a `Predictor`.
-        video: path of a video file.
+        video: see `Predictor.stream`.
         out: path of the video to write, ending in ``.mp4``.
         box: see `Predictor.stream`.
         subsampling: see `Predictor.stream`.
+        fps: see `Predictor.stream`.
         progress: shows a progress bar on a terminal.
 
     Returns:
@@ -92,25 +95,25 @@ def annotate_video(
     out = Path(out)
     if out.suffix.lower() != ".mp4":
         raise ValueError(f"{out} must end in .mp4, which is the format that is written.")
-    info = video_info(video)
-    if out.exists() and out.samefile(video):
+    name, num_frames, rate = describe_video(video, fps)
+    if out.exists() and Path(name).exists() and out.samefile(name):
         raise ValueError(f"{out} is the video to be read. Give another path to write to.")
-    persons = predictor.stream(video, box, subsampling=subsampling, keep_images=True)
+    persons = predictor.stream(video, box, subsampling=subsampling, fps=fps, keep_images=True)
     head = {
-        "video": str(video),
-        "fps": info.fps,
+        "video": name,
+        "fps": rate,
         "skeleton": predictor.skeleton.name,
         "joints": predictor.skeleton.joints,
     }
-    bar = ProgressBar(info.frames or None, "frame", shown=progress)
+    bar = ProgressBar(num_frames or None, "frame", shown=progress)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
     with ExitStack() as stack:
         persons = stack.enter_context(closing(read_ahead(persons, _AHEAD)))
-        parts = [stack.enter_context(replacing(path)) for path in paths]
-        writer = stack.enter_context(VideoWriter(parts[0], info.fps))
-        numbers = stack.enter_context(open(parts[1], "w", encoding="utf-8"))
-        table = stack.enter_context(open(parts[2], "w", encoding="utf-8", newline=""))
+        writer = stack.enter_context(VideoWriter(out, rate or DEFAULT_RATE))
+        parts = [stack.enter_context(replacing(path)) for path in paths[1:]]
+        numbers = stack.enter_context(open(parts[0], "w", encoding="utf-8"))
+        table = stack.enter_context(open(parts[1], "w", encoding="utf-8", newline=""))
         persons = _drawn(persons, writer, bar)
         persons = _listed(persons, numbers, head)
         persons = _tabulated(persons, table, predictor.skeleton.joints)
@@ -120,8 +123,9 @@ def annotate_video(
         else:
             course = _Course(predictor.actions)
             actions = mean_action(course.actions_of(persons))
-            course.plot(Path(video).name).savefig(stack.enter_context(replacing(picture)))
+            course.plot(Path(name).name).savefig(stack.enter_context(replacing(picture)))
         _end_list(numbers, actions)
+        writer.finish()  # while a failure still leaves all files as they were
     return Annotation(*paths, picture, actions)
 
 
@@ -141,7 +145,7 @@ def in_words(action: str) -> str:
 def _drawn(persons, writer, bar):
     """Writes the video."""
     for count, person in enumerate(persons, 1):
-        writer.write(_annotated(person))
+        writer.write(_annotated(person), person.time)
         bar.update(count)
         yield replace(person, image=None)
 

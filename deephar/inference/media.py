@@ -10,7 +10,8 @@ import numpy as np
 
 from deephar.data.images import load_image
 from deephar.data.loading import read_ahead
-from deephar.video import DEFAULT_RATE, read_video, video_info
+from deephar.inference import sources
+from deephar.video import DEFAULT_RATE, is_address, read_video, video_info
 
 _AHEAD = 16  # frames of a file that are decoded while the network works
 
@@ -45,6 +46,10 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
         ) from error
 
 
+Video = str | os.PathLike | int | Iterable
+"""What is taken for a video, see `load_video`."""
+
+
 class Footage(NamedTuple):
     """The frames of a video.
 
@@ -59,31 +64,83 @@ class Footage(NamedTuple):
     num_frames: int
 
 
-def load_video(
-    video: str | os.PathLike | Iterable[np.ndarray], frame_rate: float | None = None
-) -> Footage:
+def load_video(video: Video, frame_rate: float | None = None) -> Footage:
     """The frames of a video, all of one size and one after the other, read as they are needed.
 
-    Those of a file are decoded by a thread, a few ahead of the caller.
+    Those of files, addresses and cameras are read by a thread, a few ahead of the caller. Ctrl-C
+    ends a camera or a live stream, as if it were over; a second Ctrl-C interrupts the program.
 
     Args:
-        video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
-            (N, H, W, 3).
-        frame_rate: frames per second of a video without a file; 30 by default.
+        video: one of
+
+            - path of a video file, or its address (``https://...``);
+            - address of a live stream, such as ``rtsp://...``;
+            - number of a camera of this computer, 0 for the first one;
+            - path of a folder of pictures, which are taken in the order of their names, numbers by
+              their value;
+            - path of numbered pictures with their number as in ``%06d.png``;
+            - a list of paths of pictures;
+            - an iterable of RGB uint8 frames (H, W, 3), such as an array (N, H, W, 3).
+        frame_rate: frames per second of pictures and of an iterable; 30 by default.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is no video. While reading: a frame is no picture or of another size
-            than the first, the time stamps do not rise, `video` is something else, or the frame
-            rate is not positive.
+        OSError: The address does not answer.
+        ValueError: The file is no video, or there is no such camera. While reading: a frame is no
+            picture or of another size than the first, the time stamps do not rise, `video` is
+            something else, or the frame rate is not positive.
     """
+    rate = DEFAULT_RATE if frame_rate is None else frame_rate
+    name, num_frames, _ = describe_video(video, frame_rate)
+    if sources.is_camera(video):
+        frames = read_ahead(sources.until_interrupt(sources.read_camera(int(video))), _AHEAD)
+    elif sources.is_pictures(video):
+        frames = read_ahead(_timed(sources.find_pictures(video), rate), _AHEAD)
+    elif isinstance(video, str | os.PathLike):
+        frames = read_video(video)
+        if is_address(video) and not num_frames:
+            frames = sources.until_interrupt(frames)
+        frames = read_ahead(frames, _AHEAD)
+    else:
+        frames = _timed(video, rate)
+    return Footage(name, _checked(frames, name), num_frames)
+
+
+class Description(NamedTuple):
+    """What is known of a video before it is read.
+
+    Attributes:
+        name: path or address; "camera 0"; or "The video".
+        num_frames: how many frames there are; 0 if unknown.
+        fps: frame rate; None if unknown.
+    """
+
+    name: str
+    num_frames: int
+    fps: float | None
+
+
+def describe_video(video: Video, frame_rate: float | None = None) -> Description:
+    """What is known of a video before it is read.
+
+    Args:
+        video: as of `load_video`.
+        frame_rate: as of `load_video`.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: As `load_video`.
+    """
+    rate = DEFAULT_RATE if frame_rate is None else frame_rate
+    if sources.is_camera(video):
+        return Description(f"camera {video}", 0, None)
+    if sources.is_pictures(video):
+        return Description(str(video), len(sources.find_pictures(video)), rate)
+    if sources.is_live_address(video):
+        return Description(video, 0, None)
     if isinstance(video, str | os.PathLike):
-        num_frames = video_info(video).frames
-        frames = read_ahead(read_video(video), _AHEAD)
-        return Footage(str(video), _checked(frames, video), num_frames)
-    frames = _timed(video, DEFAULT_RATE if frame_rate is None else frame_rate)
-    num_frames = len(video) if isinstance(video, Sized) else 0
-    return Footage("The video", _checked(frames, "The video"), num_frames)
+        info = video_info(video)
+        return Description(str(video), info.frames, info.fps)
+    return Description("The video", len(video) if isinstance(video, Sized) else 0, rate)
 
 
 def _checked(frames, name):
@@ -121,4 +178,6 @@ def _timed(frames, frame_rate):
     if not frame_rate > 0:
         raise ValueError(f"fps must be positive, got {frame_rate}.")
     for number, frame in enumerate(frames):
-        yield load_image(np.asarray(frame)), number / frame_rate
+        is_file = isinstance(frame, str | os.PathLike)
+        pixels = load_picture(frame) if is_file else load_image(np.asarray(frame))
+        yield pixels, number / frame_rate

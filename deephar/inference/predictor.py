@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -30,7 +30,7 @@ from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.converted import convert_networks, load_keras_model, load_networks
-from deephar.inference.media import load_picture, load_video
+from deephar.inference.media import Video, load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
     call_network,
@@ -226,7 +226,7 @@ class Predictor:
 
     def stream(
         self,
-        video: str | os.PathLike | Iterable[np.ndarray],
+        video: Video,
         box: Sequence[float] | np.ndarray | None = None,
         *,
         margin: float = BOX_MARGIN,
@@ -252,15 +252,17 @@ class Predictor:
         if the network has this action.
 
         Args:
-            video: path of a file, or an iterable of RGB uint8 frames (H, W, 3), such as an array
-                (N, H, W, 3).
+            video: path or address of a video; number of a camera; folder, pattern (``%06d.png``)
+                or list of pictures; or an iterable of RGB uint8 frames (H, W, 3), such as an array
+                (N, H, W, 3). See `deephar.inference.media.load_video`. Ctrl-C ends a camera or a
+                live stream, and what was seen until then is complete.
             box: (4,), bounding box of the person in pixels, for all frames; None finds one.
             margin: side of the crop divided by the longer side of the box.
             subsampling: frames of the video from one frame of a clip to the next, instead of a
                 frame rate. "whole" spreads the clips over the whole video if its length is known,
                 with up to 8 frames from one to the next. By default what the network was trained
                 with.
-            fps: frame rate of a video without a file; 30 by default.
+            fps: frame rate of pictures and of frames without a file; 30 by default.
             keep_images: whether the results carry the frames.
 
         Yields:
@@ -268,9 +270,13 @@ class Predictor:
 
         Raises:
             FileNotFoundError: The file does not exist.
-            ValueError: The file is empty, holds no video (only sound, say), cannot be decoded, or
-                holds no frame; its time stamps do not rise; a frame or the box cannot be used; the
-                frames differ in size.
+            OSError: The address does not answer.
+            ValueError: There is no such camera; the file is empty, holds no video (only sound,
+                say), cannot be decoded, or holds no frame; its time stamps do not rise; a frame or
+                the box cannot be used; the frames differ in size.
+
+        Warns:
+            UserWarning: Frames of the file are missing or damaged.
         """
         name, frames, num_frames = load_video(video, fps)
         rule = self._window_rule(subsampling, num_frames)
@@ -283,7 +289,7 @@ class Predictor:
 
     def classify(
         self,
-        video: str | os.PathLike | Iterable[np.ndarray],
+        video: Video,
         box: Sequence[float] | np.ndarray | None = None,
         *,
         margin: float = BOX_MARGIN,

@@ -1,0 +1,213 @@
+"""Decoding a video stream on and on after errors, with a count of what was lost."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import av
+
+_MOST_FAILURES = 20  # of reading, in a row
+_STATED = ("matroska", "flv")  # formats whose header has the duration; elsewhere it is a guess
+_ONE_EACH = ("mov", "matroska", "flv", "avi")  # formats in which each packet is a frame
+_HIDDEN = ("vp8",)  # codecs with packets that are not shown
+_TOLERANCE = 0.1  # seconds, between the stated end and the end of the last packet
+
+
+@dataclass
+class Losses:
+    """What is lost of a video while it is read.
+
+    Attributes:
+        errors: errors of decoding, one for a frame.
+        damaged: decoded frames that show errors.
+        failures: failures to read from the file.
+        packets: packets that were read, without those that an edit list cuts off.
+        frames: frames that were decoded.
+        end: end of the last packet of any stream, seconds.
+    """
+
+    errors: int = 0
+    damaged: int = 0
+    failures: int = 0
+    packets: int = 0
+    frames: int = 0
+    end: float = -math.inf
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is lost so far."""
+        return self.errors + self.damaged + self.failures > 0
+
+
+def first_video(
+    container: av.container.InputContainer,
+) -> av.video.stream.VideoStream | None:
+    """The best video of a container; None if there is none. A cover picture is no video."""
+    covers = av.stream.Disposition.attached_pic
+    videos = [stream for stream in container.streams.video if not stream.disposition & covers]
+    best = container.streams.best("video")
+    return best if best in videos else next(iter(videos), None)
+
+
+def indexed_frames(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> int:
+    """How many frames the index of an MP4 file shows; 0 of another file."""
+    if "mp4" not in container.format.name or not stream.frames:  # of fragments, it is not whole
+        return 0
+    return sum(not entry.is_discard for entry in stream.index_entries)
+
+
+def lost_frames(
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    losses: Losses,
+    shown: int,
+) -> int:
+    """How many frames of a file that has been read are lost, those after its end as well.
+
+    Args:
+        container: the file.
+        stream: its video.
+        losses: what was lost while it was read.
+        shown: number of frames that are not.
+    """
+    missing = _missing(container, stream, losses)
+    if not losses.any and not missing:  # frames may lack what they refer to without any damage
+        return 0
+    undecoded = losses.packets - shown if _one_each(container, stream) else losses.errors
+    return undecoded + missing
+
+
+def _missing(container, stream, losses):
+    """How many frames are missing at the end."""
+    if indexed := indexed_frames(container, stream):
+        return max(0, indexed - losses.packets)
+    rate = float(stream.average_rate or 0)
+    lacking = (_stated_end(container, stream, rate) - losses.end) * rate
+    # Less is rounding. Where the end is not known, it is not finite.
+    return round(lacking) if max(1.5, _TOLERANCE * rate) < lacking < math.inf else 0
+
+
+def _stated_end(container, stream, rate):
+    """When a file ends as its header says, seconds; -inf if it has none that is true."""
+    if container.format.name == "avi" and stream.frames and rate:
+        return stream.frames / rate  # the duration is what FFmpeg makes of the size of the file
+    if container.format.name.startswith(_STATED) and container.duration:
+        return container.duration / av.time_base
+    return -math.inf
+
+
+def _one_each(container, stream):
+    """Whether each packet is a frame that is shown."""
+    name = stream.codec_context.codec.canonical_name
+    return container.format.name.startswith(_ONE_EACH) and name not in _HIDDEN
+
+
+def decoded(
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    losses: Losses,
+    *,
+    again: Callable[[], av.container.InputContainer],
+) -> Iterator[av.VideoFrame]:
+    """The frames of a stream in the order of their presentation.
+
+    Args:
+        container: the open file.
+        stream: its video.
+        losses: where what is lost is counted.
+        again: opens the same file once more.
+    """
+    for frame in _decoded(container, stream, losses, again):
+        losses.frames += 1
+        losses.damaged += frame.is_corrupt
+        yield frame
+
+
+def _decoded(container, stream, losses, again):
+    stream.thread_type, last = "AUTO", None
+    for packet in _packets(container, stream, losses):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:  # of one packet, which is used up
+            losses.errors += 1
+            continue
+        for frame in frames:
+            last = _stamp(frame)
+            yield frame
+    # With several threads, the last packets are still in work. An error of one of them loses the
+    # frames of all others, and PyAV may not tell of it.
+    try:
+        for frame in stream.codec_context.decode(None):
+            last = _stamp(frame)
+            yield frame
+        lacking = losses.packets - losses.frames - losses.errors
+        all_there = lacking <= 0 if _one_each(container, stream) else not losses.any
+    except av.FFmpegError:
+        all_there = False
+    if not all_there and last is not None:
+        yield from _last_frames(again, stream.index, last, losses)
+
+
+def _packets(container, stream, losses):
+    """The packets of a stream. Reading goes on behind an error of the file."""
+    failures = 0
+    while failures < _MOST_FAILURES:
+        try:
+            for packet in container.demux():
+                if packet.size == 0:  # would end the decoding
+                    continue
+                failures = 0
+                losses.end = max(losses.end, _end(packet))
+                if packet.stream_index == stream.index:
+                    losses.packets += not packet.is_discard
+                    yield packet
+            return
+        except av.error.InvalidDataError:
+            failures += 1
+            losses.failures += 1
+        except av.FFmpegError:  # of the disk or the network
+            losses.failures += 1
+            return
+
+
+def _stamp(timed):
+    """Time stamp of a frame or a packet, None if it has none."""
+    return timed.dts if timed.pts is None else timed.pts
+
+
+def _end(packet):
+    """When the picture or the sound of a packet ends, seconds."""
+    start = _stamp(packet)
+    if start is None or not packet.time_base:
+        return -math.inf
+    return float((start + (packet.duration or 0)) * packet.time_base)
+
+
+def _last_frames(again, index, last, losses):
+    """The frames after a time stamp, decoded by one thread: an error costs one frame then."""
+    with again() as container:
+        stream = container.streams[index]
+        stream.codec_context.thread_count = 1
+        with contextlib.suppress(av.FFmpegError):  # otherwise from the start
+            container.seek(last, stream=stream)
+        for packet in _and_none(_packets(container, stream, Losses())):
+            try:
+                frames = stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                stamp = None if packet is None else _stamp(packet)
+                losses.errors += stamp is None or stamp > last
+                continue
+            for frame in frames:
+                stamp = _stamp(frame)
+                if stamp is not None and stamp > last:
+                    yield frame
+
+
+def _and_none(items):
+    yield from items
+    yield None

@@ -1,0 +1,224 @@
+"""The frames of a video, with their times, as a player shows them.
+
+PyAV (FFmpeg's libraries) decodes. Frames come upright, with square pixels and without the combs of
+interlaced video. What is damaged is left out, counted and reported.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from deephar.video import animation
+from deephar.video.decoding import Losses, decoded, first_video, indexed_frames, lost_frames
+from deephar.video.display import Display, deinterlaced
+
+DEFAULT_RATE = 30.0
+"""Default frame rate when unknown."""
+
+_HIGHEST_RATE = 400.0  # what is above is the resolution of time stamps, not the rate of the frames
+_TIMEOUT = 10.0  # seconds without an answer, of an address
+_ADDRESS_OPTIONS = {"rtsp_transport": "tcp"}  # no packets are lost on the way
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says about itself.
+
+    Attributes:
+        frames: number of frames, 0 if unknown; not always exact.
+        fps: mean frame rate, `DEFAULT_RATE` if unknown.
+        size: (width, height) of the frames as `read_video` gives them.
+    """
+
+    frames: int
+    fps: float
+    size: tuple[int, int]
+
+
+def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
+    """The frames of a video, one after the other.
+
+    Frames are turned as the file says, have square pixels, and are deinterlaced where they are
+    flagged as interlaced. Frames that an edit list cuts off are left out.
+
+    Args:
+        path: the file, or an address such as ``https://...`` or ``rtsp://...``.
+
+    Returns:
+        Iterator over (uint8 (H, W, 3) RGB; time in seconds after the first frame). Times are the
+        presentation time stamps of the file; if it has none, they follow from the frame rate.
+
+    Raises:
+        FileNotFoundError: No such file.
+        OSError: The address does not answer, or the file may not be read.
+        ValueError: The file is empty, holds no video (only sound, say), or cannot be decoded.
+
+    Warns:
+        UserWarning: Frames are missing at the end, could not be decoded, or are damaged; how many.
+    """
+    if animation.is_webp(path):
+        return animation.read_webp(path)
+    container = open_video(path)  # outside of the generator, so that errors are raised at once
+    return _read_frames(container, path)
+
+
+def video_info(path: str | os.PathLike) -> VideoInfo:
+    """`VideoInfo` of a file or an address.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: As `read_video`.
+    """
+    if animation.is_webp(path):
+        return VideoInfo(*animation.webp_info(path))
+    with open_video(path) as container:
+        stream = first_video(container)
+        frames, fps = _count_and_rate(container, stream)
+        size = stream.codec_context.width, stream.codec_context.height
+        # Only decoded frames tell how they are turned.
+        for frame in decoded(container, stream, Losses(), again=lambda: open_video(path)):
+            size = Display(stream).shown(frame).shape[1::-1]
+            break
+        return VideoInfo(frames, fps, size)
+
+
+def is_address(video: object) -> bool:
+    """Whether a video is an address, such as ``rtsp://camera/stream``, and not a file."""
+    return isinstance(video, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", video) is not None
+
+
+def open_video(path: str | os.PathLike) -> av.container.InputContainer:
+    """A file or an address as an open PyAV container with a video that can be decoded.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: As `read_video`.
+    """
+    container = _open_address(path) if is_address(path) else _open_file(path)
+    stream = first_video(container)
+    if stream is not None and stream.codec_context is not None:
+        return container
+    has_sound, has_cover = len(container.streams.audio) > 0, len(container.streams.video) > 0
+    container.close()
+    what = "It has an unknown format."
+    if has_sound and stream is None:
+        what = f"It has sound only{', and a cover picture' * has_cover}."
+    raise ValueError(f"{path} holds no frames that can be decoded. {what} Give a video.")
+
+
+def _open_file(path):
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder. Give the path of a video file.")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist. Give the path of a video file.")
+    if Path(path).stat().st_size == 0:
+        raise ValueError(f"{path} is an empty file. Save or download it again.")
+    try:
+        return _open(f"file:{os.fspath(path)}")
+    except PermissionError as error:
+        raise PermissionError(f"{path} may not be read. Change its permissions.") from error
+    except (av.FFmpegError, ValueError) as error:
+        raise ValueError(
+            f"{path} holds no frames that can be decoded. It is no video file, has sound only, is "
+            "damaged, or has an unknown format. Try to convert it, as in: ffmpeg -i IN OUT.mp4"
+        ) from error
+
+
+def _open_address(address):
+    options = _ADDRESS_OPTIONS if address.lower().startswith("rtsp") else {}
+    try:
+        return _open(address, options=options, timeout=_TIMEOUT)
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(
+            f"{address} gives no video ({reason}). Check the address, and whether it can be "
+            "reached from here."
+        ) from error
+
+
+def _open(name, **options):
+    try:
+        return av.open(name, **options)
+    except UnicodeDecodeError:  # a title that is not in UTF-8
+        return av.open(name, metadata_errors="ignore", **options)
+
+
+def _count_and_rate(container, stream):
+    """Number of frames, 0 if unknown, and their mean rate."""
+    seconds = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    indexed = indexed_frames(container, stream)
+    if indexed and seconds:
+        return indexed, _rate(indexed / seconds) or DEFAULT_RATE
+    rate = _rate(stream.average_rate) or _rate(stream.guessed_rate)
+    seconds = seconds or (container.duration or 0) / av.time_base
+    frames = indexed or stream.frames or round(seconds * (rate or 0))
+    return (frames if 0 < frames < 1e9 else 0), rate or DEFAULT_RATE
+
+
+def _rate(value):
+    """A frame rate that is one, or None."""
+    rate = float(value or 0)
+    return rate if math.isfinite(rate) and 0 < rate <= _HIGHEST_RATE else None
+
+
+def _read_frames(container, path):
+    with container:
+        stream = first_video(container)
+        losses, display = Losses(), Display(stream)
+        frames = decoded(container, stream, losses, again=lambda: open_video(path))
+        times = _Times(stream, 1 / _count_and_rate(container, stream)[1])
+        count, last = 0, -math.inf
+        for frame in deinterlaced(frames, stream):
+            time = times.of(frame, losses)
+            if losses.any and time <= last:  # behind damage, the order of frames is not known
+                continue
+            last = time
+            yield display.shown(frame), time
+            count += 1
+        lost = lost_frames(container, stream, losses, count)
+    if count == 0:
+        raise ValueError(
+            f"{path} holds no frame that can be decoded. It is empty or damaged: save or download "
+            "it again."
+        )
+    if lost or losses.any:
+        of_all = f"{count} of {count + lost}" if lost else f"all {count}"
+        damaged = f", {losses.damaged} of them damaged" if losses.damaged else ""
+        warnings.warn(
+            f"{path} is cut off or damaged: {of_all} frames could be decoded{damaged}.",
+            stacklevel=2,
+        )
+
+
+class _Times:
+    """The times of frames in seconds after the first one.
+
+    Args:
+        stream: their stream.
+        interval: seconds from a frame without a time stamp to the one before.
+    """
+
+    def __init__(self, stream, interval):
+        self._stream, self._interval = stream, interval
+        self._first = self._last = None
+
+    def of(self, frame, losses):
+        """The time of the next frame."""
+        stamp = frame.dts if frame.pts is None else frame.pts
+        if stamp is None:
+            seconds = 0.0 if self._last is None else self._last + self._interval
+        else:
+            seconds = stamp * (frame.time_base or self._stream.time_base)
+        if self._first is None:
+            self._first = seconds
+            if losses.any and self._stream.start_time is not None:  # frames before are lost
+                self._first = min(seconds, self._stream.start_time * self._stream.time_base)
+        self._last = seconds
+        return float(seconds - self._first)
