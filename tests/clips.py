@@ -19,7 +19,7 @@ def numbers_of(frames):
     return [round((float(np.median(frame)) - 20) / 8) for frame in frames]
 
 
-def encode(path, times, frames=None, *, codec=None, interlaced=None, rate=25, **options):
+def encode(path, times, frames=None, *, codec=None, fields=None, aspect=None, rate=25):
     """Writes a video.
 
     Args:
@@ -27,9 +27,9 @@ def encode(path, times, frames=None, *, codec=None, interlaced=None, rate=25, **
         times: seconds, of each frame.
         frames: uint8 (H, W, 3); `grey_frames` by default.
         codec: name of the encoder; by default that of `CODECS`, or H.264.
-        interlaced: "tff" or "bff" for top or bottom field first.
+        fields: "tff" or "bff" for interlaced frames with the top or the bottom field first.
+        aspect: width of a pixel divided by its height.
         rate: frame rate of the header.
-        **options: of the encoder.
 
     Returns:
         The path.
@@ -38,18 +38,63 @@ def encode(path, times, frames=None, *, codec=None, interlaced=None, rate=25, **
     codec = codec or CODECS.get(path.suffix[1:], "libx264")
     base = Fraction(1, 90_000) if codec == "libx264" else Fraction(1, rate)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", base
-        stream.codec_context.gop_size = 12
-        if interlaced:
+        stream.pix_fmt, context = "yuv420p", stream.codec_context
+        context.time_base, context.gop_size, context.bit_rate = base, 12, 2_000_000
+        if aspect:
+            context.sample_aspect_ratio = aspect
+        if fields:
             flags = av.codec.context.Flags
-            stream.codec_context.flags |= flags.interlaced_dct | flags.interlaced_me
+            context.flags |= flags.interlaced_dct | flags.interlaced_me
         for image, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = round(time / base), base
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(_flagged(frame, fields) if fields else frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def _flagged(frame, fields):
+    """A frame flagged as interlaced."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    flag, sink = graph.add("setfield", fields), graph.add("buffersink")
+    source.link_to(flag)
+    flag.link_to(sink)
+    graph.configure()
+    source.push(frame)
+    return sink.pull()
+
+
+def copy(source, path, *, start=0.0, timed=True, **options):
+    """Copies the packets of a video to another file.
+
+    Args:
+        source: the video.
+        path: the file to write.
+        start: seconds that are cut off: where the format has edit lists, by one.
+        timed: False leaves the rate and the duration out, as browsers do when they record.
+        **options: of the format.
+
+    Returns:
+        The path.
+    """
+    with av.open(str(source)) as whole, av.open(str(path), "w", options=options) as part:
+        video = whole.streams.video[0]
+        if timed:
+            stream = part.add_stream_from_template(video)
+        else:
+            size = {"width": video.width, "height": video.height}
+            stream = part.add_mux_stream(video.codec_context.codec.canonical_name, **size)
+            stream.time_base = video.time_base
+        cut = round(start / video.time_base)
+        for packet in whole.demux(video):
+            if packet.size:
+                packet.stream, packet.pts, packet.dts = stream, packet.pts - cut, packet.dts - cut
+                part.mux(packet)
     return path
 
 

@@ -4,11 +4,13 @@ A JPEG is decoded at reduced size where the crop allows it. One affine warp, whi
 window, rotation, scale, flip and translation, brings the picture to the crop.
 """
 
+import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import ExifTags, Image
 
 from deephar.geometry import warp_matrix
 
@@ -156,23 +158,48 @@ def _decode(path, shrinkage, upright):
         factor, flags = _JPEG_MODES[min(3, max(0, int(np.log2(max(shrinkage * _ROUNDING, 1)))))]
     elif content.startswith(b"\x89PNG") and b"IEND" not in content:
         raise ValueError(f"The image {path} is truncated. {_REMEDY}")
-    turned = upright and b"Exif\0\0" in content[: 1 << 16]
-    if turned:
-        factor, flags = 1, cv2.IMREAD_COLOR
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         pixels = None
     if pixels is None:
         raise ValueError(f"The image {path} is no image, or damaged. {_REMEDY}")
-    if turned:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), pixels.shape[1::-1], factor
     if jpeg:
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels), size, factor
-    if pixels.ndim == 3 and pixels.shape[2] >= 3:
-        pixels = pixels[..., [2, 1, 0]]
-    pixels = _as_rgb8(pixels, f"the image {path}")
-    return pixels, pixels.shape[1::-1], 1
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+    else:
+        if pixels.ndim == 3 and pixels.shape[2] >= 3:
+            pixels = pixels[..., [2, 1, 0]]
+        pixels = _as_rgb8(pixels, f"the image {path}")
+        size = pixels.shape[1::-1]
+    if upright:
+        pixels = _turned(pixels, _orientation(content))
+        size = pixels.shape[1::-1]
+    return pixels, size, factor
+
+
+def _orientation(content):
+    """The EXIF orientation of an image file (1 to 8), wherever its format has it; 1 if none."""
+    if not any(mark in content for mark in _MAY_BE_TURNED):  # quick, as most files are
+        return 1
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            # OpenCV has turned a TIFF already.
+            return (
+                1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
+            )
+    except Exception:  # whatever damaged metadata make of it: shown as it is stored
+        return 1
+
+
+_MAY_BE_TURNED = (b"Exif", b"eXIf", b"EXIF", b"exif", b"Orientation", b"ftypavi")
+
+
+def _turned(pixels, orientation):
+    """Stored pixels, upright (EXIF 2.32, tag Orientation)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = cv2.transpose(pixels)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return pixels if flip is None else cv2.flip(pixels, flip)
 
 
 # They ignore the EXIF orientation (so does IMREAD_UNCHANGED, which reads other formats).

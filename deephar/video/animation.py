@@ -28,10 +28,8 @@ def webp_info(path: str | os.PathLike) -> tuple[int, float, tuple[int, int]]:
         ValueError: The file is damaged.
     """
     with _open(path) as picture:
-        size, count = picture.size, picture.n_frames
-    times = [time for _, time in read_webp(path)]
-    length = times[-1] + np.diff(times).mean() if count > 1 else _SECONDS
-    return count, count / length, size
+        seconds = sum(seconds for _, seconds in _frames(picture, path))
+        return picture.n_frames, picture.n_frames / seconds, picture.size
 
 
 def read_webp(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
@@ -41,7 +39,7 @@ def read_webp(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
         ValueError: The file is damaged.
     """
     picture = _open(path)  # outside of the generator, so that errors are raised at once
-    return _frames(picture, path)
+    return _timed(picture, path)
 
 
 def _open(path):
@@ -51,17 +49,23 @@ def _open(path):
         raise _damaged(path) from error
 
 
-def _frames(picture, path):
+def _timed(picture, path):
     time = 0.0
     with picture:
-        for number in range(picture.n_frames):
-            try:
-                picture.seek(number)
-                pixels = np.array(picture.convert("RGB"))
-            except (OSError, ValueError, SyntaxError, EOFError) as error:
-                raise _damaged(path) from error
+        for pixels, seconds in _frames(picture, path):
             yield pixels, time
-            time += picture.info.get("duration", 0) / 1000 or _SECONDS
+            time += seconds
+
+
+def _frames(picture, path):
+    """The frames, and how many seconds each is shown."""
+    for number in range(picture.n_frames):
+        try:
+            picture.seek(number)
+            pixels = np.array(picture.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise _damaged(path) from error
+        yield pixels, picture.info.get("duration", 0) / 1000 or _SECONDS
 
 
 def _damaged(path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import av
 
@@ -129,32 +131,63 @@ def decoded(
 
 
 def _decoded(container, stream, losses, again):
-    stream.thread_type, last = "AUTO", None
-    for packet in _packets(container, stream, losses):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:  # of one packet, which is used up
-            losses.errors += 1
-            continue
-        for frame in frames:
+    stream.thread_type = "AUTO"
+    decoder, last = _Decoder(container, stream, losses), None
+    for packet in read_packets(container, stream, losses):
+        for frame in decoder.decode(packet):
             last = _stamp(frame)
             yield frame
     # With several threads, the last packets are still in work. An error of one of them loses the
     # frames of all others, and PyAV may not tell of it.
-    try:
-        for frame in stream.codec_context.decode(None):
-            last = _stamp(frame)
-            yield frame
-        lacking = losses.packets - losses.frames - losses.errors
-        all_there = lacking <= 0 if _one_each(container, stream) else not losses.any
-    except av.FFmpegError:
-        all_there = False
-    if not all_there and last is not None:
+    errors = losses.errors
+    for frame in decoder.decode(None):
+        last = _stamp(frame)
+        yield frame
+    failed = losses.errors > errors
+    if last is None:  # without time stamps, the rest cannot be found again
+        return
+    losses.errors = errors
+    lacking = losses.packets - losses.frames - losses.errors
+    if failed or (lacking > 0 if _one_each(container, stream) else losses.any):
         yield from _last_frames(again, stream.index, last, losses)
 
 
-def _packets(container, stream, losses):
-    """The packets of a stream. Reading goes on behind an error of the file."""
+class _Decoder:
+    """Decodes packets; an error is counted, and costs the frames of its packet."""
+
+    def __init__(self, container, stream, losses):
+        self._context, self._losses = stream.codec_context, losses
+        # AVI has no presentation times: what FFmpeg gives as such may be wrong. A frame is shown
+        # when it is its turn.
+        self._turns = deque() if container.format.name == "avi" else None
+
+    def decode(self, packet):
+        """The frames that are ready when a packet is sent; of None, all that are left."""
+        if self._turns is not None and packet is not None and not packet.is_discard:
+            self._turns.append(packet.dts)
+        try:
+            frames = self._context.decode(packet)
+        except av.FFmpegError:
+            self._losses.errors += 1
+            if self._turns:
+                self._turns.popleft()
+            return
+        for frame in frames:
+            if self._turns:
+                frame.pts = self._turns.popleft()
+            yield frame
+
+
+def read_packets(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, losses: Losses
+) -> Iterator[av.Packet]:
+    """The packets of a stream, as they are stored. Reading goes on behind an error of the file.
+
+    Args:
+        container: the open file.
+        stream: its video.
+        losses: where what is read and what is lost is counted.
+    """
     failures = 0
     while failures < _MOST_FAILURES:
         try:
@@ -193,21 +226,16 @@ def _last_frames(again, index, last, losses):
     with again() as container:
         stream = container.streams[index]
         stream.codec_context.thread_count = 1
+        own = Losses()
+        decoder = _Decoder(container, stream, own)
         with contextlib.suppress(av.FFmpegError):  # otherwise from the start
             container.seek(last, stream=stream)
-        for packet in _and_none(_packets(container, stream, Losses())):
-            try:
-                frames = stream.codec_context.decode(packet)
-            except av.FFmpegError:
-                stamp = None if packet is None else _stamp(packet)
-                losses.errors += stamp is None or stamp > last
-                continue
-            for frame in frames:
+        for packet in chain(read_packets(container, stream, Losses()), [None]):
+            before = own.errors
+            for frame in decoder.decode(packet):
                 stamp = _stamp(frame)
                 if stamp is not None and stamp > last:
                     yield frame
-
-
-def _and_none(items):
-    yield from items
-    yield None
+            if own.errors > before:
+                stamp = packet and _stamp(packet)
+                losses.errors += stamp is None or stamp > last  # others are counted already

@@ -18,7 +18,14 @@ import av
 import numpy as np
 
 from deephar.video import animation
-from deephar.video.decoding import Losses, decoded, first_video, indexed_frames, lost_frames
+from deephar.video.decoding import (
+    Losses,
+    decoded,
+    first_video,
+    indexed_frames,
+    lost_frames,
+    read_packets,
+)
 from deephar.video.display import Display, deinterlaced
 
 DEFAULT_RATE = 30.0
@@ -81,7 +88,7 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
         return VideoInfo(*animation.webp_info(path))
     with open_video(path) as container:
         stream = first_video(container)
-        frames, fps = _count_and_rate(container, stream)
+        frames, fps = _count_and_rate(container, stream, path)
         size = stream.codec_context.width, stream.codec_context.height
         # Only decoded frames tell how they are turned.
         for frame in decoded(container, stream, Losses(), again=lambda: open_video(path)):
@@ -150,22 +157,32 @@ def _open(name, **options):
         return av.open(name, metadata_errors="ignore", **options)
 
 
-def _count_and_rate(container, stream):
+def _count_and_rate(container, stream, path):
     """Number of frames, 0 if unknown, and their mean rate."""
     seconds = float(stream.duration * stream.time_base) if stream.duration else 0.0
-    indexed = indexed_frames(container, stream)
+    indexed, rate = indexed_frames(container, stream), _rate(stream.average_rate)
     if indexed and seconds:
         return indexed, _rate(indexed / seconds) or DEFAULT_RATE
-    rate = _rate(stream.average_rate) or _rate(stream.guessed_rate)
+    if rate is None and not is_address(path):  # as browsers record
+        return _measured(path)
     seconds = seconds or (container.duration or 0) / av.time_base
     frames = indexed or stream.frames or round(seconds * (rate or 0))
     return (frames if 0 < frames < 1e9 else 0), rate or DEFAULT_RATE
 
 
+def _measured(path):
+    """Number of frames and their mean rate, from all of the file."""
+    with open_video(path) as container:
+        packets = read_packets(container, first_video(container), Losses())
+        stamps = [packet.pts * packet.time_base for packet in packets if packet.pts is not None]
+    length = float(max(stamps) - min(stamps)) if stamps else 0.0
+    return len(stamps), _rate(length and (len(stamps) - 1) / length) or DEFAULT_RATE
+
+
 def _rate(value):
     """A frame rate that is one, or None."""
     rate = float(value or 0)
-    return rate if math.isfinite(rate) and 0 < rate <= _HIGHEST_RATE else None
+    return rate if 0 < rate <= _HIGHEST_RATE else None
 
 
 def _read_frames(container, path):
@@ -173,7 +190,7 @@ def _read_frames(container, path):
         stream = first_video(container)
         losses, display = Losses(), Display(stream)
         frames = decoded(container, stream, losses, again=lambda: open_video(path))
-        times = _Times(stream, 1 / _count_and_rate(container, stream)[1])
+        times = _Times(stream, 1 / (_rate(stream.average_rate) or DEFAULT_RATE))
         count, last = 0, -math.inf
         for frame in deinterlaced(frames, stream):
             time = times.of(frame, losses)

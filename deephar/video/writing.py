@@ -37,7 +37,8 @@ class VideoWriter:
     def __init__(self, path: str | os.PathLike, fps: float) -> None:
         self._path, self._fps = Path(path), fps
         self._files, self._container, self._size = ExitStack(), None, None
-        self._count, self._last, self._finished = 0, -1, False
+        self._count, self._finished = 0, False
+        self._seconds, self._last = 0.0, -1  # time and time stamp of the last frame
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -55,7 +56,7 @@ class VideoWriter:
         Raises:
             OSError: The file cannot be written.
             ValueError: The frame is of another size than the first one, has fewer than 2 x 2
-                pixels, or its time is not after that of the one before.
+                pixels, or its time is before that of the last one.
         """
         height, width = image.shape[:2]
         if self._container is None:
@@ -121,9 +122,9 @@ class VideoWriter:
         """Time stamp of the next frame."""
         seconds = self._count / self._fps if time is None else time
         stamp = round(seconds / _TIME_BASE)
-        if stamp < self._last:
+        if seconds < self._seconds:
             raise ValueError(f"Frame {self._count} is at {seconds:.3f} s, before the last one.")
-        self._last = max(stamp, self._last + 1)  # two may be as good as simultaneous
+        self._seconds, self._last = seconds, max(stamp, self._last + 1)
         return self._last
 
     def _encode(self, frame):

@@ -9,13 +9,16 @@ from deephar.inference.media import load_picture, load_video
 from deephar.video import VideoWriter
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tiff"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photos_are_turned_upright_as_their_exif_data_say(tmp_path, orientation):
+def test_photos_are_turned_upright_as_their_exif_data_say(tmp_path, orientation, suffix):
     stored = picture(120, 40)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = tmp_path / "photo.jpg"
-    Image.fromarray(stored).save(path, quality=95, exif=exif)
+    path = tmp_path / f"photo.{suffix}"
+    # A profile that is longer than a segment of a JPEG comes before the EXIF data.
+    options = {"icc_profile": bytes(200_000)} if suffix == "jpg" else {}
+    Image.fromarray(stored).save(path, quality=95, exif=exif, **options)
     upright = {
         1: stored,
         2: stored[:, ::-1],
@@ -29,6 +32,22 @@ def test_photos_are_turned_upright_as_their_exif_data_say(tmp_path, orientation)
     loaded = load_picture(path)
     assert loaded.shape == upright.shape
     assert np.abs(loaded.astype(int) - upright).max() < 40  # JPEG
+
+
+def test_the_exif_data_of_a_png_turn_it(real_data):
+    path = real_data / "faults" / "exif6.png"
+    if not path.is_file():
+        pytest.skip("the picture is not at hand")
+    with Image.open(path) as file:
+        stored = np.asarray(file.convert("RGB"))
+    np.testing.assert_array_equal(load_picture(path), np.rot90(stored, -1))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_data_do_not_turn_a_picture(tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(picture(120, 40)).save(path, exif=b"Exif\0\0II*\0nonsense that is no table")
+    assert load_picture(path).shape == (150, 200, 3)
 
 
 def test_pixels_are_taken_as_they_are():

@@ -1,0 +1,326 @@
+"""Reading video: true times, all frames that can be had, and frames as a player shows them."""
+
+import struct
+import warnings
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+from clips import copy, damage, encode, grey_frames, numbers_of
+from PIL import Image
+
+from deephar.video import VideoWriter, read_video, video_info
+
+
+@pytest.fixture
+def fault(real_data):
+    """Paths of videos that other tools have failed on: ``fault("av1.mkv")``; or a skip."""
+
+    def find(name):
+        path = real_data / "faults" / name
+        if not path.is_file():
+            pytest.skip(f"{name} is not at hand")
+        return path
+
+    return find
+
+
+def read(path):
+    """Frames and times of a video that is whole: without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frames, times = zip(*read_video(path), strict=True)
+    return frames, np.array(times)
+
+
+def read_damaged(path, message):
+    """Frames and times of a video that is not."""
+    with pytest.warns(UserWarning, match=message) as caught:
+        frames, times = zip(*read_video(path), strict=True)
+    assert len(caught) == 1
+    return frames, np.array(times)
+
+
+# --- times
+
+
+def test_the_times_of_a_variable_rate_are_those_of_the_file(fault):
+    _, times = read(fault("vfr_30_then_10fps.mp4"))
+    expected = [
+        number / 29.97 if number < 24 else 0.8008 + (number - 24) / 10 for number in range(48)
+    ]
+    np.testing.assert_allclose(times, expected, atol=0.003)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_a_video_as_browsers_record_it_has_its_own_times(codec, tmp_path):
+    stamps = np.array([0, 33, 70, 99, 135, 170, 201, 233, 270, 299, 400, 500]) / 1000
+    whole = encode(tmp_path / "whole.webm", stamps, codec=codec, rate=1000)
+    path = copy(whole, tmp_path / "live.webm", timed=False, live="1")
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    frames, times = read(path)
+    np.testing.assert_allclose(times, stamps, atol=1e-9)
+    assert numbers_of(frames) == list(range(12))
+    assert video_info(path).frames == 12
+    assert video_info(path).fps == pytest.approx(22)
+
+
+def test_frames_of_avi_are_shown_in_turn(tmp_path):  # it has no presentation times
+    path = encode(tmp_path / "v.avi", np.arange(20) / 25, codec="libx264")  # with B-frames
+    frames, times = read(path)
+    np.testing.assert_allclose(times, np.arange(20) / 25, atol=1e-9)
+    assert numbers_of(frames) == list(range(20))
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv"])
+def test_times_start_at_zero(suffix, tmp_path):
+    _, times = read(encode(tmp_path / f"v.{suffix}", 7 + np.arange(5) / 25))
+    np.testing.assert_allclose(times, np.arange(5) / 25, atol=1e-9)
+
+
+@pytest.mark.parametrize("start", [0.28, 0.48])
+def test_frames_before_the_start_of_an_edit_list_are_left_out(start, tmp_path):
+    whole = encode(tmp_path / "whole.mp4", np.arange(20) / 25)
+    path = copy(whole, tmp_path / "cut.mp4", start=start)
+    frames, times = read(path)
+    first = round(start * 25)
+    assert numbers_of(frames) == list(range(first, 20))
+    np.testing.assert_allclose(times, np.arange(20 - first) / 25, atol=1e-9)
+    assert video_info(path).frames == 20 - first
+    assert video_info(path).fps == pytest.approx(25)
+
+
+# --- damage
+
+
+def test_one_damaged_packet_costs_one_frame(fault):
+    frames, times = read_damaged(fault("one_damaged_packet.mp4"), "damaged: 47 of 48 frames")
+    assert len(frames) == 47
+    steps = np.diff(times) * 29.97
+    assert sorted(np.rint(steps).tolist()) == [1] * 45 + [2]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi", "flv"])
+@pytest.mark.parametrize("packets", [[5], [7, 8, 17], [19], [18, 19], [15, 19]])
+def test_each_damaged_packet_costs_its_frame_and_no_other(suffix, packets, tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(20)]
+    # Without B-frames, so that the order in the file is that of the presentation.
+    codec = {"webm": "libvpx-vp9", "avi": "mpeg4"}.get(
+        suffix, "mpeg4" if suffix != "flv" else "flv1"
+    )
+    path = damage(
+        encode(tmp_path / f"v.{suffix}", np.arange(20) / 25, frames, codec=codec), packets
+    )
+    left = 20 - len(packets)
+    _, times = read_damaged(path, rf"v\.{suffix} is cut off or damaged: {left} of 20 frames")
+    numbers = [number for number in range(20) if number not in packets]
+    np.testing.assert_allclose(times, np.array(numbers) / 25, atol=1e-3)
+
+
+@pytest.mark.parametrize("packets", [[19], [17, 19]])
+def test_damage_at_the_end_of_h264_costs_no_other_frame(packets, tmp_path):
+    path = damage(encode(tmp_path / "v.mp4", np.arange(20) / 25, rate=25), packets)
+    frames, _ = read_damaged(path, f"damaged: {20 - len(packets)} of 20 frames")
+    assert len(frames) == 20 - len(packets)
+
+
+def test_a_damaged_start_does_not_move_the_times(tmp_path):
+    path = damage(encode(tmp_path / "v.mkv", np.arange(20) / 25), [0])
+    frames, times = read_damaged(path, r"of 20 frames")
+    np.testing.assert_allclose(times[-len(frames) // 3 :], np.arange(20)[-len(frames) // 3 :] / 25)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi", "flv"])
+def test_a_cut_off_end_is_told(suffix, tmp_path):
+    path = tmp_path / f"v.{suffix}"
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(20)]
+    if suffix == "mp4":
+        with VideoWriter(path, 25) as writer:  # its index comes first
+            for frame in frames:
+                writer.write(frame)
+    else:
+        encode(path, np.arange(20) / 25, frames)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(0.7 * len(content))])
+    found, _ = read_damaged(path, rf"v\.{suffix} is cut off or damaged: \d+ of 2\d frames")
+    assert 8 < len(found) < 16
+
+
+def test_a_video_without_any_damage_gives_no_warning(tmp_path):
+    for suffix in ("mp4", "mov", "mkv", "webm", "avi", "flv", "ts", "mpg"):
+        frames, _ = read(encode(tmp_path / f"v.{suffix}", np.arange(15) / 25))
+        assert numbers_of(frames) == list(range(15)), suffix
+
+
+# --- what is a video
+
+
+def test_a_sound_file_with_a_cover_picture_is_no_video(tmp_path):
+    path = tmp_path / "song.mp3"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("mp3", rate=44100, layout="stereo")
+        cover = container.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(grey_frames(1)[0], format="rgb24")
+        container.mux([*cover.encode(picture), *cover.encode(None)])
+        silence = np.zeros((2, 1152), np.int16)
+        noise = av.AudioFrame.from_ndarray(silence, format="s16p", layout="stereo")
+        noise.rate, noise.pts = 44100, 0
+        container.mux([*sound.encode(noise), *sound.encode(None)])
+    for open_it in (read_video, video_info):
+        with pytest.raises(ValueError, match=r"song\.mp3 holds no frames.*sound only, and a cover"):
+            open_it(path)
+
+
+def test_av1_is_read(fault):
+    frames, times = read(fault("av1.mkv"))
+    assert len(frames) == 30
+    np.testing.assert_allclose(times, np.arange(30) / 29.97, atol=0.001)
+    assert 60 < frames[5].std() < 110
+
+
+def save_animation(path, **options):
+    pictures = [Image.fromarray(frame) for frame in grey_frames(5)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["webp", "gif", "png", "avif"])
+def test_animated_pictures_are_read_with_their_times(suffix, tmp_path):
+    path = save_animation(tmp_path / f"v.{suffix}", duration=[40, 40, 200, 100, 40])
+    frames, times = read(path)
+    assert numbers_of(frames) == list(range(5))
+    np.testing.assert_allclose(times, [0, 0.04, 0.08, 0.28, 0.38], atol=1e-6)
+    assert video_info(path).size == (64, 48)
+
+
+def test_an_animated_webp_tells_its_length_and_damage(tmp_path):
+    path = save_animation(tmp_path / "v.webp", duration=[40, 40, 200, 100, 20], lossless=True)
+    assert video_info(path).frames == 5
+    assert video_info(path).fps == pytest.approx(12.5)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"v\.webp holds no frame that can be decoded"):
+        list(read_video(path))
+
+
+# --- as a player shows it
+
+
+def interlaced_bars(fields, count=12):
+    """A bar that moves by 4 pixels a frame: it is at 4 N in the first field, then at 4 N + 2."""
+    frames = []
+    for number in range(count):
+        first, second = (grey_frames(1)[0].copy() for _ in range(2))
+        first[:, 4 * number : 4 * number + 8] = 220
+        second[:, 4 * number + 2 : 4 * number + 10] = 220
+        top, bottom = (first, second) if fields == "tff" else (second, first)
+        top[1::2] = bottom[1::2]
+        frames.append(top)
+    return frames
+
+
+@pytest.mark.parametrize("fields", ["tff", "bff"])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("mp4", "libx264"), ("mkv", "mpeg2video"), ("mpg", "mpeg2video"), ("ts", "mpeg2video")],
+)
+def test_interlaced_frames_are_deinterlaced(fields, suffix, codec, tmp_path):
+    stored = interlaced_bars(fields)
+    path = encode(tmp_path / f"v.{suffix}", np.arange(12) / 25, stored, codec=codec, fields=fields)
+    frames, times = read(path)
+    np.testing.assert_allclose(times, np.arange(12) / 25, atol=1e-9)
+    assert combs(stored) > 10
+    assert combs(frames) < 1
+    starts = [int(np.argmax(frame[24, :, 0] > 128)) for frame in frames]
+    assert starts == [4 * number for number in range(12)]  # the first field
+
+
+def combs(frames):
+    """How much the rows differ from the mean of their neighbours, grey levels."""
+    rows = np.stack(frames).astype(int)
+    return np.abs(rows[:, 1:-1] - (rows[:, :-2] + rows[:, 2:]) / 2).mean()
+
+
+def test_interlaced_video_looks_like_the_progressive_one(fault):
+    frames, _ = read(fault("interlaced_tff.mp4"))
+    progressive, _ = read(fault("vfr_30_then_10fps.mp4"))
+    assert len(frames) == len(progressive) == 48
+    for one, other in zip(frames, progressive, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 6
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize(("aspect", "width"), [((16, 11), 93), ((4, 3), 85), ((8, 9), 57)])
+def test_pixels_are_made_square(suffix, aspect, width, tmp_path):
+    image = grey_frames(1)[0]
+    image[:, 32:] = 220
+    path = tmp_path / f"v.{suffix}"
+    encode(path, [0, 0.04], [image] * 2, aspect=Fraction(*aspect))
+    frames, _ = read(path)
+    assert frames[0].shape == (48, width, 3)
+    assert video_info(path).size == (width, 48)
+    edge = np.argmax(frames[0][24, :, 0] > 120)
+    assert edge == pytest.approx(width / 2, abs=1)
+
+
+MATRICES = {
+    (1, 0, 0, 1): lambda image: image,
+    (0, 1, -1, 0): lambda image: np.rot90(image, -1),
+    (-1, 0, 0, -1): lambda image: np.rot90(image, 2),
+    (0, -1, 1, 0): lambda image: np.rot90(image),
+    (-1, 0, 0, 1): lambda image: image[:, ::-1],
+    (1, 0, 0, -1): lambda image: image[::-1],
+    (0, 1, 1, 0): lambda image: image.swapaxes(0, 1),
+    (0, -1, -1, 0): lambda image: np.rot90(image, 2).swapaxes(0, 1),
+}
+"""What the matrix of an MP4 track makes of an image (ISO 14496-12, 6.2.2)."""
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_frames_are_turned_upright(matrix, tmp_path):
+    image = grey_frames(1)[0]
+    image[:12, :20] = 220  # in the top left
+    path = encode(tmp_path / "v.mp4", [0, 0.04], [image] * 2, aspect=Fraction(3, 2))
+    stored, _ = read(path)
+    content = bytearray(path.read_bytes())
+    a, b, c, d = (value << 16 for value in matrix)
+    at = content.index(b"tkhd") + 44
+    content[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    frames, _ = read(path)
+    np.testing.assert_array_equal(frames[0], MATRICES[matrix](stored[0]))
+    assert video_info(path).size == frames[0].shape[1::-1]
+
+
+def test_colours_are_those_of_the_matrix_that_the_file_names(tmp_path):
+    colour = (200, 40, 60)
+    with VideoWriter(tmp_path / "v.mp4", 25) as writer:  # BT.709
+        writer.write(np.full((48, 64, 3), colour, np.uint8))
+    frames, _ = read(tmp_path / "v.mp4")
+    np.testing.assert_allclose(frames[0].mean((0, 1)), colour, atol=4)
+
+
+def test_titles_in_other_alphabets_do_not_matter(tmp_path):
+    path = tmp_path / "v.avi"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "XXXXX"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(grey_frames(1)[0], format="rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    path.write_bytes(path.read_bytes().replace(b"XXXXX", b"\xe9t\xe9 \xff"))
+    assert len(read(path)[0]) == 1
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    path = encode(tmp_path / "v.mp4", np.arange(30) / 25)
+    frames = read_video(path)
+    before = next(frames)[0]
+    kept = [frame for frame, _ in frames]
+    assert all(not np.shares_memory(one, other) for one, other in pairwise([before, *kept]))
