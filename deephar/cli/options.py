@@ -176,8 +176,8 @@ def add_runtime_arguments(parser: Any, *, default: str) -> None:
         "--precision",
         metavar="auto|float32|bfloat16|int8",
         default="auto",
-        help="what it computes with; auto is bfloat16 for OpenVINO where the processor has it, "
-        "float32 for Keras; int8 needs OpenVINO (%(default)s)",
+        help="what it computes with; auto is bfloat16 for OpenVINO where that is faster, else "
+        "float32; int8 needs OpenVINO (%(default)s)",
     )
 
 

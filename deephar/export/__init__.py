@@ -5,12 +5,14 @@ deephar export WEIGHTS --out FILE --format onnx
 
 from deephar.export.files import PRECISIONS, Target, export
 from deephar.export.packages import FORMATS, require_packages
-from deephar.export.runtimes import open_exported
+from deephar.export.runtimes import ONNXNetwork, OpenVINONetwork, open_exported
 from deephar.export.writing import openvino_model, write_onnx
 
 __all__ = [
     "FORMATS",
     "PRECISIONS",
+    "ONNXNetwork",
+    "OpenVINONetwork",
     "Target",
     "export",
     "open_exported",

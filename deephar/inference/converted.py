@@ -26,10 +26,11 @@ import keras
 
 from deephar import models
 from deephar import weights as weight_files
+from deephar.export import ONNXNetwork, OpenVINONetwork, openvino_model, write_onnx
 from deephar.files import cache_folder, file_hash
 from deephar.inference.network import parted
 from deephar.inference.quantization import calibration_crops, quantized
-from deephar.inference.runtimes import ONNXNetwork, OpenVINONetwork, Runtime, require_installed
+from deephar.inference.runtimes import Runtime, is_faster_in_bfloat16, require_installed
 from deephar.version import __version__
 
 if TYPE_CHECKING:
@@ -130,13 +131,9 @@ def _write(model, path, runtime, crops):
     """Writes a part of a network as the files of a runtime: `path` with their suffixes."""
     require_installed(runtime.name)
     if runtime.name == "onnx":
-        from deephar.export import write_onnx
-
         write_onnx(model, path.with_suffix(".onnx"))
         return
     import openvino
-
-    from deephar.export import openvino_model
 
     converted = openvino_model(model)
     # Keras with KERAS_BACKEND=openvino leaves the outputs, in the order of their names, unnamed.
@@ -159,7 +156,13 @@ def _read(folder, runtime):
     core = openvino.Core()
     # Otherwise the file stays open, and a temporary one cannot be removed on Windows.
     core.set_property({"ENABLE_MMAP": False})
-    return {name: OpenVINONetwork(core.read_model(path), runtime) for name, path in paths.items()}
+    bfloat16 = runtime.precision == "bfloat16"
+    if runtime.precision == "int8":  # the layers that are not quantised
+        bfloat16 = is_faster_in_bfloat16()
+    return {
+        name: OpenVINONetwork(core.read_model(path), bfloat16=bfloat16)
+        for name, path in paths.items()
+    }
 
 
 @contextmanager

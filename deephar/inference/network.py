@@ -14,7 +14,7 @@ from deephar.skeletons import get_skeleton, joint_map
 if TYPE_CHECKING:
     import keras
 
-    from deephar.inference.runtimes import ONNXNetwork, OpenVINONetwork
+    from deephar.export import ONNXNetwork, OpenVINONetwork
     from deephar.models import ModelConfig, ReceptionConfig
 
     Model = keras.Model | OpenVINONetwork | ONNXNetwork | Callable[[Any], dict]

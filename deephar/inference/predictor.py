@@ -74,7 +74,8 @@ class Predictor:
             GPU, and says so once; otherwise Keras. A network is converted when it is first used,
             and kept in the cache folder, see `deephar.files.cache_folder`.
         precision: what it computes with: "float32", "bfloat16" or, of OpenVINO, "int8". "auto" is
-            bfloat16 for OpenVINO on processors that have it; for Keras, its dtype policy.
+            bfloat16 for OpenVINO on processors that are faster in it (this is measured, once), else
+            float32; for Keras, its dtype policy.
         calibration: persons to quantise an int8 network on, see
             `deephar.inference.quantization.calibration_crops`; None for the built-in ones.
 

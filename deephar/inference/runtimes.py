@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
+import timeit
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +15,8 @@ RUNTIMES = ("auto", "keras", "openvino", "onnx")
 """Names of runtimes; "auto" is ``$DEEPHAR_RUNTIME`` if that is set, otherwise OpenVINO where it is
 installed and there is no GPU, otherwise Keras."""
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-"""Names of precisions; "auto" is bfloat16 for OpenVINO on processors that have it, else float32."""
+"""Names of precisions; "auto" is bfloat16 for OpenVINO on processors that are faster in it, else
+float32."""
 
 _VARIABLE = "DEEPHAR_RUNTIME"
 _TITLES = {"keras": "Keras", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
@@ -102,7 +101,7 @@ def _checked_precision(name, precision):
     if name == "onnx":
         return "float32"
     if precision == "auto":
-        return "bfloat16" if has_bfloat16() else "float32"
+        return "bfloat16" if is_faster_in_bfloat16() else "float32"
     if precision == "bfloat16" and not has_bfloat16():
         raise ValueError(
             'This processor does not compute in bfloat16. Use precision="float32", or "auto", '
@@ -156,6 +155,31 @@ def has_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+@functools.cache
+def is_faster_in_bfloat16() -> bool:
+    """Whether OpenVINO computes faster in bfloat16 than in float32 on this processor.
+
+    Processors with matrix units (AMX) do. Others know bfloat16, too, and are slower in it. The time
+    of a convolution tells, which is measured once.
+    """
+    return has_bfloat16() and 1.2 * _convolution_seconds("bf16") < _convolution_seconds("f32")
+
+
+def _convolution_seconds(precision):
+    """The time that a convolution takes, the shortest of several."""
+    import openvino
+    from openvino import opset13
+
+    image = opset13.parameter([1, 128, 32, 32], np.float32)
+    kernel = opset13.constant(np.ones((128, 128, 3, 3), np.float32))
+    output = opset13.convolution(image, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+    network = openvino.Core().compile_model(
+        openvino.Model([output], [image]), "CPU", {"INFERENCE_PRECISION_HINT": precision}
+    )
+    zeros = np.zeros((1, 128, 32, 32), np.float32)
+    return min(timeit.repeat(lambda: network([zeros]), number=1, repeat=10))
+
+
 def _has_gpu():
     """Whether Keras has a GPU or a TPU."""
     import keras
@@ -170,104 +194,3 @@ def _has_gpu():
 def say_once(sentence: str) -> None:
     """Prints a sentence on standard error, unless it has been printed before."""
     print(sentence, file=sys.stderr)
-
-
-# ------------------------------------------------------------------------------------- networks
-
-
-class OpenVINONetwork:
-    """An OpenVINO model as a network: from an array, or a dict of arrays, to a dict of arrays.
-
-    For each batch size, the model is compiled when it is first needed. Threads take turns.
-
-    Args:
-        model: an ``openvino.Model`` with named inputs and outputs.
-        runtime: the precision to compute in. Of int8, only the layers that are not quantised have
-            a choice: they compute in bfloat16 where the processor has it.
-
-    Attributes:
-        input_shape: shape of the input, None where it is free; of several inputs, a dict of them.
-        input_names: names of the inputs.
-    """
-
-    def __init__(self, model: Any, runtime: Runtime):
-        import openvino
-
-        self._model, self._core = model, openvino.Core()
-        in_bfloat16 = runtime.precision != "float32" and has_bfloat16()
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if in_bfloat16 else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        self._requests, self._lock = {}, threading.Lock()
-        shapes = {
-            _name(port): tuple(
-                None if size.is_dynamic else size.get_length() for size in port.partial_shape
-            )
-            for port in model.inputs
-        }
-        self.input_names = tuple(shapes)
-        self.input_shape = shapes if len(shapes) > 1 else next(iter(shapes.values()))
-
-    def __call__(self, inputs: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arrays = inputs if isinstance(inputs, dict) else {self.input_names[0]: inputs}
-        arrays = {name: np.ascontiguousarray(arrays[name], np.float32) for name in self.input_names}
-        with self._lock:
-            request = self._request({name: array.shape for name, array in arrays.items()})
-            results = request.infer(list(arrays.values()), share_inputs=True)
-            return {_name(port): np.array(values) for port, values in results.items()}
-
-    def _request(self, shapes):
-        """An inference request for inputs of these shapes."""
-        key = tuple(shapes.values())
-        if key not in self._requests:
-            model = self._model.clone()
-            model.reshape({port: shapes[_name(port)] for port in model.inputs})
-            compiled = self._core.compile_model(model, "CPU", self._settings)
-            self._requests[key] = compiled.create_infer_request()
-        return self._requests[key]
-
-
-class ONNXNetwork:
-    """An ONNX file as a network: from an array, or a dict of arrays, to a dict of arrays.
-
-    Args:
-        path: the file.
-
-    Attributes:
-        input_shape: as of `OpenVINONetwork`.
-        input_names: names of the inputs.
-    """
-
-    def __init__(self, path: Path):
-        import onnxruntime
-
-        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        shapes = {
-            port.name: tuple(size if isinstance(size, int) else None for size in port.shape)
-            for port in self._session.get_inputs()
-        }
-        self._ports, self._outputs = tuple(shapes), [p.name for p in self._session.get_outputs()]
-        self.input_names = tuple(name.partition(":")[0] for name in shapes)
-        self.input_shape = (
-            dict(zip(self.input_names, shapes.values(), strict=True))
-            if len(shapes) > 1
-            else next(iter(shapes.values()))
-        )
-
-    def __call__(self, inputs: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arrays = inputs if isinstance(inputs, dict) else {self.input_names[0]: inputs}
-        feed = {
-            port: np.asarray(arrays[name], np.float32)
-            for port, name in zip(self._ports, self.input_names, strict=True)
-        }
-        results = self._session.run(self._outputs, feed)
-        return {
-            name.partition(":")[0]: values
-            for name, values in zip(self._outputs, results, strict=True)
-        }
-
-
-def _name(port):
-    """Name of an input or output of an OpenVINO model, without TensorFlow's ":0"."""
-    return port.get_any_name().partition(":")[0]

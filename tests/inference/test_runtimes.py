@@ -30,8 +30,16 @@ def openvino_is_missing(monkeypatch):
 
 @pytest.fixture
 def bfloat16(monkeypatch):
-    """Says whether the processor has bfloat16: ``bfloat16(True)``."""
-    return lambda has: monkeypatch.setattr(runtimes, "has_bfloat16", lambda: has)
+    """Says whether the processor has bfloat16, and is faster in it: ``bfloat16(True)``."""
+
+    def use(has, faster=True):
+        monkeypatch.setattr(runtimes, "has_bfloat16", lambda: has)
+        times = {"f32": 1.0, "bf16": 0.3 if faster else 1.0}
+        monkeypatch.setattr(runtimes, "_convolution_seconds", times.get)
+        runtimes.is_faster_in_bfloat16.cache_clear()
+
+    yield use
+    runtimes.is_faster_in_bfloat16.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -70,6 +78,13 @@ def test_a_processor_without_bfloat16_is_explained(bfloat16):
     assert choose_runtime("openvino") == Runtime("openvino", "float32")
     bfloat16(True)
     assert choose_runtime("openvino") == Runtime("openvino", "bfloat16")
+
+
+def test_bfloat16_is_not_chosen_where_it_is_not_faster(bfloat16):
+    pytest.importorskip("openvino")
+    bfloat16(True, faster=False)
+    assert choose_runtime("openvino") == Runtime("openvino", "float32")
+    assert choose_runtime("openvino", "bfloat16") == Runtime("openvino", "bfloat16")
 
 
 def test_the_best_runtime_is_chosen_and_said_once(no_preference, bfloat16, monkeypatch, capsys):
@@ -181,8 +196,7 @@ def test_bfloat16_changes_little(files):
     if not runtimes.has_bfloat16():
         pytest.skip("this processor does not compute in bfloat16")
     exact = Predictor(files["poses"], runtime="keras")(picture(40, 60), BOX)
-    predictor = Predictor(files["poses"], runtime="openvino")
-    assert predictor.runtime.precision == "bfloat16"
+    predictor = Predictor(files["poses"], runtime="openvino", precision="bfloat16")
     close = predictor(picture(40, 60), BOX)
     assert np.abs(close.joints - exact.joints).max() < 3
 
