@@ -136,6 +136,8 @@ class ActionEvaluation(_Evaluation):
                 **spacing,
             ),
             batch_size=args.batch_size,
+            runtime=args.runtime,
+            precision=args.precision,
             command=command,
         )
 

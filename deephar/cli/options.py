@@ -272,6 +272,7 @@ def add_action_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N videos, spread over the split"
     )
+    add_runtime_arguments(parser, default="keras")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
 
 

@@ -26,7 +26,7 @@ from deephar.inference.actions import (
     trained_spacing,
 )
 from deephar.inference.converted import load_keras_model, load_networks
-from deephar.inference.network import require_images, require_joints
+from deephar.inference.network import joined, require_images, require_joints
 from deephar.inference.poses import predict_poses
 from deephar.inference.predictor import Predictor
 from deephar.inference.runtimes import choose_runtime
@@ -83,7 +83,7 @@ def evaluate_poses(
 
     runtime = choose_runtime(options.pop("runtime", "keras"), options.pop("precision", "auto"))
     predictions = predict_poses(
-        evaluation.load_stills_network(dataset, runtime),
+        evaluation.load_network(dataset, runtime, stills=True),
         evaluation.config,
         dataset,
         progress=True,
@@ -107,8 +107,8 @@ def evaluate_actions(
     out: str | Path,
     head: str | None = None,
     protocol: ActionProtocol | None = None,
-    batch_size: int = 4,
     command: str = "",
+    **options: Any,
 ) -> ActionScores:
     """Evaluates a weights file on videos: predicts, scores, prints, writes.
 
@@ -121,8 +121,9 @@ def evaluate_actions(
         head: see `predict_actions`.
         protocol: see `predict_actions`; by default a single clip with the frame rate or the
             subsampling that the weights were trained with (`trained_spacing`).
-        batch_size: clips per call of the model.
         command: the command line, kept in results.json.
+        **options: `batch_size` of `predict_actions`; `runtime` (by default "keras") and `precision`
+            of `Predictor`.
 
     Returns:
         The `ActionScores`.
@@ -139,17 +140,18 @@ def evaluate_actions(
     check_action_names(facts, head, dataset, evaluation.file, classes=classes)
     protocol = protocol or ActionProtocol(**trained_spacing(facts))
 
+    runtime = choose_runtime(options.pop("runtime", "keras"), options.pop("precision", "auto"))
     predictions = predict_actions(
-        evaluation.load_model(dataset),
+        evaluation.load_network(dataset, runtime),
         evaluation.config,
         dataset,
         head=head,
         protocol=protocol,
-        batch_size=batch_size,
         progress=True,
+        **options,
     )
     scores = score_actions(predictions, dataset)
-    evaluation.report(scores, dataset)
+    evaluation.report(scores, dataset, runtime=runtime)
     return scores
 
 
@@ -248,19 +250,16 @@ class _Evaluation:
         file = weights.find(weights_name)
         return cls(weights_name, file, weights.read_config(weights_name), folder, command)
 
-    def load_model(self, dataset):
-        """Builds the network, then prints the data set before the long part begins."""
-        model, _ = weights.load_model(self.weights_name)
-        print(dataset)
-        return model
+    def load_network(self, dataset, runtime, *, stills=False):
+        """Loads the network on a runtime, then prints the data set before the long part begins.
 
-    def load_stills_network(self, dataset, runtime):
-        """As `load_model`, for single images, on a runtime."""
+        With `stills`, a network for single images where the runtime has one.
+        """
         if runtime.name == "keras":
             network = load_keras_model(self.weights_name, runtime)
         else:
             parts = load_networks(self.weights_name, runtime)
-            network = parts.get("frames") or parts["whole"]
+            network = parts["frames"] if stills and "frames" in parts else joined(parts)
         print(dataset)
         return network
 

@@ -33,6 +33,8 @@ from deephar.inference.network import (
     actions_of,
     call_network,
     for_stills,
+    input_names,
+    parted,
     poses_of,
     require_joints,
     stacked,
@@ -333,20 +335,20 @@ def takes_labels(config: Config) -> bool:
 
 def _heads_on_labels(model):
     """The action heads of a `multitask_model`, which see the same poses in every block."""
-    from deephar.models import action_view, has_pose_network  # late: imports Keras
-
-    if not (hasattr(model, "layers") and has_pose_network(model)):
+    heads = getattr(model, "heads", None) or parted(model).get("heads")
+    if heads is None:
         raise ValueError(
             'poses="labels" needs a multitask_model, whose action heads can be called without its '
             f"pose network, got {model!r}."
         )
-    heads = action_view(model)
-    (poses,) = heads.inputs
-    blocks = poses.shape[2]
+    (name,) = input_names(heads)
+    blocks = (
+        heads.input_shape[name][2] if isinstance(heads.input_shape, dict) else heads.input_shape[2]
+    )
 
     def network(labels):
         repeated = np.repeat(labels[:, :, None], blocks, axis=2)
-        return call_network(heads, {poses.name: repeated})
+        return call_network(heads, {name: repeated})
 
     return network
 

@@ -218,7 +218,10 @@ def parted(model: Model) -> dict[str, Model]:
 
 
 def joined(parts: Mapping[str, Model]) -> Model:
-    """The network whose `parted` form is given, as one function: for clips, if it has heads."""
+    """The network whose `parted` form is given, as one function.
+
+    If it has action heads, it is for clips, and its attribute `heads` is the second part.
+    """
     if "whole" in parts:
         return parts["whole"]
     frames, heads = parts["frames"], parts["heads"]
@@ -231,6 +234,7 @@ def joined(parts: Mapping[str, Model]) -> Model:
         return {"pose": outputs["pose"], **call_network(heads, inputs)}
 
     network.input_shape = (None, None, *frames.input_shape[1:])
+    network.heads = heads
     return network
 
 

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from deephar import weights
 from deephar.data import Frames, Subset, Synthetic
 from deephar.evaluation import evaluate_actions, evaluate_poses, score_mpjpe, score_pckh
 from deephar.evaluation.evaluate import check_action_names
+from deephar.inference import ActionProtocol
 from deephar.models import ModelConfig, multitask_model, pose_model
 
 TINY = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
@@ -70,6 +72,27 @@ def test_actions_and_other_are_scored_on_the_time_base_of_training(dot_videos, t
     printed = capsys.readouterr().out
     assert "8 frames per second, boxes: gt" in printed
     assert "left out" not in printed
+
+
+def test_actions_are_scored_on_other_runtimes(dot_videos, tmp_path):
+    pytest.importorskip("openvino")
+    config = ModelConfig(**TINY, num_frames=4, actions={"dots": 3}, streams=("pose",))
+    weights.save(multitask_model(config), config, tmp_path / "w.h5")
+    for protocol in (None, ActionProtocol(poses="labels")):
+        keras_scores, scores = (
+            evaluate_actions(
+                tmp_path / "w.h5",
+                dot_videos(),
+                out=tmp_path / runtime,
+                protocol=protocol,
+                runtime=runtime,
+                precision="float32",
+            ).predictions.scores
+            for runtime in ("keras", "openvino")
+        )
+        np.testing.assert_allclose(scores, keras_scores, atol=1e-4)
+    results = json.loads((tmp_path / "openvino" / "results.json").read_text())
+    assert results["protocol"]["runtime"] == "openvino"
 
 
 def test_weights_that_cannot_be_scored_are_refused_early(dots, pose_weights, tmp_path, capsys):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import keras
 import pytest
 from authors_configs import AUTHORS, RECEPTION, SPNET
 
@@ -22,6 +23,17 @@ def saved(tmp_path):
     path = tmp_path / "model.h5"
     weights.save(pose_model(CONFIG), CONFIG, path, data="nothing", score={"PCKh@0.5": 1.5})
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [("vgg16-medium", "5ee78144ca21ecec"), ("vgg16-light", "ad4ec63eee71066a")],
+)
+def test_the_shipped_poses_stay_as_they_are_when_heads_change(name, digest, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(PROJECT / "weights"))
+    model, _ = weights.load_model(name)
+    arrays = [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
+    assert hashlib.sha256(b"".join(arrays)).hexdigest()[:16] == digest
 
 
 def test_index_names_files_and_checks_their_content(saved, monkeypatch):
