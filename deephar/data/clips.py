@@ -225,9 +225,14 @@ def clip_starts(
 ) -> list[int]:
     """The starts of all clips of the multi-clip protocol, for `clip_indices`.
 
-    The clips start half a clip apart. A video that is too short for two of them gives the single
-    clip in its middle, so that there is always one. With ``"whole"``, every clip spans the video,
-    and its frames lie between those of the others.
+    As in the authors' code, the first clip starts with the video, and the others each
+    ``T // 2 + subsampling - 1`` frames after the one before (half a clip, if it takes every frame),
+    as long as ``T * subsampling`` frames are left. A video that is too short for one gives the
+    single clip in its middle, so that there is always one.
+
+    The authors have neither ``"whole"`` nor a fixed time base. With ``"whole"``, every clip spans
+    the video, and its frames lie between those of the others. On a fixed time base, the clips start
+    half a clip apart, and a video that is too short for two gives the one in its middle.
 
     Args:
         total_frames: N, frames of the video.
@@ -241,18 +246,21 @@ def clip_starts(
     Raises:
         ValueError: As `clip_indices`.
 
-    >>> clip_starts(30, 8, subsampling=2), clip_starts(20, 8, subsampling=2)
-    ([0, 8], [2])
+    >>> clip_starts(30, 8, subsampling=2), clip_starts(15, 8, subsampling=2)
+    ([0, 5, 10], [3])
     >>> clip_starts(30, 4, subsampling="whole")
     [0, 1, 2, 3, 4, 5, 6]
     """
-    spacing, _, starts = _rule(total_frames, num_frames, subsampling, step)
-    apart = 1 if subsampling == WHOLE else max(1, round(max(1, num_frames // 2) * spacing))
-    several = list(range(0, starts, apart))
-    too_short = subsampling != WHOLE and step is None and total_frames < num_frames
-    if len(several) == 1 or too_short:
-        return [_middle(total_frames, num_frames, subsampling, step)]
-    return several
+    starts = num_starts(total_frames, num_frames, subsampling=subsampling, step=step)
+    middle = [_middle(total_frames, num_frames, subsampling, step)]
+    half = num_frames // 2
+    if subsampling == WHOLE:
+        return list(range(starts)) if starts > 1 else middle
+    if step is not None:
+        several = list(range(0, starts, max(1, round(max(1, half) * step))))
+        return several if len(several) > 1 else middle
+    fitting = total_frames - num_frames * subsampling + 1
+    return list(range(0, fitting, max(1, half + subsampling - 1))) or middle
 
 
 def _rule(total_frames, num_frames, subsampling, step):

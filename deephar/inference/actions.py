@@ -1,8 +1,8 @@
 """Actions on a video data set: from a network to class probabilities.
 
-Single clip: the middle clip of each video. Multi-clip: clips half a clip apart. The class
-probabilities of the clips, and of their mirror images, are averaged (arithmetic mean). A video that
-is too short for several clips is scored by its single clip, so that every video counts.
+Single clip: the middle clip of each video. Multi-clip: the clips of `deephar.data.clip_starts`.
+The class probabilities of the clips, and of their mirror images, are averaged (arithmetic mean). A
+video that is too short for the clips is scored by its single clip, so that every video counts.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class ActionProtocol:
     """Which clips of a video are shown to a network, and how they are cropped.
 
     Attributes:
-        clips: "single", the middle clip of each video, or "multi", clips half a clip apart.
+        clips: "single", the middle clip of each video, or "multi", all clips of the authors'
+            protocol, see `deephar.data.clip_starts`.
         mirror: whether each clip is averaged with its mirror image. Twice the work.
         boxes: "gt", the union of the label boxes over the frames of the clip; "predicted", the box
             that encloses the poses on the full first, middle and last frame of the video; "full",

@@ -58,17 +58,25 @@ def test_frames_of_a_clip_agree_with_the_reference(golden):
 
 
 def test_all_clips_agree_with_the_reference(golden):
-    # With a subsampling of 1. With others, the reference's clips are not half a clip apart.
     reference = golden("fn_clip_index")
-    compared = 0
-    for key, expected in reference.items():
-        match = re.fullmatch(r"multi_N(\d+)_clip(\d+)_sub1", key)
-        if match and len(expected) > 1:
-            frames, length = map(int, match.groups())
-            clips = [clip_indices(frames, length, start=s) for s in clip_starts(frames, length)]
-            np.testing.assert_array_equal(clips, expected, err_msg=key)
-            compared += 1
-    assert compared >= 8
+    keys = [key for key in reference if key.startswith("multi")]
+    assert len(keys) == 72
+    for key in keys:
+        frames, length, *subsamplings = map(int, re.findall(r"\d+", key))
+        clips = [
+            clip_indices(frames, length, subsampling=subsampling, start=start)
+            for subsampling in subsamplings
+            if frames >= length * subsampling  # else the reference has no clip
+            for start in clip_starts(frames, length, subsampling=subsampling)
+        ]
+        expected = reference[key]
+        np.testing.assert_array_equal(np.reshape(clips, expected.shape), expected, err_msg=key)
+
+
+def test_clips_of_the_authors_evaluation_on_penn_action():
+    starts = clip_starts(109, 8, subsampling=6)
+    assert starts == [0, 9, 18, 27, 36, 45, 54]
+    assert clip_indices(109, 8, subsampling=6, start=54).tolist() == list(range(54, 102, 6))
 
 
 @pytest.mark.parametrize("length", [1, 4, 7, 16])
@@ -88,15 +96,13 @@ def test_clips_stay_inside_of_videos_of_any_length(length, subsampling):
             clip_indices(frames, length, subsampling=subsampling, start=count)
 
 
-def test_clips_are_half_a_clip_apart():
-    assert clip_starts(60, 8, subsampling=3) == [0, 12, 24, 36]
-    assert clip_indices(60, 8, subsampling=3, start=36)[-1] == 57
-
-
-@pytest.mark.parametrize("frames", [3, 9, 16, 19])
-def test_video_too_short_for_two_clips_gives_the_middle_one(frames):
-    (start,) = clip_starts(frames, 16)
-    np.testing.assert_array_equal(clip_indices(frames, 16, start=start), clip_indices(frames, 16))
+@pytest.mark.parametrize(("frames", "subsampling"), [(3, 1), (9, 1), (15, 1), (31, 2), (40, 6)])
+def test_video_too_short_for_a_clip_gives_the_middle_one(frames, subsampling):
+    (start,) = clip_starts(frames, 16, subsampling=subsampling)
+    np.testing.assert_array_equal(
+        clip_indices(frames, 16, subsampling=subsampling, start=start),
+        clip_indices(frames, 16, subsampling=subsampling),
+    )
 
 
 def test_subsampling_is_lowered_where_the_video_is_too_short():
