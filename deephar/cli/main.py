@@ -73,12 +73,20 @@ def _add_convert_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="name of the action head (once for each head)",
     )
+    parser.add_argument(
+        "--sam-alpha",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="sam_alpha that an SPNet was trained with, if it is not %(default)g; no layer tells",
+    )
 
 
 def _convert(args: argparse.Namespace) -> None:
     from deephar import weights
 
-    print(weights.convert(args.file, args.out, num_frames=args.frames, heads=args.head))
+    options = {"num_frames": args.frames, "heads": args.head, "sam_alpha": args.sam_alpha}
+    print(weights.convert(args.file, args.out, **options))
     print(f"wrote {args.out}")
 
 

@@ -224,7 +224,8 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument(
         "--save-predictions",
         metavar="PATH",
-        help="also write predictions: .h5 or .mat for public evaluators",
+        help="also write predictions: .h5 or .mat for public evaluators (HRNet's shows another "
+        "Head, that of the head top alone, and its Mean@0.1 is at 0.11)",
     )
 
 

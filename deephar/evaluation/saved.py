@@ -38,8 +38,10 @@ def save_predictions(path: str | Path, predictions: Predictions, dataset: Sequen
     ``preds`` in this shape and convention is what pose-hg-demo (A. Newell) writes and what
     eval-mpii-pose (A. Nibali) reads, as ``.h5``. pytorch-pose (W. Yang) and the code of HRNet and
     simple-baselines (B. Xiao) read the same key from a MATLAB file: give a path that ends in
-    ``.mat``. eval_pose (W. Yang), for LSP, reads ``pred`` from a MATLAB file. They all go by row:
-    they need every person of the split, in the order of their own copy of the annotation.
+    ``.mat``. HRNet's table agrees with ours, except that its ``Head`` is the head top alone, while
+    ours pools it with the upper neck, and that its ``Mean@0.1`` is at a threshold of 0.11.
+    eval_pose (W. Yang), for LSP, reads ``pred`` from a MATLAB file. They all go by row: they need
+    every person of the split, in the order of their own copy of the annotation.
 
     Args:
         path: file to write, ``.h5`` or ``.mat``.

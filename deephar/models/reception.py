@@ -77,7 +77,9 @@ def reception_net(config: ReceptionConfig, stem_weights: str | Path | None = Non
         A ``keras.Model``; of one with actions, `deephar.models.frame_view` and
         `deephar.models.action_view` give the two parts.
 
-    Source: Luvizon et al., CVPR 2018, and its code.
+    Source: Luvizon et al., CVPR 2018, and its code, in the branch ``cvpr18``, for which the
+    released weights were made. For 2D poses, the authors' branch ``master`` computes another
+    visibility (without a sigmoid), so that the same file gives other numbers there.
     """
     if config.actions:
         frames = _frame_model(config, stem_weights)

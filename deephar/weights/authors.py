@@ -19,6 +19,14 @@ SKELETONS = {16: "pa16j", 17: "pa17j", 20: "pa20j"}
 HEADS = {15: "penn", 60: "ntu"}
 """Data sets of actions, by number of classes."""
 
+ASSUMED = {
+    ModelConfig: "sam_alpha=1 (else convert the file with --sam-alpha), and max pooling between "
+    "resolutions",
+    ReceptionConfig: "alpha=0.8 for contextual maps, a stride of 8 before the first block, and the "
+    "visibility of the authors' branch cvpr18",
+}
+"""What no layer of a network of the authors tells, by the class of its config."""
+
 _HEAD_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -27,8 +35,8 @@ def infer_config(
 ) -> ModelConfig | ReceptionConfig:
     """The config of a network of the authors, inferred from the layers in its weights file.
 
-    Fields that no layer tells are taken from the networks that the authors have released: max
-    pooling between resolutions, and a stride of 8 before the first reception block.
+    What no layer tells is taken to be as in the networks that the authors have released, see
+    `ASSUMED`.
 
     Args:
         path: a file of Keras 2 of an SPNet or a ReceptionNet, with or without actions.
@@ -186,6 +194,11 @@ class _Shapes:
 
 
 def _reception_fields(shapes: _Shapes, root: h5py.Group) -> dict:
+    if "sepconv1_conv" in shapes:  # in the other stem, it is Stem_sepconv1_conv
+        raise ValueError(
+            f"{shapes.path} is a ReceptionNet with old_model=True, whose stem is not built here. "
+            "Use the authors' code, or train the network again."
+        )
     height, width, joints = shapes.grid(root, "sSAM")
     shapes.require_square(height, width)
     maps = shapes("RegMap1_conv2d_1")[-1] // joints
@@ -206,6 +219,11 @@ def _reception_fields(shapes: _Shapes, root: h5py.Group) -> dict:
 
 
 def _spnet_fields(shapes: _Shapes, root: h5py.Group) -> dict:
+    if shapes.count(r".*_convtrans(\d+)$"):
+        raise ValueError(
+            f"{shapes.path} is an SPNet with downsampling_type='conv', whose strided convolutions "
+            "are not built here. Use the authors' code, or train the network again."
+        )
     # The first block of predictions is one level below the stem's output.
     height, width, joints = shapes.grid(root, "dp1_pb1_xy_x")
     shapes.require_square(height, width)

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 
-from deephar.models import ModelConfig, ReceptionConfig, build_model
-from deephar.weights.authors import infer_config, infer_fields
+from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
+from deephar.weights.authors import ASSUMED, infer_config, infer_fields
 from deephar.weights.files import (
     CONFIG,
     keras2_root,
-    load,
+    load_inferred,
     opened,
     save,
     stored_config,
@@ -30,9 +31,10 @@ def describe(name: str | Path) -> list[str]:
         name: a name in the index, or a path.
 
     Returns:
-        Lines of text: its layout, its names in the index, its network, its facts, its size, a line
-        for each part of the network, and a warning if it holds NaN. For a name that stands for the
-        pose network inside the file, network and facts are those of the pose network.
+        Lines of text: its layout, its names in the index, its network, what is assumed of it since
+        no layer tells, its facts, its size, a line for each part of the network, and a warning if
+        it holds NaN. For a name that stands for the pose network inside the file, network and facts
+        are those of the pose network.
 
     Raises:
         FileNotFoundError, ValueError: As ``find``; or the file is not a weights file.
@@ -56,6 +58,8 @@ def describe(name: str | Path) -> list[str]:
     lines = [str(path), f"  layout      {layout}", f"  listed as   {names}"]
     network = _network(path) if pose_config is None else f"{pose_config} (a part of the file)"
     lines += _wrapped("network", network)
+    if (assumed := _assumed(path)) is not None:
+        lines += _wrapped("assumed", f"{assumed}; no layer tells")
     lines += [line for fact in read_facts(name).items() for line in _wrapped(*fact)]
     of = "" if pose_config is None else " of the whole file"
     return lines + _size_lines(sizes, constants, of) + _warnings(bad)
@@ -88,6 +92,7 @@ def convert(
     *,
     num_frames: int | None = None,
     heads: Sequence[str] = (),
+    sam_alpha: float = 1.0,
 ) -> ModelConfig | ReceptionConfig:
     """Writes the weights of a file of another origin in our format, with the config inside.
 
@@ -96,13 +101,16 @@ def convert(
         out: the ``.h5`` file to write.
         num_frames: frames of the network's clips; None for what the index says of the file.
         heads: names of its action heads; by default, what the index says, or as ``infer_config``.
+        sam_alpha: factor on the heat maps before their softmax, of an SPNet that was trained with
+            another ``sam_alpha`` than 1 in its config. No layer tells. It goes into the weights
+            that are written.
 
     Returns:
         The config.
 
     Raises:
         FileNotFoundError, ValueError: The file cannot be used, does not tell its network, or has
-            its config inside already.
+            its config inside already; or `sam_alpha` is not positive, or not for its network.
         OSError: The file could not be written.
     """
     path = find(name)
@@ -118,15 +126,52 @@ def convert(
             f"{path} predicts poses of single images, so it has no number of frames. Leave "
             "--frames out."
         )
+    if sam_alpha != 1:
+        _check_sam_alpha(path, config, sam_alpha)
     model = build_model(config)
-    load(model, path)
+    load_inferred(model, path)
     facts = {"source": path.name, **read_facts(path)}
+    if sam_alpha != 1:
+        _sharpen(frame_view(model) if config.actions else model, config, sam_alpha)
+        facts["sam_alpha"] = sam_alpha
     if "actions" in facts:  # listed by head, and heads may have a new name
         pairs = zip(config.actions, known["heads"], strict=True)
         names = facts["actions"]
         facts["actions"] = {head: names[listed] for head, listed in pairs if listed in names}
     save(model, config, out, **facts)
     return config
+
+
+def _check_sam_alpha(path, config, factor):
+    if isinstance(config, ReceptionConfig):
+        raise ValueError(f"{path} is a ReceptionNet, which has no sam_alpha. Leave it out.")
+    if not 0 < factor < float("inf"):
+        raise ValueError(f"sam_alpha must be positive, got {factor}.")
+
+
+def _sharpen(network: keras.Model, config: ModelConfig, factor: float) -> None:
+    """Multiplies the heat maps of an SPNet, and changes nothing else.
+
+    The heat maps are also re-injected, after a ReLU, by the last rows of the next kernel.
+    """
+    for layer in network.layers:
+        if layer.name.endswith(("_heatmaps_conv1", "_heatmaps_conv1_replica")):
+            layer.kernel.assign(layer.kernel * factor)
+        elif layer.name.endswith("_heatmaps_conv2"):
+            kernel = keras.ops.convert_to_numpy(layer.kernel).copy()
+            kernel[:, :, -config.num_joints :] /= factor
+            layer.kernel.assign(kernel)
+
+
+def _assumed(path: Path) -> str | None:
+    """What is assumed of a network of the authors; None of another file."""
+    if stored_config(path) is not None:
+        return None
+    try:
+        kind, _ = infer_fields(path, hints(path)["heads"])
+    except ValueError:
+        return None
+    return ASSUMED[kind]
 
 
 def _layout(file: h5py.File) -> str:

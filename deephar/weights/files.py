@@ -27,6 +27,7 @@ _FORMAT = 1
 """To be increased when a network changes but the names and shapes of its weights do not."""
 
 _GET_AGAIN = "Download or train it again."
+_BUILD = "Build the network of the file with deephar.weights.load_model."
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,36 @@ def load(model: keras.Model, path: str | Path, *, partial: bool = False) -> Load
         ValueError: Not a weights file, or not of this model; names the first layer that does not
             fit. The model is then unchanged.
     """
+    return _load(model, path, partial=partial)
+
+
+def load_inferred(model: keras.Model, path: str | Path) -> LoadReport:
+    """Loads a file of the authors into the network that its layers seem to describe.
+
+    Args:
+        model: the ``keras.Model``.
+        path: the file, of Keras 2.
+
+    Returns:
+        A ``LoadReport``.
+
+    Raises:
+        FileNotFoundError, ValueError: As ``load``; what does not fit is of a network that differs
+            from those that can be built.
+    """
+    return _load(
+        model,
+        path,
+        advice="It resembles a network of the authors, but has options that are not built here. "
+        "Use the authors' code, or train the network again.",
+    )
+
+
+def _load(model, path, *, partial=False, advice=_BUILD):
     with opened(path) as file:
         _check_depth_grid(model, file, path)
         matches, report = _match(model, stored_weights(file, path))
-        _require_fit(report, path, partial)
+        _require_fit(report, path, partial, advice)
         # All is read before any is assigned, so that a damaged file leaves the model as it was.
         values = [(variable, _values(dataset, path)) for variable, dataset in matches]
     for variable, value in values:
@@ -387,7 +414,7 @@ def _match(
     return matches, LoadReport(tuple(missing), tuple(unexpected), tuple(mismatched))
 
 
-def _require_fit(report: LoadReport, path: str | Path, partial: bool) -> None:
+def _require_fit(report: LoadReport, path: str | Path, partial: bool, advice: str = _BUILD) -> None:
     if partial or not (report.missing or report.unexpected or report.mismatched):
         return
     if report.mismatched:
@@ -399,5 +426,5 @@ def _require_fit(report: LoadReport, path: str | Path, partial: bool) -> None:
     raise ValueError(
         f"{path} has weights of another network ({len(report.mismatched)} weights of another "
         f"shape, {len(report.missing)} missing, {len(report.unexpected)} unexpected; {first}). "
-        "Build the network of the file with deephar.weights.load_model."
+        f"{advice}"
     )

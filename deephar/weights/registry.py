@@ -18,7 +18,14 @@ import keras
 from deephar.files import file_hash, replacing
 from deephar.models import ModelConfig, ReceptionConfig, build_model, config_from_json
 from deephar.weights.authors import differences, infer_config
-from deephar.weights.files import check_facts, load, load_part, stored_config, stored_facts
+from deephar.weights.files import (
+    check_facts,
+    load,
+    load_inferred,
+    load_part,
+    stored_config,
+    stored_facts,
+)
 
 INDEX = "index.json"
 """Name of the file that lists the weights of a folder."""
@@ -56,7 +63,7 @@ def index() -> dict[str, dict]:
     if not path.is_file():
         return {}
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
         for name, entry in entries.items():
             if not isinstance(entry["file"], str) or not isinstance(entry["config"], dict):
                 raise ValueError(f"{name} needs the name of its file, and a config as a dict")
@@ -386,9 +393,12 @@ def load_model(name: str | Path) -> tuple[keras.Model, ModelConfig | ReceptionCo
         model = build_model(pose_config)
         load_part(model, path)
         return model, pose_config
-    config = _config_of_file(path)
+    stored, config = stored_config(path), _config_of_file(path)
     model = build_model(config)
-    load(model, path)
+    if stored is None:
+        load_inferred(model, path)
+    else:
+        load(model, path)
     return model, config
 
 

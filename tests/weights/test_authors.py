@@ -144,3 +144,35 @@ def test_a_cut_off_file_of_the_authors_is_named(spnet_file):
     spnet_file.write_bytes(spnet_file.read_bytes()[:-5000])
     with pytest.raises(ValueError, match=r"spnet\.h5 is not an HDF5 weights file, or is cut off"):
         weights.load_model(spnet_file)
+
+
+def with_layer(path, name, shape):
+    """Adds a layer with a kernel to a file of the authors."""
+    with h5py.File(path, "a") as file:
+        file[f"{name}/{name}/kernel:0"] = np.zeros(shape)
+        file[name].attrs["weight_names"] = [f"{name}/kernel:0"]
+        file.attrs["layer_names"] = [*file.attrs["layer_names"], name]
+    return path
+
+
+def test_networks_of_the_authors_that_are_not_built_here_are_named(
+    spnet_file, reference_network, tmp_path
+):
+    _, reception = reference_network("reception_pose2d_context")
+    old = tmp_path / "old.h5"
+    old.write_bytes(reception.read_bytes())
+    with_layer(old, "sepconv1_conv", (1, 1, 4, 512))
+    other = tmp_path / "other.h5"
+    other.write_bytes(spnet_file.read_bytes())
+    with_layer(other, "extra_conv", (1, 1, 4, 4))
+    with_layer(spnet_file, "up2_uu0_convtrans1", (2, 2, 4, 4))
+    for path, message in [
+        (spnet_file, r"spnet\.h5 is an SPNet with downsampling_type='conv'"),
+        (old, r"old\.h5 is a ReceptionNet with old_model=True"),
+        (other, r"extra_conv.*has options that are not built here"),
+    ]:
+        for use in (weights.load_model, lambda path: weights.convert(path, tmp_path / "x.h5")):
+            with pytest.raises(ValueError, match=message) as error:
+                use(path)
+            assert "load_model" not in str(error.value)
+            assert "weights.load(" not in str(error.value)

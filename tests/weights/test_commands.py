@@ -3,6 +3,7 @@
 import json
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -128,3 +129,79 @@ def test_mistakes_in_a_conversion_are_explained(spnet_file, tmp_path):
             weights.convert(*arguments, **options)
     with pytest.raises(FileNotFoundError, match="and save it as"):
         weights.convert("cvpr18-mpii", tmp_path / "out.h5")
+
+
+def kernels_of(path):
+    """The kernels of the plain convolutions in a file, by layer."""
+    with h5py.File(path) as file:
+        return {
+            name: file[name][name]["kernel:0"][()]
+            for name in file.attrs["layer_names"]
+            if "kernel:0" in file[name][name]
+        }
+
+
+def heat_maps_of(model):
+    """The raw heat maps of all blocks of a pose network, in order."""
+    layers = [layer for layer in model.layers if layer.name.endswith("_heatmaps_conv1")]
+    return keras.Model(model.input, [layer.output for layer in layers])
+
+
+@pytest.mark.parametrize("name", ["spnet_pose2d", "spnet_pose3d"])
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_factor_on_the_heat_maps_is_put_into_the_weights(
+    reference_network, tmp_path, name, factor
+):
+    arrays, path = reference_network(name)
+    plain, _ = weights.load_model(path)
+    config = weights.convert(path, tmp_path / "ours.h5", sam_alpha=factor)
+    assert weights.read_facts(tmp_path / "ours.h5")["sam_alpha"] == factor
+    poses = weights.load_model(tmp_path / "ours.h5")[0].predict(arrays["x"], verbose=0)["pose"]
+    # The features do not depend on the factor, so neither do the raw heat maps of any block.
+    blocks = heat_maps_of(plain).predict(arrays["x"], verbose=0)
+    assert poses.shape[1] == len(blocks) == config.num_predictions
+    for number, maps in enumerate(blocks):
+        scores = np.exp(factor * (maps - maps.max(axis=(1, 2), keepdims=True)))
+        scores /= scores.sum(axis=(1, 2), keepdims=True)
+        grid = np.linspace(0, 1, maps.shape[1])
+        expected = np.stack(
+            [np.einsum("byxj,x->bj", scores, grid), np.einsum("byxj,y->bj", scores, grid)], -1
+        )
+        np.testing.assert_allclose(poses[:, number, :, :2], expected, atol=1e-4)
+
+
+def test_of_clips_the_replica_gets_the_factor_too(clips_file, tmp_path):
+    kernels = {}
+    for factor in (1.0, 2.0):
+        out = tmp_path / f"{factor}.h5"
+        weights.convert(clips_file, out, num_frames=8, sam_alpha=factor)
+        kernels[factor] = kernels_of(out)
+    assert any(name.endswith("_replica") for name in kernels[1.0])
+    for name, kernel in kernels[1.0].items():
+        sharper = kernels[2.0][name]
+        if name.endswith(("_heatmaps_conv1", "_heatmaps_conv1_replica")):
+            np.testing.assert_array_equal(sharper, 2 * kernel)
+        elif name.endswith("_heatmaps_conv2"):
+            joints = kernel.shape[2] // 2
+            np.testing.assert_array_equal(sharper[:, :, :joints], kernel[:, :, :joints])
+            np.testing.assert_array_equal(sharper[:, :, joints:], kernel[:, :, joints:] / 2)
+        else:
+            np.testing.assert_array_equal(sharper, kernel)
+
+
+def test_a_factor_that_cannot_be_is_refused(spnet_file, reference_network, tmp_path):
+    for factor in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="sam_alpha must be positive"):
+            weights.convert(spnet_file, tmp_path / "x.h5", sam_alpha=factor)
+    _, reception = reference_network("reception_pose2d_context")
+    with pytest.raises(ValueError, match="is a ReceptionNet, which has no sam_alpha"):
+        weights.convert(reception, tmp_path / "x.h5", sam_alpha=2)
+    assert not (tmp_path / "x.h5").exists()
+
+
+def test_a_description_says_what_no_layer_tells(spnet_file, reference_network, tmp_path):
+    assert "assumed     sam_alpha=1" in described(spnet_file)
+    _, reception = reference_network("reception_pose2d_context")
+    assert "branch cvpr18; no layer tells" in " ".join(described(reception).split())
+    weights.convert(spnet_file, tmp_path / "ours.h5")
+    assert "assumed" not in described(tmp_path / "ours.h5")
