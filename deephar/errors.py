@@ -1,10 +1,11 @@
-"""Turns a user's mistake into one line."""
+"""Turns a user's mistake into one line, or several into a list."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 
 def reporting_errors(
@@ -27,3 +28,34 @@ def reporting_errors(
             return 130
 
     return wrapped
+
+
+def hide_interrupts() -> None:
+    """Makes an interrupt by the user (Ctrl-C) one line wherever it is not handled.
+
+    `reporting_errors` handles it while a program runs, but not while its modules are imported.
+    """
+    others = sys.excepthook
+
+    def show(kind, error, traceback):
+        if issubclass(kind, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
+        else:
+            others(kind, error, traceback)
+
+    sys.excepthook = show
+
+
+@contextlib.contextmanager
+def collecting(problems: list[str] | None) -> Iterator[None]:
+    """Context manager that adds the message of a ``ValueError`` of its block to a list.
+
+    Args:
+        problems: the list; None lets the error pass.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if problems is None:
+            raise
+        problems.append(str(error))

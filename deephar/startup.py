@@ -81,6 +81,9 @@ def _without_log_lines() -> Iterator[None]:
         try:
             yield
             keep_all = False
+        except KeyboardInterrupt:
+            keep_all = False
+            raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

@@ -1,5 +1,8 @@
 """A user's mistake as one line."""
 
+import subprocess
+import sys
+
 import pytest
 
 from deephar.errors import reporting_errors
@@ -19,3 +22,10 @@ def test_mistakes_and_interrupts_become_a_line_and_a_status(capsys):
     assert capsys.readouterr().err == "interrupted\n"
     with pytest.raises(TypeError):  # a mistake of ours keeps its traceback
         failing(TypeError("bug"))
+
+
+def test_an_interrupt_during_imports_is_one_line():
+    code = "import deephar.cli.main, os, signal; os.kill(os.getpid(), signal.SIGINT); input()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode in (-2, 130)
+    assert result.stderr == "interrupted\n"

@@ -5,6 +5,7 @@ window, rotation, scale, flip and translation, brings the picture to the crop.
 """
 
 import io
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,26 @@ _REMEDY = (
     "Get the images as the README of the data set says (datasets/ of the project); `deephar check` "
     "lists all that are missing or damaged."
 )
+
+
+HEIC_ADVICE = (
+    "Convert it to JPEG or PNG, or open it with what reads it (pip install pillow-heif) and give "
+    "the array."
+)
+"""What to do with a HEIC picture."""
+
+# The form is that of MP4 files; these are the names of the variants (ISO/IEC 23008-12).
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def is_heic(path: str | os.PathLike) -> bool:
+    """Whether a file is a HEIC picture, as phones take them and OpenCV does not read."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
 def load_image(image: str | np.ndarray, *, upright: bool = False) -> np.ndarray:
@@ -162,6 +183,8 @@ def _decode(path, shrinkage, upright):
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         pixels = None
+    if pixels is None and is_heic(path):
+        raise ValueError(f"The image {path} is in the format HEIC. {HEIC_ADVICE}")
     if pixels is None:
         raise ValueError(f"The image {path} is no image, or damaged. {_REMEDY}")
     if jpeg:

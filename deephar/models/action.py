@@ -15,7 +15,13 @@ from keras import layers
 from deephar.layers import ClipPooling, GlobalMaxMinPooling, MaxMinPooling, VisibleCoordinates
 from deephar.models.config import ModelConfig
 from deephar.models.pose import level_names, pyramid_levels
-from deephar.models.units import batch_norm_relu, bottleneck_unit, conv, residual_unit
+from deephar.models.units import (
+    batch_norm_relu,
+    bottleneck_unit,
+    conv,
+    require_channels_last,
+    residual_unit,
+)
 
 _LONG_CLIP = 16
 """Clips of at least this length are halved in time where the streams join."""
@@ -42,10 +48,11 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
         A ``keras.Model`` named ``"actions"``.
 
     Raises:
-        ValueError: The config has no actions.
+        ValueError: The config has no actions; or as `require_channels_last`.
 
     Source: Luvizon et al., CVPR 2018, section 4; TPAMI 2020, section 4.
     """
+    require_channels_last()
     if not config.actions:
         raise ValueError("The config has no actions. Give them as in actions={'penn': 15}.")
     inputs, poses, appearances = _inputs(config, appearance_channels)

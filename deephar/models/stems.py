@@ -18,6 +18,7 @@ from deephar.models.units import (
     conv_bn,
     reception_unit,
     relu,
+    require_channels_last,
 )
 
 VGG16_FEATURES = 1024
@@ -29,7 +30,12 @@ def build_stem(
     config: ModelConfig | ReceptionConfig,
     weights: str | Path | None = None,
 ) -> keras.KerasTensor:
-    """The stem of a config; arguments and errors are those of the functions below."""
+    """The stem of a config; arguments and errors are those of the functions below.
+
+    Raises:
+        ValueError: As these, and `require_channels_last`.
+    """
+    require_channels_last()
     if config.stem == "vgg16":
         return vgg16_stem(image, config.stem_features, weights, config.stem_stride)
     if weights is not None:

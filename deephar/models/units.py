@@ -16,6 +16,20 @@ from keras import layers
 _MOMENTUM = 0.9
 
 
+def require_channels_last() -> None:
+    """Raises if Keras is set to images whose channels come first.
+
+    Raises:
+        ValueError: It is; the networks are written for channels that come last.
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "Keras is set to the image data format 'channels_first', but these networks need "
+            "'channels_last'. Change image_data_format in ~/.keras/keras.json, or call "
+            "keras.config.set_image_data_format('channels_last')."
+        )
+
+
 def conv(
     x: keras.KerasTensor,
     filters: int,

@@ -5,6 +5,7 @@ import pytest
 from blobs import film, picture
 from PIL import Image
 
+from deephar.data import load_image
 from deephar.inference.media import load_picture, load_video
 from deephar.video import VideoWriter
 
@@ -52,6 +53,15 @@ def test_damaged_exif_data_do_not_turn_a_picture(tmp_path):
 
 def test_pixels_are_taken_as_they_are():
     np.testing.assert_array_equal(load_picture(picture(120, 40)), picture(120, 40))
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_of_a_heic_picture_it_is_said_how_to_convert_it(tmp_path, brand):
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
+    for load in (load_picture, load_image):
+        with pytest.raises(ValueError, match=r"IMG_1.HEIC is .*format HEIC\. Convert it to JPEG"):
+            load(path)
 
 
 @pytest.mark.parametrize("nonsense", [None, 0])

@@ -5,7 +5,13 @@ import keras
 import numpy as np
 import pytest
 
-from deephar.models import VARIANTS, ModelConfig, config_from_json, pose_model
+from deephar.models import (
+    VARIANTS,
+    ModelConfig,
+    build_model,
+    config_from_json,
+    pose_model,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=2, num_levels=3)
@@ -19,6 +25,14 @@ def images(config=TINY, count=2, seed=0):
 @pytest.fixture(scope="module")
 def tiny():
     return pose_model(TINY)
+
+
+def test_images_with_their_channels_first_are_refused(monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    heads = replace(TINY, stem="none", streams=("pose",), actions={"penn": 3}, num_frames=4)
+    for config in (TINY, VARIANTS["reception-mpii"], heads):
+        with pytest.raises(ValueError, match=r"'channels_last'\. Change .*keras\.json"):
+            build_model(config)
 
 
 # Counted by Keras; of the default, 14.7 M are VGG-16's and 33.9 M the two pyramids'.
