@@ -287,6 +287,19 @@ class Recipe:
             stage.poses == "labels" or self.network.stem == "none"
         )
 
+    def settings_of(self, stage: PoseStage | ActionStage) -> dict:
+        """What the result of a stage depends on, as nested dicts of plain values.
+
+        That is all of the recipe, except for other stages and the folders of the data, and without
+        the number of epochs, which may be raised later.
+        """
+        fields = json.loads(self.to_json())
+        of_stage = fields.pop("stages")[self.stages.index(stage)]
+        del of_stage["training"]["epochs"]
+        for source in fields["data"].values():
+            del source["folder"]
+        return {**fields, "stage": of_stage}
+
     def seed_of(self, stage: PoseStage | ActionStage) -> int:
         """Seed of a stage."""
         return self.seed if stage.seed is None else stage.seed

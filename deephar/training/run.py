@@ -35,7 +35,8 @@ class Run:
     Attributes:
         out: the folder.
         resume: whether to resume the run in the folder after its last complete epoch. The result is
-            the same as without the interruption.
+            the same as without the interruption. With another number of epochs than before, the
+            learning rate follows the schedule for the new number from here on.
         start: description of the initial weights, kept in config.json.
         facts: further facts to keep in the weight files, see `deephar.weights.save`.
     """
@@ -75,15 +76,18 @@ def fit_run(
     Raises:
         FileExistsError: The folder holds a run and `run.resume` is False.
         FileNotFoundError: There is no run to resume, or an image is missing.
-        ValueError: The run in the folder has other settings, or an image cannot be used.
+        ValueError: The run in the folder has other settings, or more epochs than are wanted; or an
+            image cannot be used.
         FloatingPointError: The loss is not finite. The files of the last complete epoch stay.
     """
     out = Path(run.out)
     epochs = settings["training"]["epochs"]
     if run.resume:
         check_resumable(out)
+        stored = read_settings(out)
         # A resumed run has its own weights.
-        require_same(out / "config.json", read_settings(out), settings, ignored=["training.start"])
+        ignored = ["training.start", "training.epochs"]
+        require_same(out / "config.json", stored, settings, ignored=ignored)
     else:
         check_free(out)
     # Built now, so that a resumed run has variables to load the state into.
@@ -91,6 +95,13 @@ def fit_run(
     # Validation must not fail only after the first epoch.
     validate()
     progress = _load_state(model, out) if run.resume else _start(model, out, settings)
+    if progress.epoch > epochs:
+        raise ValueError(
+            f"{out}: {progress.epoch} epochs are done, so there cannot be {epochs}. Give at least "
+            f"{progress.epoch} epochs."
+        )
+    if run.resume and stored["training"]["epochs"] != epochs:
+        _change_epochs(out, stored, epochs)
     if progress.epoch == epochs:
         require_weights(out)
         print(f"{out}: complete, all {epochs} epochs are done.")
@@ -350,7 +361,7 @@ def read_settings(out: Path | str) -> dict:
     if not path.exists():
         raise FileNotFoundError(f"{out} has no run to --resume (no config.json). Leave it out.")
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8-sig"))
         _ = settings["training"]["start"], settings["data"]
         config = config_from_json(json.dumps(settings["model"]))
         settings["model"] = json.loads(config.to_json())
@@ -359,6 +370,22 @@ def read_settings(out: Path | str) -> dict:
             f"{path} does not hold the settings of a run ({error}). Restore it."
         ) from error
     return settings
+
+
+def epochs_done(out: Path | str) -> int:
+    """Number of complete epochs of the run in a folder; 0 without a run.
+
+    Raises:
+        ValueError: The state of the run is damaged.
+    """
+    path = Path(out) / "state.h5"
+    if not path.exists():
+        return 0
+    try:
+        with h5py.File(path, "r") as file:
+            return len(json.loads(file.attrs["log"]))
+    except (OSError, KeyError, ValueError) as error:
+        raise _damaged_state(out, error) from error
 
 
 def _flat(settings, prefix=""):
@@ -384,11 +411,26 @@ def _save_state(model, out, progress):
 
 def _start(model, out, settings):
     """Writes the config and the state before the first epoch, so that the run can resume."""
-    with replacing(out / "config.json") as part:
-        part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    _write_settings(out, settings)
     progress = _Progress()
     _save_state(model, out, progress)
     return progress
+
+
+def _write_settings(out, settings):
+    with replacing(out / "config.json") as part:
+        part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _change_epochs(out, settings, epochs):
+    """Notes another number of epochs than the run has had until now, and says what it means."""
+    before = settings["training"]["epochs"]
+    _write_settings(out, {**settings, "training": {**settings["training"], "epochs": epochs}})
+    print(
+        f"{out}: {epochs} epochs in place of {before}; from here on, the learning rate follows the "
+        f"schedule of {epochs}.",
+        flush=True,
+    )
 
 
 def _load_state(model, out):
@@ -401,11 +443,15 @@ def _load_state(model, out):
                 for number, variable in enumerate(variables):
                     variable.assign(file[f"{group}/{number}"][()])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Start a new run in another folder, from the weights in "
-            f"{out / 'last.h5'}."
-        ) from error
+        raise _damaged_state(out, error) from error
     return _Progress(log)
+
+
+def _damaged_state(out, error):
+    return ValueError(
+        f"{Path(out) / 'state.h5'} is damaged ({error}). Start a new run in another folder, from "
+        f"the weights in {Path(out) / 'last.h5'}."
+    )
 
 
 def _write_log(path, log):

@@ -27,7 +27,7 @@ from deephar.training.data import TrainingData, open_data
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action, train_pose
 from deephar.training.recipe import NUM_FRAMES, ActionStage, PoseStage, Recipe
-from deephar.training.run import Run, check_free, check_resumable
+from deephar.training.run import Run, check_free, check_resumable, epochs_done, require_same
 from deephar.training.start import (
     load_pose_network,
     load_start,
@@ -56,8 +56,9 @@ def train(
     Args:
         recipe: the network, the data and the stages.
         out: the run folder; made if missing.
-        resume: whether to go on with an interrupted run in the folder. Complete stages are not run
-            again.
+        resume: whether to go on with the run in the folder. Complete stages are not run again. The
+            recipe must be the same, but the last stage that has begun may get more epochs, and the
+            data may lie in other folders.
         data: data sets in memory by name, which replace those of the recipe.
         workers: threads that prepare crops.
 
@@ -121,9 +122,13 @@ class _Stage:
         return Run(self.folder, self.resume, start, facts)
 
     def _write_recipe(self):
-        if not self.resume:
+        if not self.resume or self._has_other_epochs():
             with replacing(self.folder / RECIPE_FILE) as part:
                 part.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
+
+    def _has_other_epochs(self):
+        stored = _stored_stage(self.folder, self.stage)[1]
+        return stored.training.epochs != self.stage.training.epochs
 
     # ------------------------------------------------------------------------ kinds of stages
 
@@ -356,6 +361,7 @@ class _Stage:
             ("frame_rate", stage.frame_rate, weights.read_facts(path).get("frame_rate")),
             ("streams", stage.streams, config.streams),
             ("image_size", network.image_size, config.image_size),
+            ("peak_window", *(getattr(item, "peak_window", None) for item in (network, config))),
         ]
         for name, ours, theirs in pairs:
             if None not in (ours, theirs) and ours != theirs:
@@ -419,16 +425,37 @@ def _check_run_folder(recipe, out, resume):
             check_free(folder)
         return
     check_resumable(out, [stage.name for stage in recipe.stages])
-    for folder in folders:
-        if not (folder / "state.h5").exists():
-            continue
+    begun = [stage for stage in recipe.stages if (out / stage.name / "state.h5").exists()]
+    for stage in begun:
+        folder = out / stage.name
         if not (folder / RECIPE_FILE).exists():
             raise ValueError(
                 f"{folder} holds a run of an earlier version of deephar, without {RECIPE_FILE}. It "
                 "cannot be resumed. Start a new run in another folder from its weights: "
                 f"--weights {folder / 'last.h5'}."
             )
-        read_recipe(folder)  # raises if it is damaged
+        stored, its_stage = _stored_stage(folder, stage)
+        settings = stored.settings_of(its_stage), recipe.settings_of(stage)
+        require_same(folder / RECIPE_FILE, *settings)
+        done = epochs_done(folder)
+        if done < stage.training.epochs and stage is not begun[-1]:
+            raise ValueError(
+                f"{folder} has {done} of {stage.training.epochs} epochs, but {out / begun[-1].name}"
+                " has been trained on its weights. Raise the epochs of the last stage alone, as in "
+                f"--epochs {begun[-1].name}=N, or start a new run in another folder."
+            )
+
+
+def _stored_stage(folder, stage):
+    """The recipe of a stage in a folder, and the stage as it is in that recipe."""
+    recipe = read_recipe(folder)
+    for stored in recipe.stages:
+        if stored.name == stage.name:
+            return recipe, stored
+    raise ValueError(
+        f"{folder / RECIPE_FILE} has no stage {stage.name!r}, only "
+        f"{', '.join(repr(stored.name) for stored in recipe.stages)}. Give the folder of its run."
+    )
 
 
 def read_recipe(out: str | Path) -> Recipe:
@@ -445,7 +472,7 @@ def read_recipe(out: str | Path) -> Recipe:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Give the folder of a stage.")
     try:
-        return Recipe.from_json(path.read_text(encoding="utf-8"))
+        return Recipe.from_json(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path} is not a recipe ({error}). Restore it.") from error
 

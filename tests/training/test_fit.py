@@ -291,6 +291,21 @@ def test_resuming_a_complete_run_says_so(drawn_mpii, tmp_path, capsys):
     assert (tmp_path / "last.h5").stat().st_mtime_ns == before
 
 
+def test_a_run_that_gets_more_epochs_is_as_one_that_had_them(drawn_mpii, tmp_path):
+    two = PoseTraining(epochs=2, freeze_stem=5, schedule="constant")
+    train(drawn_mpii, tmp_path / "whole", training=two)
+    train(drawn_mpii, tmp_path / "parts", training=replace(two, epochs=1))
+    log = train(drawn_mpii, tmp_path / "parts", training=two, resume=True)
+    assert [row["epoch"] for row in log] == [1, 2]
+    whole, parts = (stored(tmp_path / name / "last.h5") for name in ("whole", "parts"))
+    for name, values in whole.items():
+        np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
+    settings = [
+        json.loads((tmp_path / name / "config.json").read_text()) for name in ("whole", "parts")
+    ]
+    assert settings[0] == settings[1]
+
+
 def test_a_network_that_cannot_be_validated_is_refused_before_training(drawn_mpii, tmp_path):
     config = ModelConfig(**{**vars(TINY), "skeleton": "lsp14"})
     batches = Batches(

@@ -71,11 +71,52 @@ def test_a_run_is_resumed_by_its_own_recipe_only(two_stages):
     made, out = two_stages
     with pytest.raises(FileExistsError, match="holds a run already"):
         train(made, out)
-    with pytest.raises(ValueError, match="seed was 0, now 1"):
-        train(replace(made, seed=1), out, resume=True)
-    changed = replace(made.stages[1], training=PoseTraining(epochs=2))
-    with pytest.raises(ValueError, match=r"training\.epochs was 1, now 2"):
-        train(replace(made, stages=(made.stages[0], changed)), out, resume=True)
+    first, second = made.stages
+    other_data = {"mpii": Source("mpii", "elsewhere", {"split": "valid"})}
+    for changes, message in [
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"network": replace(TINY, num_pyramids=2)}, "network.num_pyramids was 1, now 2"),
+        ({"network": replace(TINY, image_size=128)}, "network.image_size was 64, now 128"),
+        ({"data": other_data}, "data.mpii.options.split was absent, now valid"),
+        ({"stages": (replace(first, stem_weights="imagenet"), second)}, "None, now imagenet"),
+        ({"stages": (replace(first, start=("vgg16-light",)), second)}, "stage.start was"),
+        ({"stages": (first, replace(second, steps=2))}, "stage.steps was 1, now 2"),
+        ({"stages": (first, replace(second, seed=8))}, "stage.seed was 7, now 8"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            train(replace(made, **changes), out, resume=True)
+    supervised = PoseTraining(epochs=1, heat_map_weight=0.1)
+    changed = {"network": replace(TINY, peak_window=2)}
+    changed["stages"] = tuple(replace(stage, training=supervised) for stage in made.stages)
+    with pytest.raises(ValueError, match=r"network\.peak_window was 0, now 2"):
+        train(replace(made, **changed), out, resume=True)
+
+
+def with_epochs(made, *epochs):
+    return replace(
+        made,
+        stages=tuple(
+            replace(stage, training=PoseTraining(epochs=count))
+            for stage, count in zip(made.stages, epochs, strict=True)
+        ),
+    )
+
+
+def test_the_last_stage_of_a_complete_run_may_get_more_epochs(two_stages, tmp_path, capsys):
+    made, out = two_stages
+    shutil.copytree(out, tmp_path / "run")
+    run = tmp_path / "run"
+    with pytest.raises(ValueError, match=r"small has 1 of 2 epochs, but .*large has been trained"):
+        train(with_epochs(made, 2, 2), run, resume=True)
+    longer = with_epochs(made, 1, 2)
+    train(longer, run, resume=True, workers=0)
+    assert "2 epochs in place of 1" in capsys.readouterr().out
+    assert len((run / "large" / "log.csv").read_text().splitlines()) == 1 + 2
+    assert read_recipe(run / "large") == longer
+    train(longer, run, resume=True, workers=0)
+    assert "large: complete, all 2 epochs are done" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="2 epochs are done, so there cannot be 1"):
+        train(made, run, resume=True, workers=0)
 
 
 def test_a_run_of_an_earlier_version_says_how_to_go_on(drawn_mpii, tmp_path):
