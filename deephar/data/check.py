@@ -9,7 +9,7 @@ import numpy as np
 
 from deephar.data.clips import labelled_size, size_differs
 from deephar.data.crops import touches
-from deephar.data.images import load_image
+from deephar.data.images import load_image, orientation
 from deephar.data.sets.human36m import Human36M, size_problem
 from deephar.data.sets.lsp import LSP
 from deephar.data.sets.mpii import MPII
@@ -20,20 +20,21 @@ from deephar.progress import with_progress
 from deephar.skeletons import get_skeleton
 
 
-def _penn(folder, split):
+def _penn(folder, split, *, problems):
     # All actions and frames that there are; the report says which.
-    return PennAction(folder, split, frames=False, actions=action_names(folder))
+    actions = action_names(folder, problems)
+    return PennAction(folder, split, frames=False, actions=actions, problems=problems)
 
 
-def _ntu(folder, split):
+def _ntu(folder, split, *, problems):
     # The split into persons to train on and to test on; both have all cameras.
     frame = min(Path(folder).glob("frames/*/000001.jpg"), default=None)
-    return NTU(folder, split, frames=False, size=frame)
+    return NTU(folder, split, frames=False, size=frame, problems=problems)
 
 
-def _h36m(folder, split):
+def _h36m(folder, split, *, problems):
     # The report lists the frames that are missing.
-    return Human36M(folder, split, frames=False)
+    return Human36M(folder, split, frames=False, problems=problems)
 
 
 # What opens each data set, and its splits.
@@ -56,9 +57,11 @@ def check(dataset: str, folder: str | Path) -> list[str]:
     """Verifies the folder of a data set and prints a report.
 
     Decodes every image and compares it with the annotation. Prints what there is, every problem
-    with the name of its file, and a verdict in the last line. A problem is what training or
-    evaluation would fail at. A joint slightly outside of its image is listed as a note, since
-    annotators guess.
+    once, with the name of its file, and a verdict with their number in the last line. A problem is
+    what training or evaluation would fail at, or learn nothing from, such as a person without any
+    labelled joint, or a picture that its EXIF data turn, unless its labels fit the stored pixels
+    alone. Label files and persons that cannot be used are listed, and the others checked.
+    A joint slightly outside of its image is listed as a note, since annotators guess.
 
     Takes a minute or two for all of MPII, and about ten minutes for the frames of Penn Action; its
     labels alone take a second. Of Human3.6M, every 5th frame of the training videos and every 64th
@@ -79,6 +82,7 @@ def check(dataset: str, folder: str | Path) -> list[str]:
     print(f"{dataset} in {folder}")
     problems, notes = [], []
     parts = _read_splits(dataset, folder, problems, notes)
+    problems = list(dict.fromkeys(problems))  # splits may share files
     if not parts and not problems:
         problems.append("no split can be read")
     if dataset in ("penn", "ntu") and parts:
@@ -107,12 +111,13 @@ def _read_splits(dataset, folder, problems, notes):
     parts = []
     for split in splits:
         try:
-            part = make(folder, split)
+            part = make(folder, split, problems=problems)
         except FileNotFoundError as error:  # some have only one of the splits
             print(f"  {split}: none. {error}")
             continue
         except ValueError as error:
-            problems.append(f"{split}: {error}")
+            problems.append(str(error))
+            print(f"  {split}: cannot be read")
             continue
         parts.append(part)
         reports = {PennAction: _report_videos, NTU: _report_videos, Human36M: _report_h36m}
@@ -130,9 +135,19 @@ def _report_stills(dataset, problems, notes):
     with ThreadPoolExecutor(_WORKERS) as pool:
         sizes = with_progress(pool.map(_size_or_error, images), len(images), "image")
         results = dict(zip(images, sizes, strict=True))
+        turned = zip(images, pool.map(_upright_size, images), strict=True)
     problems += [result for result in results.values() if isinstance(result, str)]
+    for image, size in turned:
+        if size is not None:
+            persons = [sample.joints for sample in samples if sample.image == image]
+            _report_turned(image, np.concatenate(persons), results[image], size, problems)
     for sample in samples:
-        if not isinstance(results[sample.image], str):
+        if np.isnan(sample.joints).all():
+            problems.append(
+                f"{sample.image}: {sample.name} has no labelled joint. Label the person, or remove "
+                "the entry."
+            )
+        elif not isinstance(results[sample.image], str):
             _report_sample(sample, results[sample.image], problems, notes)
     return f"{len(samples)} persons in {len(images)} images"
 
@@ -189,6 +204,9 @@ def _report_labels(who, video, problems, notes):
         windows = [square_window(box) for box in video.boxes]
     except ValueError as error:
         problems.append(f"{who}: the video has no box. {error}")
+        return
+    if np.isnan(video.joints).all():
+        problems.append(f"{who}: the video has no labelled joint. Label it, or remove the file.")
         return
     away = sum(not touches(center, side, video.size) for center, side in windows)
     if away:
@@ -270,6 +288,27 @@ def _size_or_error(path):
         return load_image(path).shape[1::-1]
     except (FileNotFoundError, ValueError) as error:
         return str(error)
+
+
+def _upright_size(path):
+    """(width, height) as a viewer shows an image that its EXIF data turn; None of any other."""
+    try:
+        return None if orientation(path) == 1 else load_image(path, upright=True).shape[1::-1]
+    except (OSError, ValueError):  # reported by `_size_or_error`
+        return None
+
+
+def _report_turned(image, joints, stored, upright, problems):
+    """Appends a problem, unless the joints (N, 2) fit the stored pixels of a turned image alone."""
+    fits = [not (_distance_outside(joints, size) > 0).any() for size in (stored, upright)]
+    if fits == [True, False]:
+        return
+    unclear = "the labels fit the upright picture alone" if fits == [False, True] else "check them"
+    problems.append(
+        f"{image} is turned by its EXIF data, from {stored[0]} x {stored[1]} pixels as stored to "
+        f"{upright[0]} x {upright[1]}. Training takes it as stored, and the labels must be for "
+        f"that: {unclear}. Save the picture without EXIF data, upright if its labels are."
+    )
 
 
 def _report_sample(sample, size, problems, notes):

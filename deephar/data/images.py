@@ -200,6 +200,16 @@ def _decode(path, shrinkage, upright):
     return pixels, size, factor
 
 
+def orientation(path: str | os.PathLike) -> int:
+    """The EXIF orientation of an image file, 1 to 8; 1 is upright as it is stored, or unknown.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with open(path, "rb") as file:
+        return _orientation(file.read())
+
+
 def _orientation(content):
     """The EXIF orientation of an image file (1 to 8), wherever its format has it; 1 if none."""
     if not any(mark in content for mark in _MAY_BE_TURNED):  # quick, as most files are

@@ -1,9 +1,15 @@
 """Verifying the folder of a data set."""
 
+import json
+
 import numpy as np
 import pytest
+import scipy.io
+from PIL import Image
 
+from deephar.data import Synthetic, write_ntu
 from deephar.data.check import check
+from deephar.data.sets.ntu import SKELETONS_FOLDER
 
 
 @pytest.fixture
@@ -77,6 +83,82 @@ def test_damaged_annotation(mpii, capsys):
     assert "valid.json is no valid JSON" in output
 
 
+def test_all_broken_entries_are_listed_and_the_others_checked(build, tmp_path, capsys):
+    good, bad = build.record("a.jpg"), build.record("b.jpg")
+    broken = [bad | {"joints": [[1, 2]]}, bad | {"scale": -1}, {"image": "b.jpg"}, bad]
+    broken[3] = bad | {"headsize": 0}
+    build.mpii_json(tmp_path, "train", [broken[0], good, *broken[1:]])
+    (tmp_path / "images" / "a.jpg").unlink()
+    problems, output = run(capsys, "mpii", tmp_path)
+    assert len(problems) == 5
+    for text in ("person 0 ", "scale -1.0", "person 3 lacks", "headsize 0", "a.jpg does not exist"):
+        assert sum(text in line for line in problems) == 1, text
+    assert output.splitlines()[-1].startswith("5 problem(s): 1 persons")
+
+
+def test_folder_of_broken_entries_only(build, tmp_path, capsys):
+    build.mpii_json(tmp_path, "train", [build.record(scale=0), build.record(center=[1])])
+    problems, output = run(capsys, "mpii", tmp_path)
+    assert len(problems) == 2
+    assert "train: none" in output
+
+
+def test_persons_without_any_labelled_joint_are_listed(build, tmp_path, capsys):
+    unlabelled = build.record("b.jpg", joints_vis=[0] * 16)
+    nowhere = build.record("c.jpg", joints=[[-1, -1]] * 16)
+    build.mpii_json(tmp_path, "train", [build.record("a.jpg"), unlabelled, nowhere])
+    (tmp_path / "images" / "c.jpg").unlink()
+    problems, _ = run(capsys, "mpii", tmp_path)
+    assert len(problems) == 3
+    for name in ("b.jpg#1", "c.jpg#1"):
+        assert sum(f"{name} has no labelled joint" in line for line in problems) == 1
+
+
+def test_given_folder_of_unlabelled_persons(build, real_data, tmp_path, capsys):
+    source = real_data / "faults" / "mpii_unlabelled" / "train.json"
+    if not source.is_file():
+        pytest.skip("the folder with unlabelled persons is not at hand (data/faults)")
+    records = json.loads(source.read_text())
+    for record in records:
+        build.image(tmp_path / "images" / record["image"], 640, 480)
+    build.mpii_json(tmp_path, "train", records)
+    unlabelled = [record for record in records if not any(record["joints_vis"])]
+    problems, _ = run(capsys, "mpii", tmp_path)
+    assert len(problems) == len(unlabelled) > 0
+    assert all("has no labelled joint" in line for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "x", "found"),
+    [(1, 20, None), (6, 20, "check them"), (6, 40, None), (8, 20, "check"), (3, 20, "check them")],
+)
+def test_pictures_that_exif_data_turn_are_listed(build, tmp_path, capsys, orientation, x, found):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010E] = "a camera"
+    pixels = build.image(tmp_path / "images" / "a.jpg")  # 64 x 48
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.jpg", exif=exif)
+    joints = [[x + j, 20 + j] for j in range(16)]
+    build.mpii_json(tmp_path, "train", [build.record("a.jpg", joints=joints)])
+    problems, _ = run(capsys, "mpii", tmp_path)
+    assert len(problems) == (found is not None)
+    if found:
+        assert "a.jpg is turned by its EXIF data, from 64 x 48 pixels" in problems[0]
+        assert found in problems[0]
+
+
+def test_labels_of_the_upright_picture_are_told(build, tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = build.image(tmp_path / "images" / "a.jpg")
+    Image.fromarray(pixels).save(tmp_path / "images" / "a.jpg", exif=exif)
+    joints = [[20 + j, 46 + j] for j in range(16)]  # down to 61 of 64
+    record = build.record("a.jpg", joints=joints, center=[28, 50], scale=0.2)
+    build.mpii_json(tmp_path, "train", [record])
+    problems, _ = run(capsys, "mpii", tmp_path)
+    assert "the labels fit the upright picture alone" in problems[0]
+
+
 def test_missing_folder(tmp_path, capsys):
     problems, output = run(capsys, "lsp", tmp_path / "nowhere")
     assert problems
@@ -148,6 +230,34 @@ def test_missing_damaged_and_resized_frames_are_listed_by_name(build, penn, caps
     assert "000001.jpg is 32 x 24 pixels, but its labels are for 64 x 48" in listed[2]
 
 
+def test_all_broken_label_files_are_listed_once(build, penn, capsys):
+    build.penn(penn, 4, x=np.zeros((2, 13)))
+    build.penn(penn, 5, bbox=np.zeros((1, 4)))
+    (penn / "labels" / "0006.mat").write_bytes(b"no MATLAB file")
+    (penn / "frames" / "0001" / "000002.jpg").unlink()
+    for _ in range(2):  # what is broken is not cached
+        problems, output = run(capsys, "penn", penn)
+        assert len(problems) == 4
+        for name in ("0004.mat", "0005.mat", "0006.mat", "000002.jpg"):
+            assert output.count(f"{name}") == sum(name in line for line in problems) == 1, name
+    assert output.splitlines()[-1].startswith("4 problem(s): 3 videos")
+
+
+def test_videos_without_any_labelled_joint_are_listed(build, penn, capsys):
+    build.penn(
+        penn,
+        4,
+        frames=2,
+        x=np.ones((2, 13)),
+        y=np.ones((2, 13)),
+        visibility=np.zeros((2, 13)),
+        bbox=np.tile([9, 9, 30, 30], (2, 1)),
+    )
+    problems, _ = run(capsys, "penn", penn)
+    assert len(problems) == 1
+    assert problems[0].startswith("labels/0004.mat: the video has no labelled joint")
+
+
 def test_frames_without_labels_are_listed(build, penn, capsys):
     build.image(penn / "frames" / "0003" / "000003.jpg")
     problems, output = run(capsys, "penn", penn)
@@ -198,3 +308,29 @@ def test_real_labels_are_without_fault(real_penn_labels, capsys):
     problems, output = run(capsys, "penn", real_penn_labels)
     assert not problems
     assert output.splitlines()[-1].startswith("ok: 2326 videos, 4 of them")
+
+
+# --- LSP and NTU RGB+D
+
+
+def test_all_persons_of_lsp_without_two_joints_are_listed(build, tmp_path, capsys):
+    values = build.lsp(tmp_path, 4, extended=True, images=[1, 2, 3, 4])
+    values[2, :, [1, 3]] = 0
+    scipy.io.savemat(tmp_path / "joints.mat", {"joints": values.transpose(1, 0, 2)})
+    problems, output = run(capsys, "lspet", tmp_path)
+    assert [line.split("Image ")[1][:8] for line in problems] == ["2 has 0 ", "4 has 0 "]
+    assert "extended: 2 persons in 2 images" in output
+
+
+def test_all_broken_skeleton_files_are_listed_once(tmp_path, capsys):
+    write_ntu(tmp_path, Synthetic("train", videos=2, image_size=32, frames=3))
+    folder = tmp_path / SKELETONS_FOLDER
+    count = len(list(folder.iterdir()))
+    for name, text in (("S001C001P001R002A001", "5"), ("S001C001P003R002A001", "x"), ("new", "0")):
+        (folder / f"{name}.skeleton").write_text(text)
+    for _ in range(2):
+        problems, output = run(capsys, "ntu", tmp_path)
+        assert len(problems) == 3
+        for name in ("S001C001P001R002A001", "S001C001P003R002A001", "new"):
+            assert sum(name in line for line in problems) == 1
+    assert output.splitlines()[-1].startswith(f"3 problem(s): {count} videos")

@@ -20,6 +20,7 @@ from deephar.data.images import load_image
 from deephar.data.samples import Sample
 from deephar.data.sets.jpegs import check_command
 from deephar.data.sets.matfile import load_mat, structures
+from deephar.errors import collecting
 from deephar.skeletons import convert, get_skeleton
 
 SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
@@ -93,6 +94,8 @@ class Human36M:
         every: takes frames 1, 1 + every, 1 + 2 every, ... of each video; by default every 5th to
             train and every 64th to test, as the authors do.
         frames: whether to check that the frames exist.
+        problems: list that takes what is wrong with single videos or cameras, which are then left
+            out; None raises the first error.
 
     Attributes:
         root, split, protocol, every: as given.
@@ -120,6 +123,7 @@ class Human36M:
         protocol: int = 1,
         every: int | None = None,
         frames: bool = True,
+        problems: list[str] | None = None,
     ):
         if split not in SPLITS:
             raise ValueError(f"Human3.6M has the splits {', '.join(SPLITS)}, not {split!r}.")
@@ -134,12 +138,12 @@ class Human36M:
         if self.every < 1:
             raise ValueError(f"every must be at least 1, got {every}.")
         path, read, form = _find_annotation(self.root)
-        found = list(read(path, split))
+        found = list(read(path, split, problems))
         sequences = [taken for sequence in found if (taken := sequence.every(self.every))]
+        sequences = [item for item in sequences if _is_usable(item, path, problems)]
         if not sequences:
-            raise ValueError(f"{path} holds no frame of the split {split!r}. {_REMEDY}")
-        for sequence in sequences:
-            sequence.check(path)
+            error = FileNotFoundError if problems else ValueError
+            raise error(f"{path} holds no frame of the split {split!r}. {_REMEDY}")
         if foreign := {sequence.subject for sequence in sequences} - set(SPLITS[split]):
             raise ValueError(
                 f"{path} has S{min(foreign)} among the videos of the split {split!r}, which has "
@@ -238,6 +242,13 @@ class Human36M:
             problem = size_problem(sequence.camera, load_image(sequence.path(0)).shape[1::-1])
             if problem:
                 raise ValueError(f"{sequence.path(0)} is {problem}. {_REMEDY}")
+
+
+def _is_usable(sequence, path, problems):
+    with collecting(problems):
+        sequence.check(path)
+        return True
+    return False
 
 
 _PELVIS = get_skeleton(Human36M.skeleton).index("pelvis")
@@ -371,14 +382,15 @@ def _joints(points):
 # ----------------------------------------------------------------------- the form of VideoPose3D
 
 
-def _read_npz(path, split):
-    positions = _read_positions(path)
+def _read_npz(path, split, problems):
+    positions = _read_positions(path, problems)
     cameras, cameras_path = read_cameras(path.parent)
     for subject in SPLITS[split]:
         actions = positions.get(subject, {})
         seen_by = {name: camera for (who, name), camera in cameras.items() if who == subject}
         if actions:
-            _check_cameras(cameras_path, cameras, positions, subject)
+            with collecting(problems):
+                _check_cameras(cameras_path, cameras, positions, subject)
         for action, points in actions.items():
             points = 1000 * _joints(points)
             for name, camera in seen_by.items():
@@ -428,7 +440,7 @@ def _video_folder(folder, action, camera):
     return str(next((found for found in folders if found.is_dir()), folders[0]))
 
 
-def _read_positions(path):
+def _read_positions(path, problems):
     """Positions (F, 32, 3) in metres, by number of the subject and name of the action."""
     try:
         positions = _unpickled(path, "positions_3d")
@@ -443,10 +455,14 @@ def _read_positions(path):
             f"{path} is not VideoPose3D's file of positions ({error}). Expected `positions_3d`, a "
             f"dict from subject (S1) to action (Directions 1) to an array. {_REMEDY}"
         ) from error
+    good = {}
     for subject, actions in positions.items():
         for action, points in actions.items():
-            _check_points(f"{path}: S{subject}, {action}", points)
-    return positions
+            with collecting(problems):
+                _check_points(f"{path}: S{subject}, {action}", points)
+                _action_of(path, action)
+                good.setdefault(subject, {})[action] = points
+    return good
 
 
 def _check_points(what, points):
@@ -526,7 +542,7 @@ def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]
 
 
 def _read_json_cameras(path):
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(path.read_text(encoding="utf-8-sig"))
     cameras = {}
     for subject, of_subject in content["extrinsics"].items():
         for name, place in of_subject.items():
@@ -565,44 +581,49 @@ def _read_h5_cameras(path):
 # ------------------------------------------------------------ the form of the network's authors
 
 
-def _read_authors(path, split):
+def _read_authors(path, split, problems):
     images = path.parent / "images.new"
     if not images.is_dir():
         images = path.parent / "images"
     variable = _SEQUENCES[split]
-    for sequence in structures(load_mat(path, (variable,), _REMEDY)[variable]):
-        try:
-            name = str(sequence.name)
-            frames = structures(sequence.frames)
-            numbers = np.array([int(frame.f) for frame in frames])
-            points = np.stack([np.asarray(frame.pose3d, float)[:3].T for frame in frames])
-            camera = _authors_camera(sequence.camera_parameters)
-        except (AttributeError, TypeError, ValueError, IndexError) as error:
-            raise ValueError(
-                f"{path}: An element of {variable} has another form ({error}). Expected name, "
-                f"frames (f, pose3d), camera_parameters (R, T, f, c, p, k). {_REMEDY}"
-            ) from error
-        parts = re.fullmatch(r"a(\d\d)_s(\d\d)_e\d\d_(c\d\d)", name)
-        if parts is None or not 0 <= int(parts[1]) - 2 < len(ACTIONS):
-            raise ValueError(
-                f"{path}: A sequence is called {name!r}; expected action (a02 to a16), subject, "
-                f"repetition and camera, as in a02_s01_e01_c01. {_REMEDY}"
-            )
-        if points.shape[1:] != (_POINTS, 3):
-            raise ValueError(
-                f"{path}: The sequence {name} has poses of the shape {points.shape[:0:-1]}; "
-                f"expected (3, {_POINTS}). {_REMEDY}"
-            )
-        yield _Sequence(
-            name=f"{name.removesuffix('_' + parts[3])}#{parts[3]}",
-            subject=int(parts[2]),
-            action=ACTIONS[int(parts[1]) - 2],
-            camera=camera,
-            folder=str(images / name),
-            digits=5,
-            numbers=numbers,
-            points=_joints(points),
+    for element in structures(load_mat(path, (variable,), _REMEDY)[variable]):
+        with collecting(problems):
+            yield _authors_sequence(path, images, variable, element)
+
+
+def _authors_sequence(path, images, variable, element):
+    try:
+        name = str(element.name)
+        frames = structures(element.frames)
+        numbers = np.array([int(frame.f) for frame in frames])
+        points = np.stack([np.asarray(frame.pose3d, float)[:3].T for frame in frames])
+        camera = _authors_camera(element.camera_parameters)
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"{path}: An element of {variable} has another form ({error}). Expected name, "
+            f"frames (f, pose3d), camera_parameters (R, T, f, c, p, k). {_REMEDY}"
+        ) from error
+    parts = re.fullmatch(r"a(\d\d)_s(\d\d)_e\d\d_(c\d\d)", name)
+    if parts is None or not 0 <= int(parts[1]) - 2 < len(ACTIONS):
+        raise ValueError(
+            f"{path}: A sequence is called {name!r}; expected action (a02 to a16), subject, "
+            f"repetition and camera, as in a02_s01_e01_c01. {_REMEDY}"
         )
+    if points.shape[1:] != (_POINTS, 3):
+        raise ValueError(
+            f"{path}: The sequence {name} has poses of the shape {points.shape[:0:-1]}; "
+            f"expected (3, {_POINTS}). {_REMEDY}"
+        )
+    return _Sequence(
+        name=f"{name.removesuffix('_' + parts[3])}#{parts[3]}",
+        subject=int(parts[2]),
+        action=ACTIONS[int(parts[1]) - 2],
+        camera=camera,
+        folder=str(images / name),
+        digits=5,
+        numbers=numbers,
+        points=_joints(points),
+    )
 
 
 def _authors_camera(values):

@@ -11,6 +11,7 @@ import numpy as np
 
 from deephar.data.samples import Sample
 from deephar.data.sets.matfile import load_mat
+from deephar.errors import collecting
 from deephar.geometry import box_around, square_window
 from deephar.skeletons import get_skeleton
 
@@ -36,6 +37,8 @@ class LSP:
         root: folder with ``images`` and ``joints.mat``.
         split: ``"train"`` (the first 1000 images of LSP), ``"test"`` (the others) or
             ``"extended"`` (all images of LSP-extended; `root` is that folder).
+        problems: list that takes what is wrong with single persons, who are then left out; None
+            raises the first error.
 
     Attributes:
         root: the folder.
@@ -51,7 +54,9 @@ class LSP:
 
     skeleton = "lsp14"
 
-    def __init__(self, root: str | Path, split: str = "train"):
+    def __init__(
+        self, root: str | Path, split: str = "train", *, problems: list[str] | None = None
+    ):
         if split not in SPLITS:
             raise ValueError(f"LSP has the splits {', '.join(SPLITS)}, not {split!r}.")
         self.root = Path(root)
@@ -67,32 +72,31 @@ class LSP:
         path = self.root / "joints.mat"
         self._joints, self._visible = _read_joints(path, split)
         total = len(self._joints)
-        # Position in the folder of the first sample of this split, images count from 1.
-        self._first = NUM_TRAIN if split == "test" else 0
-        keep = slice(self._first, NUM_TRAIN if split == "train" else None)
-        self._joints, self._visible = self._joints[keep], self._visible[keep]
+        # Positions in the folder of the samples of this split, from 0; images are named from 1.
+        first = NUM_TRAIN if split == "test" else 0
+        self._rows = np.arange(total)[first : NUM_TRAIN if split == "train" else None]
         if not len(self):
             raise FileNotFoundError(
                 f"{path} describes {total} images; the test split begins after {NUM_TRAIN}. "
                 f"{_REMEDY}"
             )
-        _check_labelled(path, self._joints, self._first)
+        self._rows = _labelled(path, self._joints, self._rows, problems)
 
     def __len__(self):
-        return len(self._joints)
+        return len(self._rows)
 
     def __getitem__(self, index):
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self!r} has no person {index}.")
-        index = int(index) % len(self)
+        row = self._rows[index]
         digits = 5 if self.split == "extended" else 4
-        name = f"im{self._first + index + 1:0{digits}d}.jpg"
-        joints = self._joints[index].copy()
+        name = f"im{row + 1:0{digits}d}.jpg"
+        joints = self._joints[row].copy()
         center, side = square_window(box_around(joints), margin=1.25)
         return Sample(
             image=str(self.root / "images" / name),
             joints=joints,
-            visible=self._visible[index].copy(),
+            visible=self._visible[row].copy(),
             skeleton=self.skeleton,
             center=center,
             side=side,
@@ -132,15 +136,16 @@ def _read_joints(path, split):
     return joints, np.full(flag.shape, np.nan)
 
 
-def _check_labelled(path, joints, first):
-    """Raises unless every image has two labelled joints at different places."""
+def _labelled(path, joints, rows, problems):
+    """The rows of images that have two labelled joints at different places."""
     known = np.isfinite(joints)
     low = np.where(known, joints, np.inf).min(axis=1)
     high = np.where(known, joints, -np.inf).max(axis=1)
-    bad = ~((high - low).max(axis=-1) > 0)
-    if bad.any():
-        i = int(np.argmax(bad))
-        raise ValueError(
-            f"{path}: Image {first + i + 1} has {known[i].all(axis=-1).sum()} labelled joints, or "
-            f"all in one place. At least 2 are needed to find the person. {_REMEDY}"
-        )
+    good = (high - low).max(axis=-1) > 0
+    for row in rows[~good[rows]]:
+        with collecting(problems):
+            raise ValueError(
+                f"{path}: Image {row + 1} has {known[row].all(axis=-1).sum()} labelled joints, or "
+                f"all in one place. At least 2 are needed to find the person. {_REMEDY}"
+            )
+    return rows[good[rows]]

@@ -13,6 +13,7 @@ import numpy as np
 
 from deephar.data.samples import Sample
 from deephar.data.sets.matfile import load_mat, number, structures
+from deephar.errors import collecting
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "valid", "test")
@@ -45,6 +46,8 @@ class MPII:
     Args:
         root: folder with ``images`` and the annotation.
         split: ``"train"``, ``"valid"`` (J. Tompson et al., CVPR 2015) or ``"test"``.
+        problems: list that takes what is wrong with single persons, who are then left out; None
+            raises the first error.
 
     Attributes:
         root: the folder.
@@ -60,7 +63,9 @@ class MPII:
     name = "mpii"
     skeleton = "mpii16"
 
-    def __init__(self, root: str | Path, split: str = "train"):
+    def __init__(
+        self, root: str | Path, split: str = "train", *, problems: list[str] | None = None
+    ):
         if split not in SPLITS:
             raise ValueError(f"MPII has the splits {', '.join(SPLITS)}, not {split!r}.")
         self.root = Path(root)
@@ -73,7 +78,7 @@ class MPII:
                 )
         path, read, form = _find_annotation(self.root, split)
         self.source = f"{path.relative_to(self.root).as_posix()} ({form})"
-        self._persons = read(path, split)
+        self._persons = read(path, split, problems)
         if self._persons.derived_head_sizes:
             self.source += f", {self._persons.derived_head_sizes} head sizes derived from the scale"
         self._names = _unique_names(self._persons.images)
@@ -110,11 +115,9 @@ class MPII:
 class _Persons:
     """Persons as arrays, one entry each, which is much faster than building a sample for each.
 
-    Raises:
-        ValueError: There is none, or one has no positive scale or no position.
+    Made by `_persons`.
     """
 
-    path: Path
     images: list[str]
     joints: np.ndarray  # (N, 16, 2), from 0, NaN where unlabelled
     visible: np.ndarray  # (N, 16)
@@ -124,19 +127,31 @@ class _Persons:
     derived_head_sizes: int = field(init=False)
 
     def __post_init__(self):
-        if not self.images:
-            raise ValueError(f"{self.path} holds no person of this split. {_REMEDY}")
-        bad = ~(np.isfinite(self.scale) & (self.scale > 0) & np.isfinite(self.position).all(1))
-        if bad.any():
-            i = int(np.argmax(bad))
-            raise ValueError(
-                f"{self.path}: person {i} (image {self.images[i]}) has the scale {self.scale[i]} "
-                f"and the position {self.position[i]}; expected a positive number and two finite "
-                "ones. Correct or remove the entry."
-            )
         unknown = np.isnan(self.head_size)
         self.head_size[unknown] = 25 * self.scale[unknown]
         object.__setattr__(self, "derived_head_sizes", int(unknown.sum()))
+
+
+def _persons(path, problems, images, **arrays):
+    """`_Persons`, without those that have no positive scale or no position.
+
+    Raises:
+        FileNotFoundError: None is left.
+        ValueError: One is such a person, and `problems` is None.
+    """
+    scale, position = arrays["scale"], arrays["position"]
+    good = np.isfinite(scale) & (scale > 0) & np.isfinite(position).all(axis=1)
+    for i in np.flatnonzero(~good):
+        with collecting(problems):
+            raise ValueError(
+                f"{path}: person {i} (image {images[i]}) has the scale {scale[i]} and the position "
+                f"{position[i]}; expected a positive number and two finite ones. Correct or remove "
+                "the entry."
+            )
+    if not good.any():
+        raise _no_person(path)
+    images = [image for image, usable in zip(images, good, strict=True) if usable]
+    return _Persons(images=images, **{name: array[good] for name, array in arrays.items()})
 
 
 def _find_annotation(root, split):
@@ -176,74 +191,102 @@ def _unique_names(images):
     return names
 
 
-def _read_json(path, split):
+_FIELDS = {
+    "joints": (NUM_JOINTS, 2),
+    "joints_vis": (NUM_JOINTS,),
+    "center": (2,),
+    "scale": (),
+    "occluded": (NUM_JOINTS,),
+}
+"""Shapes of the numbers of a person in the form of the HRNet code; all but the last are needed."""
+
+_KEYS = {"image", *_FIELDS} - {"occluded"}
+
+
+def _read_json(path, split, problems):
     """The form of the HRNet code: a list of a dict for each person."""
-    records = _json_records(path)
-    joints = _stack(path, records, "joints", (NUM_JOINTS, 2))
-    labelled = _stack(path, records, "joints_vis", (NUM_JOINTS,)) > 0
+    records = _json_records(path, problems)
+    joints = _stack(path, records, "joints")
+    labelled = _stack(path, records, "joints_vis") > 0
     # (-1, -1) says "not annotated". One negative coordinate alone does not: a few heads reach a
     # little out of the picture, and the protocol counts them.
     labelled &= ~(joints == -1).all(axis=-1)
     visible = np.full(labelled.shape, np.nan)
     for i, record in enumerate(records):
         if "occluded" in record:
-            visible[i] = 1 - _numbers(path, records, i, "occluded", (NUM_JOINTS,))
-    return _Persons(
-        path=path,
-        images=[record["image"] for record in records],
+            visible[i] = 1 - _numbers(path, records, i, "occluded")
+    return _persons(
+        path,
+        problems,
+        [record["image"] for record in records],
         joints=np.where(labelled[..., None], joints - 1, np.nan),
         visible=np.where(labelled, visible, np.nan),
-        position=_stack(path, records, "center", (2,)) - 1,
-        scale=_stack(path, records, "scale", ()),
+        position=_stack(path, records, "center") - 1,
+        scale=_stack(path, records, "scale"),
         head_size=np.array([number(record.get("headsize")) for record in records]),
     )
 
 
-def _json_records(path):
+def _json_records(path, problems=None):
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        records = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no valid JSON ({error}). {_REMEDY}") from error
-    keys = {"image", "joints", "joints_vis", "center", "scale"}
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ValueError(
             f"{path} must hold a list with a dict for each person (keys "
-            f"{', '.join(sorted(keys))}), but holds a {type(records).__name__} of another form. "
+            f"{', '.join(sorted(_KEYS))}), but holds a {type(records).__name__} of another form. "
             f"{_REMEDY}"
         )
     if not records:
         raise ValueError(f"{path} holds no person. {_REMEDY}")
+    good = []
     for i, record in enumerate(records):
-        if keys - record.keys():
-            raise ValueError(
-                f"{path}: person {i} lacks {', '.join(sorted(keys - record.keys()))}; it has "
-                f"{', '.join(sorted(record))}. {_REMEDY}"
-            )
-        if record.get("headsize") is not None and not number(record["headsize"]) > 0:
-            raise ValueError(
-                f"{path}: person {i} (image {record['image']}) has the headsize "
-                f"{record['headsize']!r}, expected a positive number. Correct it or leave it out."
-            )
-        if not isinstance(record["image"], str) or not record["image"]:
-            raise ValueError(f"{path}: person {i} has the image {record['image']!r}, no file name.")
-    return records
+        with collecting(problems):
+            _check_record(path, i, record)
+            if problems is not None:  # `_stack` would stop at the first of these
+                for key in filter(record.__contains__, _FIELDS):
+                    _numbers(path, records, i, key)
+            good.append(record)
+    if not good:
+        raise _no_person(path)
+    return good
 
 
-def _stack(path, records, key, shape):
+def _no_person(path):
+    return FileNotFoundError(f"{path} holds no person who can be used. {_REMEDY}")
+
+
+def _check_record(path, i, record):
+    if _KEYS - record.keys():
+        raise ValueError(
+            f"{path}: person {i} lacks {', '.join(sorted(_KEYS - record.keys()))}; it has "
+            f"{', '.join(sorted(record))}. {_REMEDY}"
+        )
+    if record.get("headsize") is not None and not number(record["headsize"]) > 0:
+        raise ValueError(
+            f"{path}: person {i} (image {record['image']}) has the headsize "
+            f"{record['headsize']!r}, expected a positive number. Correct it or leave it out."
+        )
+    if not isinstance(record["image"], str) or not record["image"]:
+        raise ValueError(f"{path}: person {i} has the image {record['image']!r}, no file name.")
+
+
+def _stack(path, records, key):
     """One field of all persons as a float array (N, *shape)."""
     try:
         values = np.array([record[key] for record in records], float)
     except (TypeError, ValueError):
         values = None
-    if values is None or values.shape != (len(records), *shape):
+    if values is None or values.shape != (len(records), *_FIELDS[key]):
         # Rare, so only now look for the person to blame.
-        values = np.stack([_numbers(path, records, i, key, shape) for i in range(len(records))])
+        values = np.stack([_numbers(path, records, i, key) for i in range(len(records))])
     return values
 
 
-def _numbers(path, records, index, key, shape):
-    """One field of one person as a float array of the given shape."""
-    record = records[index]
+def _numbers(path, records, index, key):
+    """One field of one person as a float array."""
+    record, shape = records[index], _FIELDS[key]
     try:
         values = np.array(record[key], float)
     except (TypeError, ValueError):
@@ -258,7 +301,7 @@ def _numbers(path, records, index, key, shape):
     return values
 
 
-def _read_authors(path, split):
+def _read_authors(path, split, problems):
     """The form of the network's authors: for each split, a cell array of three rows.
 
     A column an image: the numbers (from 1) of the persons to use, the file name, and the persons,
@@ -278,10 +321,13 @@ def _read_authors(path, split):
         persons = structures(persons)
         for which in np.atleast_1d(numbers).ravel().astype(int):
             where = f"{path}: person {which} of image {image}"
-            if not 1 <= which <= len(persons):
-                raise ValueError(f"{where} does not exist, the image has {len(persons)} persons.")
-            rows.append((image, *_authors_person(persons[which - 1], where)))
-    return _from_rows(path, rows)
+            with collecting(problems):
+                if not 1 <= which <= len(persons):
+                    raise ValueError(
+                        f"{where} does not exist, the image has {len(persons)} persons."
+                    )
+                rows.append((image, *_authors_person(persons[which - 1], where)))
+    return _from_rows(path, rows, problems)
 
 
 def _authors_person(person, where):
@@ -301,7 +347,7 @@ def _authors_person(person, where):
     return pose - 1, visible, position - 1, number(scale), _head_size(head)
 
 
-def _read_official(path, split):
+def _read_official(path, split, problems):
     """The official form: the structure RELEASE."""
     release = load_mat(path, ("RELEASE",), _REMEDY)["RELEASE"]
     if not (hasattr(release, "annolist") and hasattr(release, "img_train")):
@@ -321,11 +367,13 @@ def _read_official(path, split):
         if bool(training) != (split == "train") or image in left_out:
             continue
         for i, person in enumerate(structures(getattr(entry, "annorect", None)), start=1):
-            row = _official_person(person, f"{path}: person {i} of image {image}")
+            row = None
+            with collecting(problems):
+                row = _official_person(person, f"{path}: person {i} of image {image}")
             # Bystanders are listed without a position and scale, or without joints.
             if row is not None and (split == "test" or np.isfinite(row[0]).any()):
                 rows.append((image, *row))
-    return _from_rows(path, rows)
+    return _from_rows(path, rows, problems)
 
 
 def _official_person(person, where):
@@ -355,13 +403,18 @@ def _head_size(box):
     return 0.6 * float(np.hypot(box[2] - box[0], box[3] - box[1]))
 
 
-def _from_rows(path, rows):
+def _from_rows(path, rows, problems):
     if not rows:
-        raise ValueError(f"{path} holds no person of this split. {_REMEDY}")
+        raise (
+            _no_person(path)
+            if problems
+            else ValueError(f"{path} holds no person of this split. {_REMEDY}")
+        )
     images, joints, visible, position, scale, head_size = zip(*rows, strict=True)
-    return _Persons(
-        path=path,
-        images=list(images),
+    return _persons(
+        path,
+        problems,
+        images,
         joints=np.stack(joints),
         visible=np.stack(visible),
         position=np.stack(position),

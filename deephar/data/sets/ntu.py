@@ -15,6 +15,7 @@ from deephar.camera import Camera
 from deephar.data.images import load_image
 from deephar.data.samples import Subset, Video
 from deephar.data.sets import cache, jpegs
+from deephar.errors import collecting
 from deephar.files import replacing
 from deephar.geometry import has_area
 from deephar.skeletons import convert, get_skeleton, joint_map
@@ -90,6 +91,7 @@ SIZE = (1920, 1080)
 
 SKELETONS_FOLDER = "nturgb+d_skeletons"
 MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
+_MISSING_LISTS = "*samples_with_missing_skeletons.txt"  # that of NTU RGB+D 120 has all of them, too
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 _SKELETON = get_skeleton("ntu25")
@@ -136,7 +138,8 @@ class NTU(jpegs.JpegVideos):
     - A pinhole camera is fitted to the joints of each file (`fit_camera`); `joints_3d` are in its
       coordinates. It is None if the joints do not determine it; see `camera_problem`.
     - Files without a body, files without a tracked joint, and those in the official list of samples
-      with missing skeletons, if it is in ``root``, are left out; see `skipped`.
+      with missing skeletons, if it is in ``root`` or beside the skeleton files, are left out; see
+      `skipped`.
 
     The Kinect's pictures are mirrored; left and right are those of the picture
     (`deephar.skeletons`).
@@ -157,6 +160,8 @@ class NTU(jpegs.JpegVideos):
             A network is scored on data in its own layout.
         size: (width, height) of the frames, pixels, or the path of a frame with this size; None for
             the size of the first frame, or 1920 x 1080 without frames.
+        problems: list that takes what is wrong with single label files, which are then left out;
+            None raises the first error.
 
     Attributes:
         root, split, protocol, skeleton: as given.
@@ -187,6 +192,7 @@ class NTU(jpegs.JpegVideos):
         frames: bool = True,
         skeleton: str = "ntu25",
         size: tuple[int, int] | str | Path | None = None,
+        problems: list[str] | None = None,
     ):
         if split not in SPLITS:
             raise ValueError(f"NTU RGB+D has the splits {', '.join(SPLITS)}, not {split!r}.")
@@ -202,7 +208,7 @@ class NTU(jpegs.JpegVideos):
         self.split = split
         self.protocol = protocol
         self.skeleton = skeleton
-        self._labels = read_labels(self.root)
+        self._labels = read_labels(self.root, problems)
         self._with_frames = frames
         parts = np.array([parse_name(name) for name in self._labels.names])
         train = (
@@ -322,7 +328,7 @@ class NTU(jpegs.JpegVideos):
         for video in videos:
             name = str(labels.names[video])
             if name in listed:
-                reasons[name] = f"listed in {MISSING_LIST}"
+                reasons[name] = f"listed in {listed[name]}"
             elif not labels.bodies[video]:
                 reasons[name] = "no body was tracked"
             elif not labels.usable[video]:
@@ -465,12 +471,13 @@ def _checked(size, path=None):
 
 
 def _listed(root):
-    """Names in the official list of samples with missing skeletons, if it is there."""
-    path = root / MISSING_LIST
-    if not path.is_file():
-        return set()
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return {match.group() for match in _NAME.finditer(text)}
+    """Names in the official lists of samples with missing skeletons, and which list has each."""
+    listed = {}
+    for folder in (root / SKELETONS_FOLDER, root):
+        for path in sorted(folder.glob(_MISSING_LISTS)):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            listed |= {match.group(): path.name for match in _NAME.finditer(text)}
+    return listed
 
 
 def _boxes(joints, size):
@@ -487,11 +494,15 @@ def _boxes(joints, size):
 # ----------------------------------------------------------------------------- the skeleton files
 
 
-def read_labels(root: str | Path) -> Labels:
+def read_labels(root: str | Path, problems: list[str] | None = None) -> Labels:
     """The labels of a folder, from the cache or from its skeleton files.
 
+    Args:
+        root: the folder.
+        problems: as of `NTU`.
+
     Raises:
-        FileNotFoundError: There are no skeleton files.
+        FileNotFoundError: There are no skeleton files, or none that can be used.
         ValueError: One of them is damaged, cut off, or of another name.
     """
     folder = Path(root) / SKELETONS_FOLDER
@@ -505,16 +516,25 @@ def read_labels(root: str | Path) -> Labels:
         raise FileNotFoundError(
             f"{folder} holds no skeleton files S001C001P001R001A001.skeleton, .... {_REMEDY}"
         )
+    named = []
     for path in paths:
-        try:
-            parse_name(path.stem)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error} {_REMEDY}") from None
-    file, key = cache.cache_file("ntu", folder), cache.contents_key(paths, _CACHE_VERSION)
+        with collecting(problems):
+            _check_name(path)
+            named.append(path)
+    file, key = cache.cache_file("ntu", folder), cache.contents_key(named, _CACHE_VERSION)
     labels = _load(file, key)
     if labels is None:
-        labels = _read_files(paths, file, key)
+        labels = _read_files(named, file, key, problems)
+    if not len(labels.names):
+        raise FileNotFoundError(f"{folder} holds no skeleton file that can be used.")
     return labels
+
+
+def _check_name(path):
+    try:
+        parse_name(path.stem)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error} {_REMEDY}") from None
 
 
 # The cache is two files: the rows, which are mapped into memory since there are too many of them,
@@ -543,45 +563,53 @@ def _mapped(path, count):
         return None
 
 
-def _read_files(paths, file, key):
+def _read_files(paths, file, key, problems):
     """Reads skeleton files into the cache; into memory, if it cannot be written."""
     if file is not None:
         path = _rows_file(file, key)
         with contextlib.suppress(OSError):
             with replacing(path) as part, open(part, "wb") as stream:
-                facts = _collect(paths, lambda rows: rows.tofile(stream))
+                facts = _collect(paths, lambda rows: rows.tofile(stream), problems)
             rows = _mapped(path, int(facts["starts"][-1]))
             if rows is not None:
-                cache.save(file, key, facts)
+                if len(facts["names"]) == len(paths):
+                    cache.save(file, key, facts)
                 for other in set(file.parent.glob(f"{file.stem}-*.rows")) - {path}:
                     other.unlink()
                 return Labels(**facts, rows=rows)
     parts = []
-    facts = _collect(paths, parts.append)
-    return Labels(**facts, rows=np.concatenate(parts))
+    facts = _collect(paths, parts.append, problems)
+    return Labels(**facts, rows=np.concatenate([np.empty(0, _ROW), *parts]))
 
 
-def _collect(paths, keep):
+def _collect(paths, keep, problems):
     """All of `Labels` except the rows, which are passed to `keep` file by file."""
-    lengths, bodies, usable, cameras = [], [], [], []
+    names, lengths, bodies, usable, cameras = [], [], [], [], []
     for path in paths:
-        rows, count = read_skeleton_file(path)
-        keep(rows)
-        lengths.append(len(rows))
-        bodies.append(count)
-        usable.append(bool(has_area(_boxes(rows["joints"], SIZE)).any()))
-        try:
-            camera, shift = fit_camera(*_pairs(rows))
-            cameras.append([*camera.focal, *camera.center, *shift])
-        except ValueError:  # see NTU.camera_problem
-            cameras.append([np.nan] * 6)
+        with collecting(problems):
+            rows, count = read_skeleton_file(path)
+            keep(rows)
+            names.append(path.stem)
+            lengths.append(len(rows))
+            bodies.append(count)
+            usable.append(bool(has_area(_boxes(rows["joints"], SIZE)).any()))
+            cameras.append(_camera_numbers(rows))
     return {
-        "names": np.array([path.stem for path in paths]),
+        "names": np.array(names),
         "starts": np.cumsum([0, *lengths]),
         "bodies": np.array(bodies),
         "usable": np.array(usable),
         "cameras": np.array(cameras),
     }
+
+
+def _camera_numbers(rows):
+    """A row of `Labels.cameras`."""
+    try:
+        camera, shift = fit_camera(*_pairs(rows))
+    except ValueError:  # see NTU.camera_problem
+        return [np.nan] * 6
+    return [*camera.focal, *camera.center, *shift]
 
 
 def _pairs(rows):

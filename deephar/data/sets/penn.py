@@ -13,6 +13,7 @@ import numpy as np
 from deephar.data.samples import Video
 from deephar.data.sets import cache, jpegs
 from deephar.data.sets.matfile import load_mat, number
+from deephar.errors import collecting
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "test")
@@ -77,6 +78,8 @@ class PennAction(jpegs.JpegVideos):
             for the 15 of Penn Action. A video's action is an index into this.
         hidden: False makes all joints marked as hidden unlabelled. The authors of the network do
             so to train on Penn Action: about one in ten of the guesses is far off.
+        problems: list that takes what is wrong with single label files, which are then left out;
+            None raises the first error.
 
     Attributes:
         root: the folder.
@@ -103,6 +106,7 @@ class PennAction(jpegs.JpegVideos):
         frames: bool = True,
         actions: Sequence[str] | None = None,
         hidden: bool = True,
+        problems: list[str] | None = None,
     ):
         if split not in SPLITS:
             raise ValueError(f"Penn Action has the splits {', '.join(SPLITS)}, not {split!r}.")
@@ -110,7 +114,7 @@ class PennAction(jpegs.JpegVideos):
         self.split = split
         self.actions = ACTIONS if actions is None else tuple(actions)
         self._hidden = hidden
-        self._labels = read_labels(self.root)
+        self._labels = read_labels(self.root, problems)
         self._classes = _class_indices(self._labels, self.root, self.actions)
         self._videos = np.flatnonzero(self._labels.train == (split == "train"))
         if not len(self._videos):
@@ -198,11 +202,15 @@ class Labels:
     boxes: np.ndarray
 
 
-def read_labels(root: str | Path) -> Labels:
+def read_labels(root: str | Path, problems: list[str] | None = None) -> Labels:
     """The labels of a folder in the Penn Action layout, from the cache or from its files.
 
+    Args:
+        root: the folder.
+        problems: as of `PennAction`.
+
     Raises:
-        FileNotFoundError: There are no label files.
+        FileNotFoundError: There are no label files, or none that can be used.
         ValueError: One of them is damaged or of another form.
     """
     folder = Path(root) / "labels"
@@ -218,22 +226,27 @@ def read_labels(root: str | Path) -> Labels:
     cached = cache.load(file, key, list(Labels.__dataclass_fields__))
     if cached is not None:
         return Labels(**cached)
-    labels = _read_files(paths)
-    cache.save(file, key, vars(labels))
+    labels = _read_files(paths, problems)
+    if len(labels.names) == len(paths):
+        cache.save(file, key, vars(labels))
     return labels
 
 
-def action_names(root: str | Path) -> tuple[str, ...]:
+def action_names(root: str | Path, problems: list[str] | None = None) -> tuple[str, ...]:
     """Names of all actions in the label files of a folder, in alphabetical order.
 
     For ``PennAction(root, actions=action_names(root))``, if the folder holds other actions than
     the official ones.
 
+    Args:
+        root: the folder.
+        problems: as of `PennAction`.
+
     Raises:
         FileNotFoundError: As `read_labels`.
         ValueError: As `read_labels`.
     """
-    return tuple(sorted(set(read_labels(root).actions.tolist())))
+    return tuple(sorted(set(read_labels(root, problems).actions.tolist())))
 
 
 def _class_indices(labels, root, actions):
@@ -250,10 +263,14 @@ def _class_indices(labels, root, actions):
     return np.array([position[action] for action in labels.actions])
 
 
-def _read_files(paths):
-    names, actions, train, sizes, joints, visible, boxes = zip(
-        *((path.stem, *read_label_file(path)) for path in paths), strict=True
-    )
+def _read_files(paths, problems):
+    files = []
+    for path in paths:
+        with collecting(problems):
+            files.append((path.stem, *read_label_file(path)))
+    if not files:
+        raise FileNotFoundError(f"{paths[0].parent} holds no label file that can be used.")
+    names, actions, train, sizes, joints, visible, boxes = zip(*files, strict=True)
     return Labels(
         names=np.array(names),
         actions=np.array(actions),

@@ -65,6 +65,12 @@ def write_official(build, path, images):
         build.image(path.parent / "images" / name)
 
 
+def test_json_may_begin_with_a_byte_order_mark(build, tmp_path):
+    path = build.mpii_json(tmp_path, "train", [build.record()])
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert len(MPII(tmp_path, "train")) == 1
+
+
 def test_json_form_gives_samples_counted_from_zero(build, tmp_path):
     build.mpii_json(tmp_path, "train", [build.record(joints_vis=[0] + [1] * 15)])
     dataset = MPII(tmp_path, "train")

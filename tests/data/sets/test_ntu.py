@@ -219,14 +219,17 @@ def test_files_without_a_body_are_skipped_and_named(tmp_path):
         NTU(tmp_path, "test", frames=False)
 
 
-def test_samples_on_the_official_list_are_skipped(tmp_path):
+@pytest.mark.parametrize("folder", [".", SKELETONS_FOLDER])
+@pytest.mark.parametrize("file", [MISSING_LIST, MISSING_LIST.replace("RGBD", "RGBD120")])
+def test_samples_on_the_official_list_are_skipped(tmp_path, folder, file):
     other = "S001C002P001R001A002"
     for name in (NAME, other):
         write_skeleton(tmp_path, name)
-    (tmp_path / MISSING_LIST).write_text(f"missing:\n\n{NAME}\nS001C002P001R001A009\n")
+    listed = tmp_path / folder / file
+    listed.write_text(f"missing:\n\n{NAME}\nS001C002P001R001A009\n")
     dataset = NTU(tmp_path, frames=False)
     assert names(dataset) == [other]
-    assert dataset.skipped == {NAME: f"listed in {MISSING_LIST}"}
+    assert dataset.skipped == {NAME: f"listed in {file}"}
 
 
 # --- cameras
@@ -407,7 +410,7 @@ def test_frames_of_another_shape_are_refused(build, tmp_path, capsys):
         NTU(tmp_path)
     assert check("ntu", tmp_path)
     first = tmp_path / "frames" / NAME / "000001.jpg"
-    assert f"PROBLEM: train: {first}: Frames of 64 x 48 pixels" in capsys.readouterr().out
+    assert f"PROBLEM: {first}: Frames of 64 x 48 pixels" in capsys.readouterr().out
 
 
 def test_data_set_and_videos_can_be_pickled(tmp_path):
