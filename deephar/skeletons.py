@@ -248,6 +248,26 @@ _COCO17 = _skeleton(
     "right_hip left_hip",
 )
 
+# MediaPipe Pose (BlazePose).
+_MEDIAPIPE33 = _skeleton(
+    "mediapipe33",
+    """nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer
+    left_ear right_ear left_mouth right_mouth left_shoulder right_shoulder left_elbow right_elbow
+    left_wrist right_wrist left_pinky right_pinky left_index right_index left_thumb right_thumb
+    left_hip right_hip left_knee right_knee left_ankle right_ankle left_heel right_heel
+    left_foot_index right_foot_index""",
+    "nose right_eye right_ear right_shoulder right_elbow right_wrist right_index",
+    "right_eye_inner right_eye right_eye_outer",
+    "nose right_mouth",
+    "right_eye left_eye",
+    "right_shoulder left_shoulder",
+    "right_wrist right_pinky",
+    "right_wrist right_thumb",
+    "right_shoulder right_hip right_knee right_ankle right_foot_index",
+    "right_ankle right_heel",
+    "right_hip left_hip",
+)
+
 # Human3.6M as recorded: 32 points of a motion capture skeleton, many of them doubles that never
 # move on their own. Its own names for the middle line are Hips, Spine (at the hips), Spine1 (the
 # middle of the back), Neck (between the shoulders), Head (about the nose) and Site (head top).
@@ -302,6 +322,7 @@ SKELETONS = MappingProxyType(
             _LSP14,
             _PENN13,
             _COCO17,
+            _MEDIAPIPE33,
             _H36M17,
             _H36M32,
             _NTU25,

@@ -35,6 +35,7 @@ from deephar.data.crops import Crop, crop_batch, crop_sample
 from deephar.data.images import crop_image, load_image, normalize
 from deephar.data.inputs import InputSpec
 from deephar.data.others import WithOther
+from deephar.data.pose_files import PoseTrack, read_poses
 from deephar.data.predicted import PredictedPoses
 from deephar.data.samples import Dataset, InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
@@ -67,6 +68,7 @@ __all__ = [
     "InputSpec",
     "LabelledVideo",
     "PennAction",
+    "PoseTrack",
     "PredictedPoses",
     "Sample",
     "SequenceAugmentation",
@@ -89,6 +91,7 @@ __all__ = [
     "pose_clip",
     "pose_sequence",
     "pose_target",
+    "read_poses",
     "unit_depth",
     "write_h36m",
     "write_mpii",

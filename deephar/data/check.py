@@ -1,6 +1,6 @@
 """Verifies the folder of a data set; ``deephar check mpii datasets/MPII`` on the command line."""
 
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from os.path import exists
 from pathlib import Path
@@ -9,7 +9,10 @@ import numpy as np
 
 from deephar.data.clips import labelled_size, size_differs
 from deephar.data.crops import touches
+from deephar.data.groups import check_groups
 from deephar.data.images import load_image, orientation
+from deephar.data.pose_files import read_poses
+from deephar.data.sets.folder import POSES, SPLITS, VideoFolder
 from deephar.data.sets.human36m import Human36M, size_problem
 from deephar.data.sets.lsp import LSP
 from deephar.data.sets.mpii import MPII
@@ -18,6 +21,7 @@ from deephar.data.sets.penn import ACTIONS, PennAction, action_names
 from deephar.geometry import square_window
 from deephar.progress import with_progress
 from deephar.skeletons import get_skeleton
+from deephar.video import read_video
 
 
 def _penn(folder, split, *, problems):
@@ -37,6 +41,10 @@ def _h36m(folder, split, *, problems):
     return Human36M(folder, split, frames=False, problems=problems)
 
 
+def _folder(folder, split, *, problems):
+    return VideoFolder(folder)
+
+
 # What opens each data set, and its splits.
 DATASETS = {
     "mpii": (MPII, ("train", "valid")),
@@ -45,6 +53,7 @@ DATASETS = {
     "penn": (_penn, ("train", "test")),
     "h36m": (_h36m, ("train", "test")),
     "ntu": (_ntu, ("train", "test")),
+    "folder": (_folder, ("all",)),
 }
 _WORKERS = 2
 
@@ -97,11 +106,11 @@ def check(dataset: str, folder: str | Path) -> list[str]:
     for line in problems:
         print(f"  PROBLEM: {line}")
     verdict = f"{len(problems)} problem(s)" if problems else "ok"
-    items = {"penn": "videos", "ntu": "videos", "h36m": "frames"}.get(dataset, "persons")
-    print(
-        f"{verdict}: {sum(map(len, parts))} {items}, {len(notes)} of them with joints outside of "
-        "their image"
-    )
+    items = {"penn": "videos", "ntu": "videos", "folder": "videos", "h36m": "frames"}
+    line = f"{verdict}: {sum(map(len, parts))} {items.get(dataset, 'persons')}"
+    if dataset != "folder":
+        line += f", {len(notes)} of them with joints outside of their image"
+    print(line)
     return problems
 
 
@@ -120,7 +129,12 @@ def _read_splits(dataset, folder, problems, notes):
             print(f"  {split}: cannot be read")
             continue
         parts.append(part)
-        reports = {PennAction: _report_videos, NTU: _report_videos, Human36M: _report_h36m}
+        reports = {
+            PennAction: _report_videos,
+            NTU: _report_videos,
+            Human36M: _report_h36m,
+            VideoFolder: _report_folder,
+        }
         report = reports.get(type(part), _report_stills)
         print(f"  {split}: {report(part, problems, notes)}, from {part.source}")
         if isinstance(part, NTU):
@@ -150,6 +164,54 @@ def _report_stills(dataset, problems, notes):
         elif not isinstance(results[sample.image], str):
             _report_sample(sample, results[sample.image], problems, notes)
     return f"{len(samples)} persons in {len(images)} images"
+
+
+def _report_folder(dataset, problems, notes):
+    """Appends the findings on a folder of labelled videos; returns what is in it."""
+    for video in with_progress(dataset, len(dataset), "video"):
+        try:
+            if video.path.suffix.lower() in POSES:
+                last = read_poses(video.path).times[-1]
+            elif video.path.is_dir():
+                continue  # its pictures have no times
+            else:
+                last = _last_time(video.path)
+        except (ValueError, OSError) as error:
+            problems.append(f"{video.name}: {error}")
+            continue
+        if video.start is not None and video.start > last:
+            problems.append(
+                f"{video.name}: The segment starts at {video.start:g} s, but the last frame is at "
+                f"{last:.1f} s"
+            )
+        elif video.end is not None and video.end > last + 1:
+            notes.append(
+                f"{video.name}: The segment ends at {video.end:g} s, the video at {last:.1f} s"
+            )
+    groups = Counter(video.group for video in dataset)
+    counts = Counter(video.action for video in dataset)
+    for action in dataset.actions:
+        own = {video.group for video in dataset if video.action == action}
+        print(f"    {action}: {counts[action]} videos in {len(own)} groups")
+    try:
+        actions = [video.action for video in dataset]
+        check_groups(dataset.source, actions, [video.group for video in dataset])
+    except ValueError as error:
+        problems.append(str(error))
+    if not dataset.has_groups:
+        notes.append(
+            "There is no column group, so each file counts as a group of its own. Videos of one "
+            "scene or person should have the same group."
+        )
+    for split in SPLITS:
+        if count := sum(video.split == split for video in dataset):
+            print(f"    split {split}: {count} videos")
+    return f"{len(dataset)} videos of {len(dataset.actions)} actions in {len(groups)} groups"
+
+
+def _last_time(path):
+    """The time of the last frame of a video file, all of which is decoded."""
+    return deque((time for _, time in read_video(path)), maxlen=1)[-1]
 
 
 def _report_h36m(dataset, problems, notes):

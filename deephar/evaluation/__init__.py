@@ -27,7 +27,12 @@ Actions of your own videos, in a folder for each action or listed in clips.csv:
 """
 
 from deephar.evaluation.action import ActionScores, score_actions
-from deephar.evaluation.evaluate import evaluate_actions, evaluate_poses, evaluate_videos
+from deephar.evaluation.evaluate import (
+    evaluate_actions,
+    evaluate_poses,
+    evaluate_videos,
+    report_videos,
+)
 from deephar.evaluation.figures import save_figures
 from deephar.evaluation.pose import (
     DepthScores,
@@ -54,6 +59,7 @@ __all__ = [
     "evaluate_videos",
     "format_table",
     "print_table",
+    "report_videos",
     "save_figures",
     "save_predictions",
     "score_actions",

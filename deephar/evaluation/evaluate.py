@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from deephar.inference.network import joined, require_images, require_joints
 from deephar.inference.poses import predict_poses
 from deephar.inference.predictor import Predictor
 from deephar.inference.runtimes import choose_runtime
-from deephar.inference.videos import predict_videos
+from deephar.inference.videos import VideoPredictions, predict_videos
 
 if TYPE_CHECKING:
     from deephar.models import ModelConfig
@@ -208,6 +208,34 @@ def evaluate_videos(
     }
     predictions = predict_videos(predictor, known)
     scores = score_videos(predictions, dataset, left_out=left_out, settings=settings)
+    evaluation.report(scores, dataset)
+    return scores
+
+
+def report_videos(
+    weights_name: str | Path,
+    predictions: VideoPredictions,
+    dataset: Sequence[LabelledVideo],
+    *,
+    out: str | Path,
+    settings: Mapping[str, Any] = {},
+    command: str = "",
+) -> VideoScores:
+    """Scores predictions for videos, prints the scores, and writes what `evaluate_videos` writes.
+
+    Args:
+        weights_name: name or path of the weights that the predictions belong to.
+        predictions: what a network predicts for the videos.
+        dataset: the `VideoFolder`.
+        out: folder of the files; made if missing.
+        settings: how the predictions were made, kept in results.json.
+        command: the command line, kept in results.json.
+
+    Raises:
+        OSError, ValueError: As `evaluate_videos`.
+    """
+    evaluation = _Evaluation.prepared(weights_name, out, command)
+    scores = score_videos(predictions, dataset, settings=settings)
     evaluation.report(scores, dataset)
     return scores
 

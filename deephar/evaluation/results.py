@@ -250,6 +250,7 @@ def _video_results(scores):
             "top3": scores.top3.total,
             "top3_interval": scores.top3.interval,
             "class_mean": scores.class_mean,
+            "majority": scores.majority,
             "known_videos": scores.num_known,
             "calibration_error": scores.calibration_error,
         },

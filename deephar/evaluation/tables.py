@@ -123,8 +123,10 @@ def _video_lines(scores):
         *_table_by_action(scores, scores.per_action),
         f"accuracy {scores.answer.total:.1f} %{_interval(scores.answer)}, mean of the actions "
         f"{scores.class_mean:.1f} % (videos of known actions: {scores.num_known})",
-        f"top-3 {top3.total:.1f} %{_interval(top3)}",
+        f"always the most frequent action: {scores.majority:.1f} %",
     ]
+    if len(scores.actions) > 3:
+        lines.append(f"top-3 {top3.total:.1f} %{_interval(top3)}")
     if OTHER in scores.actions:
         lines.append(f"{OTHER!r} is an error for a video of a known action")
     if scores.rejection is not None:

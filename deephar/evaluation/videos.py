@@ -99,6 +99,13 @@ class VideoScores(Scores):
         return self.answer.count
 
     @property
+    def majority(self) -> float:
+        """Accuracy of whoever always answers with the most frequent of the known actions."""
+        counts = self.confusion.sum(axis=1)
+        known = [n for n, action in zip(counts, self.actions, strict=True) if action != OTHER]
+        return 100 * float(max(known) / sum(known))
+
+    @property
     def per_action(self) -> dict[str, float]:
         """Accuracy of each action, `OTHER` among them; NaN for an action without videos."""
         others = {} if self.others is None else {OTHER: self.others.total}

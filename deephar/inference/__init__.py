@@ -18,6 +18,7 @@ from deephar.inference.actions import (
 )
 from deephar.inference.annotate import Annotation, annotate_video
 from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
+from deephar.inference.media import Segment
 from deephar.inference.person import Person
 from deephar.inference.poses import Predictions, predict_poses
 from deephar.inference.predictor import Predictor
@@ -33,6 +34,7 @@ __all__ = [
     "Predictions",
     "Predictor",
     "Runtime",
+    "Segment",
     "VideoPredictions",
     "annotate_video",
     "box_of_poses",

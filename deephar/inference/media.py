@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from deephar.data.images import HEIC_ADVICE, is_heic, load_image
 from deephar.data.loading import read_ahead
+from deephar.data.sets.folder import POSES
 from deephar.inference import sources
 from deephar.video import DEFAULT_RATE, is_address, read_video, video_info
 
@@ -48,8 +51,19 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
         ) from error
 
 
-Video = str | os.PathLike | int | Iterable
-"""What is taken for a video, see `load_video`."""
+@dataclass(frozen=True)
+class Segment:
+    """A part of a video.
+
+    Attributes:
+        video: a video, see `load_video`.
+        start: seconds, the first time of the part; None for the beginning of the video.
+        end: seconds, where the part ends; None for the end of the video.
+    """
+
+    video: str | os.PathLike | int | Iterable
+    start: float | None = None
+    end: float | None = None
 
 
 class Footage(NamedTuple):
@@ -64,6 +78,19 @@ class Footage(NamedTuple):
     name: str
     frames: Iterator[tuple[np.ndarray, float]]
     num_frames: int
+
+    def thinned(self, rate: float) -> Footage:
+        """The same with at most `rate` frames per second."""
+        return self._replace(frames=_thinned(self.frames, 1 / rate), num_frames=0)
+
+    def mirrored(self) -> Footage:
+        """The same with left and right exchanged in each frame."""
+        flipped = ((np.ascontiguousarray(image[:, ::-1]), time) for image, time in self.frames)
+        return self._replace(frames=flipped)
+
+
+Video = str | os.PathLike | int | Iterable | Segment | Footage
+"""What is taken for a video, see `load_video`."""
 
 
 def load_video(video: Video, frame_rate: float | None = None) -> Footage:
@@ -82,7 +109,9 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
               their value;
             - path of numbered pictures with their number as in ``%06d.png``;
             - a list of paths of pictures;
-            - an iterable of RGB uint8 frames (H, W, 3), such as an array (N, H, W, 3).
+            - an iterable of RGB uint8 frames (H, W, 3), such as an array (N, H, W, 3);
+            - a `Segment` of any of these;
+            - a `Footage`, which is returned as it is.
         frame_rate: frames per second of pictures and of an iterable; 30 by default.
 
     Raises:
@@ -92,6 +121,13 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
             picture or of another size than the first, the time stamps do not rise, `video` is
             something else, or the frame rate is not positive.
     """
+    if isinstance(video, Footage):
+        return video
+    if isinstance(video, Segment):
+        whole = load_video(video.video, frame_rate)
+        if video.start is None and video.end is None:
+            return whole
+        return whole._replace(frames=_cut(whole.frames, video), num_frames=0)
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
     name, num_frames, _ = describe_video(video, frame_rate)
     if sources.is_camera(video):
@@ -106,6 +142,30 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
     else:
         frames = _timed(video, rate)
     return Footage(name, _checked(frames, name), num_frames)
+
+
+def is_pose_file(video: object) -> bool:
+    """Whether a video is the path of a file of poses, see `deephar.data.read_poses`."""
+    return isinstance(video, str | os.PathLike) and Path(video).suffix.lower() in POSES
+
+
+def _cut(frames, segment):
+    """The frames (image, time) in a segment."""
+    for image, time in frames:
+        if segment.end is not None and time >= segment.end:
+            return
+        if segment.start is None or time >= segment.start:
+            yield image, time
+
+
+def _thinned(frames, interval):
+    """Frames (image, time) that are at least nearly an interval apart."""
+    due = None
+    for image, time in frames:
+        if due is None or time >= due:
+            # On a grid, so that the mean rate is kept where frames do not fall on it.
+            due = (time if due is None else max(due, time - interval)) + 0.999 * interval
+            yield image, time
 
 
 class Description(NamedTuple):

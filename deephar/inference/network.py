@@ -25,7 +25,7 @@ MIRROR = np.array([[-1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
 
 VISIBLE = 0.5
 """A predicted visibility above this counts as visible (the published code's threshold)."""
-POSE_OUTPUTS = ("pose", "action_pose")
+POSE_OUTPUTS = frozenset(("pose", "action_pose"))
 """Outputs of a network that are poses; the second one is that of a pose replica."""
 
 

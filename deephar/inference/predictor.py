@@ -26,11 +26,12 @@ from deephar import weights as weight_files
 from deephar.data.crops import touches
 from deephar.data.images import crop_image, normalize
 from deephar.data.inputs import WHOLE, check_frame_rate, check_subsampling
+from deephar.data.pose_files import read_poses
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.converted import convert_networks, load_keras_model, load_networks
-from deephar.inference.media import Video, load_picture, load_video
+from deephar.inference.media import Video, is_pose_file, load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
     call_network,
@@ -45,9 +46,9 @@ from deephar.inference.network import (
 )
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
-from deephar.inference.runtimes import Runtime, choose_runtime
+from deephar.inference.runtimes import Runtime, choose_runtime, say_once
 from deephar.inference.search import find_person
-from deephar.inference.windows import SeenFrame, WindowRule, with_actions
+from deephar.inference.windows import SeenFrame, WindowRule, seen_poses, with_actions
 from deephar.models import ModelConfig, ReceptionConfig
 from deephar.skeletons import get_skeleton
 
@@ -255,8 +256,9 @@ class Predictor:
         Args:
             video: path or address of a video; number of a camera; folder, pattern (``%06d.png``)
                 or list of pictures; or an iterable of RGB uint8 frames (H, W, 3), such as an array
-                (N, H, W, 3). See `deephar.inference.media.load_video`. Ctrl-C ends a camera or a
-                live stream, and what was seen until then is complete.
+                (N, H, W, 3). See `deephar.inference.media.load_video`. Or the path of a file of
+                poses, see `deephar.data.read_poses`, if the action heads see poses alone. Ctrl-C
+                ends a camera or a live stream, and what was seen until then is complete.
             box: (4,), bounding box of the person in pixels, for all frames; None finds one.
             margin: side of the crop divided by the longer side of the box.
             subsampling: frames of the video from one frame of a clip to the next, instead of a
@@ -279,14 +281,43 @@ class Predictor:
         Warns:
             UserWarning: Frames of the file are missing or damaged.
         """
-        name, frames, num_frames = load_video(video, fps)
-        rule = self._window_rule(subsampling, num_frames)
-        length = _CHUNK if rule is None or rule.by_time else rule.num_frames * rule.interval
-        seen = self._follow(_pieces(frames, length), length, box, margin)
-        seen = _numbered(seen, name, keep_images, warn=rule is not None)
+        if is_pose_file(video):
+            frames = self._read(video)
+            rule = self._window_rule(subsampling, 0)
+        else:
+            footage = load_video(video, fps)
+            rule = self._window_rule(subsampling, footage.num_frames)
+            frames = self._watch(footage, box, margin, rule, keep_images)
         if rule is None:
-            return (frame.person for frame in seen)
-        return with_actions(seen, self._parts, self._head, self.actions, rule)
+            return (frame.person for frame in frames)
+        return with_actions(frames, self._parts, self._head, self.actions, rule)
+
+    def watch(
+        self,
+        video: Video,
+        box: Sequence[float] | np.ndarray | None = None,
+        *,
+        margin: float = BOX_MARGIN,
+        keep_images: bool = False,
+    ) -> Iterator[SeenFrame]:
+        """What the network sees of one person in a video, frame by frame: `stream` without actions.
+
+        Args:
+            video: as of `stream`.
+            box: as of `stream`.
+            margin: as of `stream`.
+            keep_images: as of `stream`.
+
+        Yields:
+            `SeenFrame` for each frame: the person, and what the action heads take.
+
+        Raises:
+            FileNotFoundError, OSError, ValueError: As `stream`.
+        """
+        if is_pose_file(video):
+            return self._read(video)
+        rule = self._window_rule(None, 0)
+        return self._watch(load_video(video), box, margin, rule, keep_images)
 
     def classify(
         self,
@@ -318,6 +349,29 @@ class Predictor:
             )
         persons = self.stream(video, box, margin=margin, fps=fps)
         return mean_action(person.action for person in persons)
+
+    def _watch(self, footage, box, margin, rule, keep_images):
+        """The frames of a video as the network sees them, numbered."""
+        length = _CHUNK if rule is None or rule.by_time else rule.num_frames * rule.interval
+        seen = self._follow(_pieces(footage.frames, length), length, box, margin)
+        return _numbered(seen, footage.name, keep_images, warn=rule is not None)
+
+    def _read(self, path):
+        """The poses of a file as if the network had seen them, for heads that see poses alone."""
+        inputs = set(self._parts.inputs) if self._head else set()
+        if not inputs <= POSE_OUTPUTS or self.config.dim != 2:
+            raise ValueError(
+                f"{path} holds 2D poses, but the network tells actions from "
+                f"{'depth' if self.config.dim == 3 else 'the picture'}, too. Give the video, or "
+                "use a network whose action heads see 2D poses alone."
+            )
+        track = read_poses(path)
+        if lacking := track.lacks(self.skeleton):
+            say_once(
+                f"{path}: The poses ({track.skeleton}) have no {', '.join(lacking)}. These joints "
+                "count as hidden."
+            )
+        return seen_poses(track.in_skeleton(self.skeleton), self.config)
 
     def _window_rule(self, subsampling, num_frames):
         """Where the windows are in a video of `num_frames` (0 if unknown); None without actions."""
@@ -355,7 +409,7 @@ class Predictor:
         poses = poses_of(outputs, self.config)[:, -1]
         persons = [self._person(pose, box, window) for pose in poses]
         for_heads = [{} for _ in images]
-        for name in {"pose", *self._parts.inputs} if self._head else ():
+        for name in {"pose", *(self._parts.inputs if self._head else ())}:
             values = outputs[name]
             if name in POSE_OUTPUTS:
                 values = pose_in_image(values, crop_affine(*window), self.skeleton.flip)

@@ -15,12 +15,10 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
+from deephar.data.sets.folder import PICTURES
 from deephar.video import is_address
 
 Frame = TypeVar("Frame")
-
-PICTURES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Suffixes of the pictures in a folder, in lower case."""
 
 _NUMBER = re.compile(r"%0?\d*d")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,11 +12,12 @@ import numpy as np
 
 from deephar.data.sets.folder import LabelledVideo
 from deephar.inference.actions import mean_action
+from deephar.inference.media import Segment, describe_video, is_pose_file
 from deephar.progress import with_progress
-from deephar.video import video_info
 from deephar.visualize import draw_skeleton
 
 if TYPE_CHECKING:
+    from deephar.inference.person import Person
     from deephar.inference.predictor import Predictor
 
 _PICTURE_SIZE = 320  # pixels, the longer side
@@ -68,12 +70,12 @@ def predict_videos(predictor: Predictor, videos: Sequence[LabelledVideo]) -> Vid
     for number in with_progress(range(len(videos)), len(videos), "video"):
         video = videos[number]
         try:
-            actions, middle = _predict_video(predictor, video.path)
+            actions, picture = _predict_video(predictor, video)
         except (ValueError, OSError) as error:
             unreadable.append((video, str(error)))
             continue
         if number in shown:
-            pictures[len(read)] = _picture(middle)
+            pictures[len(read)] = picture
         score_of = dict(actions)
         scores.append([score_of[name] for name in predictor.actions])
         read.append(video)
@@ -84,18 +86,53 @@ def predict_videos(predictor: Predictor, videos: Sequence[LabelledVideo]) -> Vid
     )
 
 
-def _predict_video(predictor, path):
-    """The actions of a video, and the person in its middle frame (the first if unknown)."""
-    number, middle = video_info(path).frames // 2, None
+def _predict_video(predictor, video):
+    """The actions of a video, and the picture of its middle frame."""
+    middle = MiddleFrame(video)
+    persons = predictor.stream(footage_of(video), video.box, keep_images=True)
+    actions = mean_action(middle.see(person).action for person in persons)
+    return actions, middle.picture()
 
-    def actions():
-        nonlocal middle
-        for person in predictor.stream(path, keep_images=True):
-            if middle is None or person.index <= number:
-                middle = person
-            yield person.action
 
-    return mean_action(actions()), middle
+def footage_of(video: LabelledVideo) -> Path | Segment:
+    """A labelled video as `Predictor.stream` takes it."""
+    if is_pose_file(video.path):
+        return video.path
+    return Segment(video.path, video.start, video.end)
+
+
+class MiddleFrame:
+    """The person in the middle frame of a video, of which a picture is drawn.
+
+    Args:
+        video: the video.
+    """
+
+    def __init__(self, video: LabelledVideo):
+        self._time, self._person = _middle_time(video), None
+
+    def see(self, person: Person) -> Person:
+        """Keeps the person if theirs is the middle frame so far; returns them without the image."""
+        if self._person is None or person.time <= self._time:
+            self._person = person
+        return replace(person, image=None)
+
+    def picture(self) -> np.ndarray:
+        """The surroundings of the person with the pose, uint8 (H, W, 3), 320 pixels at most."""
+        person = self._person
+        if person.image is None:  # of a file of poses
+            size = np.ceil(np.maximum(person.crop[2:], 2)).astype(int)
+            person = replace(person, image=np.full((size[1], size[0], 3), 255, np.uint8))
+        return _picture(person)
+
+
+def _middle_time(video):
+    """The time in the middle of a video, as far as its file tells, in seconds."""
+    start, end = video.start or 0.0, video.end
+    if end is None and not is_pose_file(video.path):
+        known = describe_video(video.path)
+        end = known.num_frames / known.fps
+    return (start + (end or start)) / 2
 
 
 def _picture(person):

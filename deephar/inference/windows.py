@@ -23,10 +23,12 @@ from deephar.geometry import (
     crop_affine,
 )
 from deephar.inference.network import POSE_OUTPUTS, VISIBLE, actions_of, call_network, stacked
+from deephar.inference.person import Person
 
 if TYPE_CHECKING:
+    from deephar.data.pose_files import PoseTrack
     from deephar.inference.network import Parts
-    from deephar.inference.person import Person
+    from deephar.models import ModelConfig
 
 SEEN = 0.25
 """Mean visibility of the joints from which a person counts as seen (four of sixteen joints)."""
@@ -51,6 +53,33 @@ class SeenFrame(NamedTuple):
 
     person: Person
     outputs: dict[str, np.ndarray]
+
+
+def seen_poses(track: PoseTrack, config: ModelConfig) -> Iterator[SeenFrame]:
+    """The frames of a video of which the poses are known, as if a network had seen them.
+
+    Args:
+        track: the poses, in the skeleton of the network.
+        config: of the network; every prediction block gives the same pose.
+    """
+    counts = {"pose": config.num_predictions, "action_pose": config.num_action_predictions}
+    poses = np.concatenate([np.nan_to_num(track.joints), track.visibility[..., None]], axis=-1)
+    for index, (time, pose) in enumerate(zip(track.times, poses, strict=True)):
+        known = pose[pose[:, 2] > 0, :2]
+        box = box_around(known if len(known) else pose[:, :2])
+        center, size = box_center_size(box)
+        half = BOX_MARGIN * max(size.max(), _SMALLEST) / 2
+        person = Person(
+            joints=pose[:, :2],
+            visibility=pose[:, 2],
+            box=box,
+            crop=np.concatenate([center - half, center + half]),
+            skeleton=track.skeleton,
+            index=index,
+            time=float(time),
+        )
+        outputs = {name: np.tile(np.float32(pose), (n, 1, 1)) for name, n in counts.items()}
+        yield SeenFrame(person, outputs)
 
 
 @dataclass(frozen=True)
@@ -148,20 +177,59 @@ def with_actions(
     yield from windows.persons()
 
 
-class _View(NamedTuple):
-    """What the action heads need of a frame."""
+class Views(NamedTuple):
+    """What the action heads need of N frames of a video.
 
-    position: float
-    seen: bool
+    Attributes:
+        positions: float (N,), where the frames are, rising.
+        seen: bool (N,), whether the person is seen.
+        outputs: for each input of the action heads, and ``"pose"``: array (N, ...). Poses have x
+            and y in pixels. In frames without the person, the visibility of their joints is 0.
+    """
+
+    positions: np.ndarray
+    seen: np.ndarray
     outputs: dict[str, np.ndarray]
 
-    def hidden(self):
-        """The same without visible joints."""
-        outputs = dict(self.outputs)
+    @classmethod
+    def of(cls, positions: np.ndarray, outputs: dict[str, np.ndarray]) -> Views:
+        """The views of frames at some positions, with their outputs, which are not changed."""
+        seen = outputs["pose"][:, -1, :, -1].mean(axis=1) >= SEEN
+        hidden = {name: outputs[name].copy() for name in outputs.keys() & POSE_OUTPUTS}
+        for poses in hidden.values():
+            poses[~seen, ..., -1] = 0
+        return cls(np.asarray(positions, float), seen, {**outputs, **hidden})
+
+    def at(self, places: np.ndarray, outside: np.ndarray) -> Views:
+        """What is seen at places (T,) between frames: the poses lie between those of two frames.
+
+        All else is as in the nearest frame. So is the pose if the person is not seen in one of the
+        two. At places that are `outside` (T,), nobody is seen.
+        """
+        after = np.clip(np.searchsorted(self.positions, places), 0, len(self.positions) - 1)
+        before = np.maximum(after - 1, 0)
+        a, b = self.positions[before], self.positions[after]
+        nearest = np.where(places - a <= b - places, before, after)
+        outputs = {name: values[nearest] for name, values in self.outputs.items()}
+        between = (before != after) & self.seen[before] & self.seen[after]
+        way = np.clip((places - a)[between] / (b - a)[between], 0, 1).astype(np.float32)
+        before, after = before[between], after[between]
+        seen = self.seen[nearest] & ~outside
         for name in outputs.keys() & POSE_OUTPUTS:
-            outputs[name] = outputs[name].copy()
-            outputs[name][..., -1] = 0
-        return _View(self.position, False, outputs)
+            values = self.outputs[name]
+            share = way.reshape(-1, *[1] * (values.ndim - 1))
+            outputs[name][between] = values[before] + (values[after] - values[before]) * share
+            outputs[name][~seen, ..., -1] = 0
+        return Views(self.positions[nearest], seen, outputs)
+
+    def inputs(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """What the heads take: poses are seen in the square around all of their visible joints."""
+        affine = window_affine(self.outputs["pose"][:, -1])
+        inputs = {name: self.outputs[name] for name in names}
+        for name in inputs.keys() & POSE_OUTPUTS:
+            inputs[name] = inputs[name].copy()
+            inputs[name][..., :2] = apply_affine(affine, inputs[name][..., :2])
+        return inputs
 
 
 class _Windows:
@@ -170,7 +238,7 @@ class _Windows:
     def __init__(self, rule):
         self._rule = rule
         self._first = self._border = None  # of the video; between the last two frames
-        self._views = deque()  # that windows still need
+        self._frames = deque()  # (position, outputs) of those that windows still need
         self._middles = deque()  # positions of the windows without an answer
         self._answers = deque()  # (position, action)
         self._waiting = deque()  # (position, person)
@@ -182,18 +250,18 @@ class _Windows:
         if self._first is None:
             self._first, self._border = position, position - self._rule.interval / 2
         else:
-            self._add_window((self._views[-1].position + position) / 2)
-        self._views.append(_view(position, frame.outputs))
+            self._add_window((self._frames[-1][0] + position) / 2)
+        self._frames.append((position, frame.outputs))
         self._waiting.append((position, frame.person))
         needed = (self._middles or [position])[0] - 2 * self._rule.reach
-        while len(self._views) > 1 and self._views[1].position <= needed:
-            self._views.popleft()
+        while len(self._frames) > 1 and self._frames[1][0] <= needed:
+            self._frames.popleft()
 
     def end(self):
         """Says that there are no more frames."""
         self._ended = True
-        if self._views:
-            self._add_window(self._views[-1].position)
+        if self._frames:
+            self._add_window(self._frames[-1][0])
 
     def _add_window(self, border):
         """Adds the window of the last frame, if it is the nearest one to a multiple.
@@ -204,29 +272,27 @@ class _Windows:
             (place - self._first) // self._rule.interval for place in (self._border, border)
         )
         if here > before:
-            self._middles.append(self._views[-1].position)
+            self._middles.append(self._frames[-1][0])
         self._border = border
 
     def num_complete(self):
         """Number of windows without an answer of which all frames are there."""
         if self._ended:
             return len(self._middles)
-        last, reach = self._views[-1].position, self._rule.reach
+        last, reach = self._frames[-1][0], self._rule.reach
         return sum(max(middle, self._first + reach) + reach <= last for middle in self._middles)
 
     def answer(self, heads):
         """Has the heads answer the first windows."""
-        positions = np.array([view.position for view in self._views])
+        positions, outputs = zip(*self._frames, strict=True)
+        stacks = {name: np.stack([frame[name] for frame in outputs]) for name in outputs[0]}
+        views, last = Views.of(positions, stacks), positions[-1]
         count = min(BATCH_SIZE, self.num_complete())
         middles = [self._middles.popleft() for _ in range(count)]
         windows = []
         for middle in middles:
-            places = self._rule.places(middle, self._first, positions[-1])
-            outside = self._rule.outside(places, self._first, positions[-1])
-            views = [_view_at(self._views, positions, place) for place in places]
-            windows.append(
-                [v.hidden() if out else v for v, out in zip(views, outside, strict=True)]
-            )
+            places = self._rule.places(middle, self._first, last)
+            windows.append(views.at(places, self._rule.outside(places, self._first, last)))
         self._answers.extend(zip(middles, heads(windows), strict=True))
 
     def persons(self):
@@ -245,30 +311,6 @@ class _Windows:
         return abs(after - position) < abs(before - position)
 
 
-def _view(position, outputs):
-    """What the heads need of a frame; a person who is not seen has no visible joints."""
-    view = _View(position, True, outputs)
-    return view if outputs["pose"][-1, :, -1].mean() >= SEEN else view.hidden()
-
-
-def _view_at(views, positions, place):
-    """What is seen at a place between frames: the poses lie between those of the two frames.
-
-    All else is as in the nearest frame. So is the pose if the person is not seen in one of the two.
-    """
-    after = int(np.clip(np.searchsorted(positions, place), 0, len(views) - 1))
-    before = max(after - 1, 0)
-    nearest = views[before if place - positions[before] <= positions[after] - place else after]
-    a, b = views[before], views[after]
-    if a is b or not (a.seen and b.seen):
-        return nearest
-    way = np.clip((place - a.position) / (b.position - a.position), 0, 1)
-    outputs = dict(nearest.outputs)
-    for name in outputs.keys() & POSE_OUTPUTS:
-        outputs[name] = a.outputs[name] + (b.outputs[name] - a.outputs[name]) * np.float32(way)
-    return _View(nearest.position, nearest.seen, outputs)
-
-
 class _Heads:
     """The action heads, for windows of frames."""
 
@@ -276,8 +318,8 @@ class _Heads:
         self._parts, self._head, self._names = parts, head, names
 
     def __call__(self, windows):
-        """The actions in each of up to `BATCH_SIZE` windows, which are lists of views."""
-        inputs = [self._inputs(window) for window in windows]
+        """The actions in each of up to `BATCH_SIZE` windows."""
+        inputs = [window.inputs(self._parts.inputs) for window in windows]
         batch = {
             name: stacked([arrays[name] for arrays in inputs], BATCH_SIZE)
             for name in self._parts.inputs
@@ -286,29 +328,20 @@ class _Heads:
         scores = actions_of(outputs, self._head, len(self._names))[:, -1]
         return [self._ranked(*pair) for pair in zip(scores, windows, strict=False)]
 
-    def _inputs(self, window):
-        affine = _window_affine(np.stack([view.outputs["pose"][-1] for view in window]))
-        arrays = {}
-        for name in self._parts.inputs:
-            arrays[name] = np.stack([view.outputs[name] for view in window])
-            if name in POSE_OUTPUTS:
-                arrays[name][..., :2] = apply_affine(affine, arrays[name][..., :2])
-        return arrays
-
     def _ranked(self, scores, window):
         """(name, score), the best first."""
         is_other = np.array([name == OTHER for name in self._names])
         if is_other.any():
             scores = np.where(is_other, OTHER_WEIGHT * scores, scores)
             scores = scores / scores.sum()
-            if len({view.position for view in window if view.seen}) < 2:
+            if len(np.unique(window.positions[window.seen])) < 2:
                 scores = is_other.astype(float)
         ranked = np.argsort(-scores, kind="stable")
         return [(self._names[number], float(scores[number])) for number in ranked]
 
 
-def _window_affine(poses):
-    """Map from pixels to the square around the visible joints of poses (T, J, dim + 1)."""
+def window_affine(poses: np.ndarray) -> np.ndarray:
+    """Map (3, 3) from pixels to the square around the visible joints of poses (T, J, dim + 1)."""
     visible = poses[..., -1] > VISIBLE
     points = poses[visible] if visible.any() else poses.reshape(-1, poses.shape[-1])
     center, size = box_center_size(box_around(points[:, :2]))

@@ -10,6 +10,7 @@ from PIL import Image
 from deephar.data import Synthetic, write_ntu
 from deephar.data.check import check
 from deephar.data.sets.ntu import SKELETONS_FOLDER
+from deephar.video import VideoWriter
 
 
 @pytest.fixture
@@ -334,3 +335,41 @@ def test_all_broken_skeleton_files_are_listed_once(tmp_path, capsys):
         for name in ("S001C001P001R002A001", "S001C001P003R002A001", "new"):
             assert sum(name in line for line in problems) == 1
     assert output.splitlines()[-1].startswith(f"3 problem(s): {count} videos")
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """Builder of a folder of videos of half a second: ``videos(list, "a.mp4", ...)``."""
+
+    def build(clips, *names):
+        for name in names:
+            with VideoWriter(tmp_path / name, 10) as writer:
+                for _ in range(6):
+                    writer.write(np.zeros((32, 48, 3), np.uint8))
+        (tmp_path / "clips.csv").write_text(clips)
+        return tmp_path
+
+    return build
+
+
+def test_a_good_folder_of_videos(videos, capsys):
+    text = "file,action,group,split\na.mp4,bowl,x,\nb.mp4,bowl,y,\na2.mp4,squat,x,\n"
+    folder = videos(text + "c.mp4,squat,z,test\n", "a.mp4", "a2.mp4", "b.mp4", "c.mp4")
+    problems, output = run(capsys, "folder", folder)
+    assert not problems
+    assert "bowl: 2 videos in 2 groups" in output
+    assert "split test: 1 videos" in output
+    assert output.splitlines()[-1] == "ok: 4 videos"
+
+
+def test_what_is_wrong_with_a_folder_of_videos_is_listed(videos, capsys):
+    text = "file,action,start,end\na.mp4,bowl,3,4\na.mp4,squat,0,9\nb.mp4,squat,,\n"
+    folder = videos(text, "a.mp4")
+    (folder / "b.mp4").write_bytes(b"no video")
+    problems, output = run(capsys, "folder", folder)
+    assert len(problems) == 3
+    assert "a.mp4@3-4: The segment starts at 3 s, but the last frame is at 0.5 s" in problems[0]
+    assert problems[1].startswith("b.mp4: ")
+    assert "All 1 videos of 'bowl' are of one group" in problems[2]
+    assert "note: a.mp4@0-9: The segment ends at 9 s, the video at 0.5 s" in output
+    assert "note: There is no column group" in output

@@ -6,7 +6,7 @@ from blobs import film, picture
 from PIL import Image
 
 from deephar.data import load_image
-from deephar.inference.media import load_picture, load_video
+from deephar.inference.media import Segment, load_picture, load_video
 from deephar.video import VideoWriter
 
 
@@ -98,3 +98,31 @@ def test_time_stamps_that_do_not_rise_are_refused(monkeypatch, tmp_path):
         message = r"film\.mp4 has time stamps that do not rise: frame 2 is at .* before at 0\.100 s"
         with pytest.raises(ValueError, match=message):
             list(load_video(path).frames)
+
+
+def test_a_segment_holds_the_frames_between_two_times():
+    frames = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 6, 3), np.uint8)
+    footage = load_video(Segment(frames, 0.2, 0.5), 10)
+    assert [(image[0, 0, 0], round(time, 3)) for image, time in footage.frames] == [
+        (2, 0.2),
+        (3, 0.3),
+        (4, 0.4),
+    ]
+    rest = load_video(Segment(frames, start=0.75), 10)
+    assert [image[0, 0, 0] for image, _ in rest.frames] == [8, 9]
+    whole = load_video(Segment(frames), 10)
+    assert (len(list(whole.frames)), whole.num_frames) == (10, 10)
+
+
+def test_thinned_footage_keeps_the_mean_rate():
+    frames = np.zeros((90, 4, 6, 3), np.uint8)
+    for rate in (30, 25, 12):
+        times = [time for _, time in load_video(frames, rate).thinned(10).frames]
+        assert len(times) == pytest.approx(10 * 90 / rate, abs=2)
+    assert len(list(load_video(frames, 8).thinned(10).frames)) == 90
+
+
+def test_mirrored_footage_exchanges_left_and_right():
+    frames = np.arange(18, dtype=np.uint8).reshape(1, 2, 3, 3)
+    ((image, _),) = load_video(frames).mirrored().frames
+    np.testing.assert_array_equal(image, frames[0, :, ::-1])

@@ -1,6 +1,7 @@
 """The sliding window over the frames of a video, with heads that tell what they are given."""
 
 import gc
+import json
 import weakref
 
 import keras
@@ -323,3 +324,29 @@ def test_a_network_of_poses_classifies_no_videos(blobs):
     config = ModelConfig(**SMALL)
     with pytest.raises(ValueError, match=r"poses only\. Use the weights of a network with"):
         blobs(config).classify(film(3))
+
+
+def test_poses_of_a_file_are_told_as_if_they_were_seen(tmp_path):
+    path = tmp_path / "poses.json"
+    rng = np.random.default_rng(0)
+    poses = rng.uniform(50, 200, (12, 17, 3))
+    poses[..., 2] = 1
+    results = [{"image_id": n, "keypoints": pose.ravel().tolist()} for n, pose in enumerate(poses)]
+    path.write_text(json.dumps(results))
+    config = ModelConfig(**SMALL, **HEADS, actions={"a": 3}, streams=("pose",))
+    model = build_model(config)
+    predictor = Predictor.from_model(model, config, frame_rate=10.0)
+    persons = list(predictor.stream(path))
+    assert [person.index for person in persons] == list(range(12))
+    assert persons[1].time == pytest.approx(1 / 30)
+    wrist = predictor.skeleton.index("left_wrist")
+    np.testing.assert_allclose(persons[2].joints[wrist], poses[2, 9, :2], atol=1e-3)
+    assert sum(score for _, score in persons[0].action) == pytest.approx(1)
+    assert predictor.classify(path)[0][1] > 1 / 3
+
+
+def test_poses_alone_do_not_do_for_heads_that_see_the_picture(tmp_path):
+    config = ModelConfig(**SMALL, **HEADS, actions={"a": 3})
+    predictor = Predictor.from_model(build_model(config), config, frame_rate=10.0)
+    with pytest.raises(ValueError, match=r"tells actions from the picture, too\. Give the video"):
+        predictor.stream(tmp_path / "poses.json")

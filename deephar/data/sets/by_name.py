@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from deephar.data.sets.folder import VideoFolder
 from deephar.data.sets.human36m import Human36M
 from deephar.data.sets.lsp import LSP
 from deephar.data.sets.mpii import MPII
@@ -25,13 +26,14 @@ _BUILDERS: dict[str, Callable] = {
     "penn": _penn,
     "penn-drawn": DrawnPenn,
     "ntu": NTU,
+    "folder": lambda folder, split: VideoFolder(folder),
     "synthetic": lambda folder, split, **options: Synthetic(split, **options),
 }
 
 KINDS = tuple(_BUILDERS)
 """Names of the data sets: `kind` of `open_dataset`."""
 
-VIDEO_KINDS = ("penn", "penn-drawn", "ntu", "synthetic")
+VIDEO_KINDS = ("penn", "penn-drawn", "ntu", "folder", "synthetic")
 """Those of videos with an action."""
 
 

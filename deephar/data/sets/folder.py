@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 SUFFIXES = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
-"""Suffixes of the videos in class folders, in lower case."""
+"""Suffixes of video files, in lower case."""
+PICTURES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Suffixes of the frames in a folder of pictures, in lower case."""
+POSES = (".csv", ".json")
+"""Suffixes of files of poses, in lower case, see `deephar.data.read_poses`."""
+SPLITS = ("train", "valid", "test")
+"""Values of the column ``split``."""
 
 _LIST = "clips.csv"
 _COLUMNS = ("file", "action")
@@ -17,31 +27,46 @@ _LAYOUT = f"It must hold {_LIST}, or a folder of videos for each action: ACTION/
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """A video file of one action.
+    """A video of one action, or a segment of a longer one.
 
     Attributes:
-        path: path of the file.
+        path: path of the video file, of the folder of its frames, or of the file of its poses.
         action: name of the action.
         group: what videos of one origin (a scene, a person, a source) have in common.
-        name: path within the folder, with ``/`` between the parts; unique.
+        name: path within the folder, with ``/`` between the parts, and for a segment its times;
+            unique.
+        split: one of `SPLITS`; None if the folder does not say.
+        start: seconds, where the segment begins; None for the beginning of the file.
+        end: seconds, where it ends; None for the end of the file.
+        box: the person's box (x1, y1, x2, y2) in pixels, for all frames; None where the person is
+            to be found.
     """
 
     path: Path
     action: str
     group: str
     name: str
+    split: str | None = None
+    start: float | None = None
+    end: float | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
-class VideoFolder:
+class VideoFolder(Sequence):
     """A folder of videos, each labelled with an action. No frame is decoded.
 
-    A file ``clips.csv`` in the folder lists the videos: a header, and then a line for each video.
-    The columns are ``file`` (path within the folder), ``action``, and ``group`` if videos belong
-    together, such as those of one scene; others are ignored. A video without a group is a group of
-    its own.
+    A video is a file (`SUFFIXES`), a folder of pictures (`PICTURES`),
+    or a file of poses in place of either (`POSES`).
 
-    Without ``clips.csv``, each folder is an action, and holds its videos (`SUFFIXES`). Other files
-    and hidden folders are ignored, and each video is a group of its own.
+    A file ``clips.csv`` in the folder lists the videos: a header, and then a line for each video,
+    or for each segment of a video. The columns are ``file`` (path within the folder) and
+    ``action``, and, if needed, ``group`` (equal for videos that belong together, such as those of
+    one scene or person), ``split`` (`SPLITS`), ``start`` and ``end`` (of a segment, in seconds) and
+    ``box`` (of the person: x1 y1 x2 y2, in pixels). Other columns are ignored. A file without a
+    group is a group of its own, with all of its segments.
+
+    Without ``clips.csv``, each folder is an action, and holds its videos. Other files and hidden
+    folders are ignored, and each video is a group of its own.
 
     Args:
         root: the folder.
@@ -51,11 +76,13 @@ class VideoFolder:
         name: name of the folder.
         source: path of ``clips.csv``, or of the folder where there is none.
         actions: names of the actions, in alphabetical order.
+        has_groups: whether the folder says which videos belong together.
 
     Raises:
         FileNotFoundError: The folder, or a file that ``clips.csv`` lists, does not exist.
         ValueError: There is no video, a folder of an action holds none, two actions differ in case
-            only, or ``clips.csv`` cannot be read, lacks a column or a field, or lists a file twice.
+            only, a group is in two splits, or ``clips.csv`` cannot be read, lacks a column or a
+            field, has a field that cannot be understood, or lists a video twice.
     """
 
     def __init__(self, root: str | os.PathLike):
@@ -67,9 +94,13 @@ class VideoFolder:
         self.name = self.root.resolve().name
         listed = self.root / _LIST
         self.source = str(listed if listed.is_file() else self.root)
-        self._videos = _read_list(listed) if listed.is_file() else _read_folders(self.root)
+        if listed.is_file():
+            self._videos, self.has_groups = _read_list(listed)
+        else:
+            self._videos, self.has_groups = _read_folders(self.root), False
         self.actions = tuple(sorted({video.action for video in self._videos}))
         _check_case(self.root, self.actions)
+        _check_splits(self.source, self._videos)
 
     def names(self) -> list[str]:
         """Names of all videos, in order."""
@@ -99,14 +130,23 @@ def _read_folders(root):
     for folder in folders:
         files = [path for path in _sorted(folder) if _is_video(path)]
         if not files:
-            raise ValueError(
-                f"{folder} holds no video ({', '.join(SUFFIXES)}). Add videos of this action, or "
-                "remove the folder."
-            )
+            raise ValueError(_empty(folder))
         for path in files:
             name = path.relative_to(root).as_posix()
             videos.append(LabelledVideo(path, folder.name, group=name, name=name))
     return videos
+
+
+def _empty(folder):
+    if _has_pictures(folder):
+        return (
+            f"{folder} holds pictures. The folder of an action holds videos, or a folder of "
+            "pictures for each video: ACTION/VIDEO/*.jpg."
+        )
+    return (
+        f"{folder} holds no video ({', '.join(SUFFIXES)}, a folder of pictures, or poses as "
+        f"{' or '.join(POSES)}). Add videos of this action, or remove the folder."
+    )
 
 
 def _sorted(folder):
@@ -115,33 +155,48 @@ def _sorted(folder):
 
 
 def _is_video(path):
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+    if path.is_dir():
+        return _has_pictures(path)
+    return path.suffix.lower() in SUFFIXES + POSES
+
+
+def _has_pictures(folder):
+    return any(path.suffix.lower() in PICTURES and path.is_file() for path in _sorted(folder))
 
 
 # ----------------------------------------------------------------------------------- clips.csv
 
 
 def _read_list(path):
-    videos, lines = [], {}
+    """The videos of a list, and whether it has a column of groups with an entry."""
+    videos, lines, has_groups = [], {}, False
     for line, row in _rows(path):
-        file, action = (_field(row, column, f"{path}, line {line}") for column in _COLUMNS)
+        place = f"{path}, line {line}"
+        file, action = (_required(row, column, place) for column in _COLUMNS)
         video = path.parent / file
-        name = Path(os.path.normpath(file)).as_posix()
-        if name in lines:
-            raise ValueError(
-                f"{path} lists {file} twice, in lines {lines[name]} and {line}. Remove one of them."
-            )
-        lines[name] = line
-        if not video.is_file():
+        if not video.is_file() and not (video.is_dir() and _has_pictures(video)):
             raise FileNotFoundError(
                 f"{path} lists {file} in line {line}, but there is no such file. Add the file, or "
                 "remove the line."
             )
-        group = (row.get("group") or "").strip() or name
-        videos.append(LabelledVideo(video, action, group, name))
+        start, end = _segment(row, place)
+        file_name = Path(os.path.normpath(file)).as_posix()
+        name = file_name + _times(start, end)
+        if name in lines:
+            raise ValueError(
+                f"{path} lists {file}{_times(start, end)} twice, in lines {lines[name]} and "
+                f"{line}. Remove one of them."
+            )
+        lines[name] = line
+        group = _field(row, "group")
+        has_groups |= bool(group)
+        split, box = _split(row, place), _box(row, place)
+        videos.append(
+            LabelledVideo(video, action, group or file_name, name, split, start, end, box)
+        )
     if not videos:
         raise ValueError(f"{path} lists no video. Add a line for each video.")
-    return videos
+    return videos, has_groups
 
 
 def _rows(path):
@@ -163,11 +218,73 @@ def _rows(path):
         raise ValueError(f"{path} is no CSV file in UTF-8 ({error}). Save it as such.") from error
 
 
-def _field(row, column, place):
-    value = (row[column] or "").strip()
+def _field(row, column):
+    return (row.get(column) or "").strip()
+
+
+def _required(row, column, place):
+    value = _field(row, column)
     if not value:
         raise ValueError(f"{place}: The column {column} is empty. Fill it in, or remove the line.")
     return value
+
+
+def _segment(row, place):
+    """Start and end in seconds, None where open."""
+    start, end = (_seconds(row, column, place) for column in ("start", "end"))
+    if end is not None and end <= (start or 0.0):
+        raise ValueError(
+            f"{place}: The segment ends at {end:g} s, which is not after its start at "
+            f"{start or 0:g} s. Correct start or end."
+        )
+    return start, end
+
+
+def _seconds(row, column, place):
+    text = _field(row, column)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ValueError(
+            f"{place}: {column} must be a time in seconds from the beginning of the video, such as "
+            f"12.5, got {text!r}."
+        )
+    return value
+
+
+def _times(start, end):
+    """What the name of a segment has besides that of its file."""
+    if start is None and end is None:
+        return ""
+    return f"@{start or 0:g}-{'' if end is None else f'{end:g}'}"
+
+
+def _split(row, place):
+    split = _field(row, "split").lower() or None
+    if split not in (None, *SPLITS):
+        raise ValueError(f"{place}: split must be one of {', '.join(SPLITS)}, got {split!r}.")
+    return split
+
+
+def _box(row, place):
+    text = _field(row, "box")
+    if not text:
+        return None
+    try:
+        box = tuple(map(float, text.replace(",", " ").split()))
+    except ValueError:
+        box = ()
+    if len(box) != 4 or not np.isfinite(box).all():
+        raise ValueError(f"{place}: box must be x1 y1 x2 y2 in pixels, got {text!r}.")
+    if not (box[0] < box[2] and box[1] < box[3]):
+        raise ValueError(
+            f"{place}: The box {text!r} has no area. Write its top left corner first: x1 y1 x2 y2."
+        )
+    return box
 
 
 # ---------------------------------------------------------------------------------------- parts
@@ -182,6 +299,19 @@ def _check_case(root, actions):
             raise ValueError(
                 f"{root} has the actions {other!r} and {action!r}, which differ in case only. Give "
                 "them the same name if they are the same action, or else other names."
+            )
+
+
+def _check_splits(source, videos):
+    """Checks that no group is in two splits."""
+    seen = {}
+    for video in videos:
+        other = seen.setdefault(video.group, video)
+        if other.split != video.split:
+            raise ValueError(
+                f"{source}: The group {video.group!r} is in two splits: {other.name} in "
+                f"{other.split or 'none'}, {video.name} in {video.split or 'none'}. Give all "
+                "videos of a group the same split."
             )
 
 

@@ -52,6 +52,30 @@ def test_a_list_without_groups_makes_each_video_its_own(folder):
     assert videos.actions == ("bowl",)
 
 
+def test_folders_of_pictures_and_files_of_poses_are_videos(folder):
+    videos = VideoFolder(folder("bowl/a/1.jpg", "bowl/a/2.PNG", "bowl/b.json", "bowl/c.csv"))
+    assert names_of(videos) == ["bowl/a", "bowl/b.json", "bowl/c.csv"]
+
+
+def test_the_list_tells_segments_splits_and_boxes(folder):
+    text = (
+        "file,action,start,end,split,box\n"
+        "a.mp4,bowl,,4,train,\na.mp4,squat,4,7.5,Train,\n"
+        'b.mp4,bowl,1,,test,"10, 20, 110, 220"\nc.mp4,bowl,,,test,10 20 110 220.5\n'
+    )
+    videos = VideoFolder(folder("a.mp4", "b.mp4", "c.mp4", clips=text))
+    assert names_of(videos) == ["a.mp4@0-4", "a.mp4@4-7.5", "b.mp4@1-", "c.mp4"]
+    assert [(v.start, v.end) for v in videos] == [(None, 4), (4, 7.5), (1, None), (None, None)]
+    assert [video.group for video in videos] == ["a.mp4", "a.mp4", "b.mp4", "c.mp4"]
+    assert [video.split for video in videos] == ["train", "train", "test", "test"]
+    assert [video.box for video in videos[2:]] == [(10, 20, 110, 220), (10, 20, 110, 220.5)]
+    assert not videos.has_groups
+
+
+def test_a_list_with_groups_says_so(folder):
+    assert VideoFolder(folder("a.mp4", clips="file,action,group\na.mp4,bowl,x\n")).has_groups
+
+
 def test_the_real_clips_are_read(real_data):
     root = real_data / "actions" / "penn15"
     if not root.is_dir():
@@ -68,6 +92,7 @@ def test_the_real_clips_are_read(real_data):
         ([], r"videos holds neither clips\.csv nor a folder\. It must hold clips\.csv, or a"),
         (["a.mp4"], "holds neither"),
         (["squat/a.mp4", "bowl/a.txt"], r"bowl holds no video \(\.avi, \.gif, .*\)\. Add videos"),
+        (["squat/a.mp4", "bowl/a.jpg"], "bowl holds pictures. .* a folder of pictures for each"),
         (["squat/a.mp4", "Squat/a.mp4"], "'Squat' and 'squat', which differ in case only"),
     ],
 )
@@ -90,6 +115,18 @@ def test_class_folders_that_cannot_be_used_are_refused(folder, files, message):
         ("file,action\na.mp4\n", "line 2: The column action is empty"),
         ("file,action\n,bowl\n", "line 2: The column file is empty"),
         ("file,action\na.mp4,Bowl\nb.mp4,bowl\n", "'Bowl' and 'bowl', which differ in case"),
+        ("file,action,start,end\na.mp4,bowl,5,4\n", "line 2: The segment ends at 4 s, .* 5 s"),
+        ("file,action,end\na.mp4,bowl,0\n", "line 2: The segment ends at 0 s"),
+        ("file,action,start\na.mp4,bowl,0:05\n", "line 2: start must be .*, got '0:05'"),
+        ("file,action,start\na.mp4,bowl,-1\n", "line 2: start must be a time in seconds"),
+        ("file,action,start\na.mp4,bowl,1\na.mp4,bowl,1.0\n", "lists a.mp4@1- twice"),
+        ("file,action,split\na.mp4,bowl,dev\n", "split must be one of train, valid, test"),
+        ("file,action,box\na.mp4,bowl,1 2 3\n", "box must be x1 y1 x2 y2 in pixels"),
+        ("file,action,box\na.mp4,bowl,1 2 1 4\n", "line 2: The box '1 2 1 4' has no area"),
+        (
+            "file,action,group,split\na.mp4,bowl,x,train\nb.mp4,bowl,x,test\n",
+            "The group 'x' is in two splits: a.mp4 in train, b.mp4 in test",
+        ),
     ],
 )
 def test_lists_that_cannot_be_used_are_refused(folder, clips, message):
