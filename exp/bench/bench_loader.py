@@ -1,11 +1,15 @@
-"""Times the loader against a straightforward Pillow pipeline, on one thread.
+"""Times the loader against a straightforward Pillow pipeline, on one thread; or reading video.
 
     python exp/bench/bench_loader.py
+    python exp/bench/bench_loader.py --video
 
 Both load persons from photo-like JPEGs of 1280 x 720 with the same random rotation, scale,
 translation, flip and channel power, to crops of 256 x 256 in [-1, 1]. The crop windows are 500 to
 750 pixels wide, as for typical MPII persons. Takes about 20 seconds. The last line is the ratio of
 the two speeds, about 7 on a 2-core server, and at least 5.
+
+With --video, `deephar.video.read_video` and OpenCV decode a drawn video of 1920 x 1080 in turn, on
+as many threads as each likes, and the ratio is that of their speeds, at least 0.95.
 """
 
 import argparse
@@ -19,6 +23,7 @@ from PIL import Image
 
 from deephar.data import Augmentation, InputSpec, Sample, crop_sample
 from deephar.skeletons import get_skeleton
+from deephar.video import VideoWriter, read_video
 
 
 def photo(rng, width=1280, height=720):
@@ -82,6 +87,43 @@ def epoch(load, samples, size, first_seed):
     return time.perf_counter() - start
 
 
+def make_video(path, count, rng):
+    """Writes a pan over a picture, with sensor noise and a disc that moves."""
+    scene = photo(rng, 1920 + 4 * count, 1080 + count)
+    with VideoWriter(path, 30) as writer:
+        for number in range(count):
+            frame = scene[number : number + 1080, 4 * number : 4 * number + 1920].copy()
+            cv2.circle(frame, (1800 - 8 * number, 500), 90, (200, 40, 30), -1)
+            noise = rng.normal(0, 2, (1080, 1920, 1)).astype(np.float32)
+            writer.write(np.clip(frame + noise, 0, 255).astype(np.uint8))
+
+
+def read_with_opencv(path):
+    """RGB frames, as with OpenCV's FFmpeg."""
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    while (frame := video.read()[1]) is not None:
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def bench_video(arguments):
+    """Frames a second of a video, all decoded and none kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, count = Path(folder) / "v.mp4", arguments.frames
+        make_video(path, count, np.random.default_rng(0))
+        readers = {"OpenCV": read_with_opencv, "deephar": read_video}
+        seconds = {name: [] for name in readers}
+        for number in range(arguments.rounds + 1):
+            for name, read in readers.items():
+                start = time.perf_counter()
+                assert sum(1 for _ in read(path)) == count
+                if number >= 1:  # the first round only warms up
+                    seconds[name].append(time.perf_counter() - start)
+    print(f"{'reader':10}{'ms a frame':>12}{'frames a second':>17}")
+    for name, taken in seconds.items():
+        print(f"{name:10}{1000 * min(taken) / count:12.2f}{count / min(taken):17.0f}")
+    print(f"ratio: {min(seconds['OpenCV']) / min(seconds['deephar']):.2f}")
+
+
 def resident_mib():
     """Memory of this process, MiB (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
@@ -89,10 +131,15 @@ def resident_mib():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--video", action="store_true", help="reading video instead")
+    parser.add_argument("--frames", type=int, default=120, help="of the video (%(default)s)")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3, help="the quickest counts")
     arguments = parser.parse_args()
+    if arguments.video:
+        bench_video(arguments)
+        return
     cv2.setNumThreads(1)
     loaders = {"Pillow": with_pillow, "deephar": with_deephar}
     with tempfile.TemporaryDirectory() as folder:

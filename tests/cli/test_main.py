@@ -209,6 +209,19 @@ def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
     assert all(path.is_file() for path in written)
 
 
+@pytest.mark.parametrize("videos", [["shots"], ["shots/%d.png"], ["shots/1.png", "shots/2.png"]])
+def test_the_demo_takes_pictures(videos, small_weights, tmp_path, monkeypatch, capsys):
+    (tmp_path / "shots").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        cv2.imwrite(f"shots/{number}.png", np.zeros((64, 96, 3), np.uint8))
+    options = ["--weights", str(small_weights), "--box", *"0 0 60 60".split(), "--fps", "10"]
+    assert main(["demo", *videos, *options]) == 0
+    out = "1-poses.mp4" if len(videos) > 1 else "shots-poses.mp4"
+    assert out in capsys.readouterr().out
+    assert (video_info(out).frames, video_info(out).fps) == (2, 10)
+
+
 def test_the_demo_script_is_the_demo_command(monkeypatch):
     calls = []
     monkeypatch.setattr(demo, "annotate", calls.append)

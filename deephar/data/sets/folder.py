@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-SUFFIXES = (".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm")
+SUFFIXES = (
+    *(".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"),
+    *(".3gp", ".dv", ".flv", ".m2ts", ".m4v", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".wmv"),
+)
 """Suffixes of video files, in lower case."""
 PICTURES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Suffixes of the frames in a folder of pictures, in lower case."""

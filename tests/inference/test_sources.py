@@ -1,0 +1,217 @@
+"""Videos that are no files: cameras, addresses, folders of pictures, numbered ones, lists."""
+
+import functools
+import http.server
+import json
+import os
+import signal
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from blobs import ACTIONS, CLIPS, POSES, corners, film
+
+from deephar.inference import annotate_video
+from deephar.inference.media import describe_video, load_video
+from deephar.video import VideoWriter, read_video, video_info
+
+
+def write_pictures(folder, names):
+    """Pictures of a rectangle that moves to the right, under these names."""
+    folder.mkdir()
+    for name, frame in zip(names, film(len(names)), strict=True):
+        cv2.imwrite(str(folder / name), frame)
+    return folder
+
+
+def frames_of(video, *rate):
+    """Left edges of the rectangle in the frames of a video, and their times."""
+    frames, times = zip(*load_video(video, *rate).frames, strict=True)
+    return [int(np.argmax(frame[75, :, 0] > 128)) for frame in frames], list(times)
+
+
+# --- pictures
+
+
+def test_a_folder_of_pictures_is_taken_by_their_numbers(tmp_path):
+    folder = write_pictures(tmp_path / "shots", ["a8.png", "a9.jpg", "a10.png", "b1.webp"])
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_text("no picture")
+    assert frames_of(folder, 10) == ([40, 41, 42, 43], [0, 0.1, 0.2, 0.3])
+    assert load_video(str(folder)).num_frames == 4
+    assert load_video(folder).name == str(folder)
+
+
+@pytest.mark.parametrize("pattern", ["%06d.png", "%d.png", "%6d.png"])
+def test_numbered_pictures_are_taken_in_order(pattern, tmp_path):
+    folder = write_pictures(tmp_path / "shots", [f"{number:06d}.png" for number in range(98, 102)])
+    cv2.imwrite(str(folder / "1000000000x.png"), film(1)[0])
+    assert frames_of(str(folder / pattern)) == ([40, 41, 42, 43], [0, 1 / 30, 2 / 30, 3 / 30])
+
+
+def test_a_missing_number_is_told(tmp_path):
+    folder = write_pictures(tmp_path / "shots", ["shot_1.png", "shot_2.png", "shot_5.png"])
+    message = r"shot_%d\.png, 2 pictures between 1 and 5 are missing, the first one is number 3"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_video(folder / "shot_%d.png")
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*x%d\.png"):
+        load_video(folder / "x%d.png")
+
+
+def test_a_folder_without_pictures_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is a folder without pictures"):
+        load_video(tmp_path)
+
+
+def test_a_list_of_paths_is_a_video(tmp_path):
+    folder = write_pictures(tmp_path / "shots", ["x.png", "a.png"])
+    paths = [folder / "x.png", str(folder / "a.png")]
+    assert frames_of(paths, 5) == ([40, 41], [0, 0.2])
+    assert frames_of(iter(paths), 5) == ([40, 41], [0, 0.2])
+    with pytest.raises(FileNotFoundError, match=r"gone\.png does not exist"):
+        frames_of([*paths, folder / "gone.png"])
+
+
+def test_pictures_are_streamed_classified_and_annotated(blobs, tmp_path):
+    predictor = blobs(CLIPS, actions=ACTIONS)
+    folder = write_pictures(tmp_path / "shots", [f"{number:02d}.png" for number in range(6)])
+    for video in (folder, str(folder / "%02d.png"), sorted(folder.iterdir())):
+        persons = list(predictor.stream(video, fps=20))
+        np.testing.assert_allclose([person.time for person in persons], np.arange(6) / 20)
+        np.testing.assert_allclose(persons[5].joints, corners(45, 60), atol=2)
+        assert predictor.classify(video, fps=20)[0] == ("bowl", 0.5)
+    written = annotate_video(predictor, folder, tmp_path / "o.mp4", fps=20)
+    assert (video_info(written.video).frames, video_info(written.video).fps) == (6, 20)
+    written = annotate_video(predictor, iter(film(6)), tmp_path / "o.mp4", fps=10)
+    assert (video_info(written.video).frames, video_info(written.video).fps) == (6, 10)
+    assert json.loads(written.numbers.read_text())["video"] == "The video"
+
+
+# --- addresses
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Address of a web server for a folder, and the folder."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", folder
+        server.shutdown()
+        thread.join()
+
+
+def test_a_video_is_read_from_an_address(served, blobs, tmp_path):
+    address, folder = served
+    with VideoWriter(folder / "v.mp4", 20) as writer:
+        for frame in film(6):
+            writer.write(frame)
+    address = f"{address}/v.mp4"
+    assert describe_video(address) == (address, 6, 20)
+    assert frames_of(address)[0] == frames_of(folder / "v.mp4")[0]
+    persons = list(blobs(POSES).stream(address))
+    np.testing.assert_allclose([person.time for person in persons], np.arange(6) / 20)
+    written = annotate_video(blobs(POSES), address, tmp_path / "o.mp4")
+    assert video_info(written.video).frames == 6
+
+
+def test_an_address_without_a_video_is_named(served):
+    with pytest.raises(OSError, match=r"gone\.mp4 gives no video .*Check the address"):
+        load_video(f"{served[0]}/gone.mp4")
+    with pytest.raises(OSError, match=r"rtsp://127\.0\.0\.1:1/none gives no video"):
+        load_video("rtsp://127.0.0.1:1/none")
+    with pytest.raises(OSError, match="nonsense://x gives no video"):
+        load_video("nonsense://x")
+
+
+# --- live sources
+
+
+class Camera:
+    """Stands in for OpenCV's camera; after some frames, the user presses Ctrl-C."""
+
+    def __init__(self, index, ctrl_c=None, frames=10_000):
+        self.index, self._ctrl_c, self._frames, self._count = index, ctrl_c, frames, 0
+
+    def isOpened(self):
+        return self.index == 0
+
+    def read(self):
+        self._count += 1
+        if self._count == self._ctrl_c:
+            os.kill(os.getpid(), signal.SIGINT)
+        good = self._count <= self._frames
+        return good, np.ascontiguousarray(film(self._count % 80 + 1)[-1]) if good else None
+
+    def release(self):
+        self.index = None
+
+
+@pytest.fixture
+def camera(monkeypatch):
+    """Has cameras behave: ``camera(ctrl_c=20)``."""
+
+    def build(**options):
+        monkeypatch.setattr(cv2, "VideoCapture", lambda index: Camera(index, **options))
+
+    before = signal.getsignal(signal.SIGINT)
+    yield build
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("index", [0, "0", np.int64(0)])
+def test_ctrl_c_ends_a_camera_and_what_was_seen_is_complete(index, camera, blobs):
+    camera(ctrl_c=20)
+    persons = list(blobs(CLIPS, actions=ACTIONS).stream(index))
+    assert 20 <= len(persons) < 60  # some are read before the signal arrives
+    assert np.all(np.diff([person.time for person in persons]) > 0)
+    assert all(person.action for person in persons)
+
+
+def test_ctrl_c_ends_the_annotation_of_a_camera(camera, blobs, tmp_path):
+    camera(ctrl_c=20)
+    written = annotate_video(blobs(CLIPS, actions=ACTIONS), 0, tmp_path / "o.mp4")
+    rows = json.loads(written.numbers.read_text())
+    assert (rows["video"], rows["fps"]) == ("camera 0", None)
+    assert len(rows["frames"]) >= 20
+    times = [time for _, time in read_video(written.video)]
+    np.testing.assert_allclose(times, [row["time"] for row in rows["frames"]], atol=2e-4)
+
+
+def test_a_second_ctrl_c_interrupts(camera):
+    camera()
+    frames = load_video(0).frames
+    next(frames)
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert sum(1 for _ in frames) < 40
+
+
+def test_ctrl_c_is_as_before_when_the_camera_is_over(camera):
+    camera(frames=3)
+    with pytest.warns(UserWarning, match="Camera 0 gives no more pictures"):
+        assert sum(1 for _ in load_video(0).frames) == 3
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_camera_that_is_not_there_is_named(camera):
+    camera()
+    with pytest.raises(ValueError, match="Camera 3 gives no picture"):
+        load_video(3)
+
+
+def test_a_file_with_a_number_as_its_name_is_no_camera(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter("v.mp4", 20) as writer:
+        for frame in film(3):
+            writer.write(frame)
+    (tmp_path / "v.mp4").rename(tmp_path / "0")
+    assert load_video("0").num_frames == 3
