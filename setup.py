@@ -68,7 +68,7 @@ setup(
         "keras>=3.8",
         "numpy>=1.26",
         "opencv-python-headless>=4.9",
-        "av>=16.1",
+        "av>=17",
         "pillow>=11.3",
         "h5py>=3.11",
         "scipy>=1.12",
