@@ -43,7 +43,7 @@ def conversions(monkeypatch):
         mean.output(0).set_names({"pose"})
         return openvino.Model([mean], [image], "mean")
 
-    monkeypatch.setattr("deephar.export.openvino_model", convert)
+    monkeypatch.setattr("deephar.inference.converted.openvino_model", convert)
     return networks
 
 
