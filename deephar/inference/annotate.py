@@ -70,7 +70,7 @@ def annotate_video(
     decode the video and run the network while frames are drawn. Beside ``OUT.mp4`` there are:
 
     - ``OUT.json``: of each frame `time`, `joints`, `depth`, `visibility`, `box` and `crop` (see
-      `Person`) and the best actions; and the actions of the whole video, averaged over its frames;
+      `Person`) and the best actions; and the actions of the whole video, see `mean_action`;
     - ``OUT.csv``: one row a frame, with its number and time, the best action and its score, then
       x, y and visibility of each joint;
     - ``OUT-actions.png``, if the network has actions: the most frequent ones over time.

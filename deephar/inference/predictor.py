@@ -250,7 +250,7 @@ class Predictor:
         trained with, by the time stamps of the video (see `deephar.inference.windows`). Clips
         share the poses: that of each frame is computed once. A frame comes when its clip and those
         of the next few frames are complete, half the length of a clip later or more. Where the
-        person is seen in less than two frames of a clip, the action is "other" with a score of 1,
+        person is seen in fewer than two frames of a clip, the action is "other" with a score of 1,
         if the network has this action.
 
         Args:
@@ -327,7 +327,7 @@ class Predictor:
         margin: float = BOX_MARGIN,
         fps: float | None = None,
     ) -> list[tuple[str, float]]:
-        """The action in a video: the mean of those that `stream` tells of its frames.
+        """The action in a video: the weighted mean of those in its frames, see `mean_action`.
 
         Args:
             video: as of `stream`.

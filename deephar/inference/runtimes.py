@@ -159,8 +159,8 @@ def has_bfloat16() -> bool:
 def is_faster_in_bfloat16() -> bool:
     """Whether OpenVINO computes faster in bfloat16 than in float32 on this processor.
 
-    Processors with matrix units (AMX) do. Others know bfloat16, too, and are slower in it. The time
-    of a convolution tells, which is measured once.
+    Processors with matrix units (AMX) do. Others know bfloat16, too, and some are slower in it. The
+    time of a convolution tells, which is measured once in each process.
     """
     return has_bfloat16() and 1.2 * _convolution_seconds("bf16") < _convolution_seconds("f32")
 

@@ -11,10 +11,10 @@ groups, the mean of the actions, and the accuracy of each; how many videos of no
 are told as "other", and how many can be rejected while 90 % of the known videos are kept; and the
 calibration error. Files: results.json, videos.csv, confusion.png, sheet.png and rejection.png.
 
-The answer for a video is its best action, averaged over the frames (`mean_action`). Videos are
-rejected if none of the known actions has a high score. For a video of a known action,
-"other" counts as an error. A video that cannot be read is named, the others are scored, and the
-exit status is 1.
+The scores of a video are the weighted mean of those of its frames (`mean_action`), and its answer
+is the action with the highest one. Videos are rejected if none of the known actions has a high
+score. For a video of a known action, "other" counts as an error. A video that cannot be read is
+named, the others are scored, and the exit status is 1.
 """
 
 import sys
