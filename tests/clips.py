@@ -19,7 +19,9 @@ def numbers_of(frames):
     return [round((float(np.median(frame)) - 20) / 8) for frame in frames]
 
 
-def encode(path, times, frames=None, *, codec=None, fields=None, aspect=None, rate=25):
+def encode(
+    path, times, frames=None, *, codec=None, fields=None, aspect=None, colours=None, rate=25
+):
     """Writes a video.
 
     Args:
@@ -29,6 +31,7 @@ def encode(path, times, frames=None, *, codec=None, fields=None, aspect=None, ra
         codec: name of the encoder; by default that of `CODECS`, or H.264.
         fields: "tff" or "bff" for interlaced frames with the top or the bottom field first.
         aspect: width of a pixel divided by its height.
+        colours: code of the matrix from YUV to RGB (ITU-T H.273), which is only named.
         rate: frame rate of the header.
 
     Returns:
@@ -44,6 +47,8 @@ def encode(path, times, frames=None, *, codec=None, fields=None, aspect=None, ra
         context.time_base, context.gop_size, context.bit_rate = base, 12, 2_000_000
         if aspect:
             context.sample_aspect_ratio = aspect
+        if colours:
+            context.colorspace = colours
         if fields:
             flags = av.codec.context.Flags
             context.flags |= flags.interlaced_dct | flags.interlaced_me

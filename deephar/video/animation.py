@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+_ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 _SECONDS = 0.1  # that a frame is shown if the file says 0, as browsers do
 
 
@@ -45,7 +46,7 @@ def read_webp(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
 def _open(path):
     try:
         return Image.open(path)
-    except (OSError, ValueError, SyntaxError) as error:
+    except _ERRORS as error:
         raise _damaged(path) from error
 
 
@@ -63,7 +64,7 @@ def _frames(picture, path):
         try:
             picture.seek(number)
             pixels = np.array(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
+        except _ERRORS as error:
             raise _damaged(path) from error
         yield pixels, picture.info.get("duration", 0) / 1000 or _SECONDS
 

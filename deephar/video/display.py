@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 _LEAST_HEIGHT = 4  # of frames that can be deinterlaced
+_UNSPECIFIED = 2  # the code of primaries, transfer and matrix (ITU-T H.273)
 _ODDEST_ASPECT = 10.0  # a pixel is not wider, or higher, than this
 
 
@@ -89,13 +90,33 @@ class Display:
         self._reformatter = VideoReformatter()
         self._angle, self._matrix = None, (1, 0, 0, 1)
 
+    def size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """(width, height) of a frame as it is shown."""
+        size = self._width(frame), frame.height
+        return size[::-1] if _is_transposed(_display_matrix(frame)) else size
+
     def shown(self, frame: av.VideoFrame) -> np.ndarray:
-        """The pixels of a frame: uint8 (H, W, 3), RGB."""
-        width = max(1, round(frame.width * self._aspect))
-        pixels = self._reformatter.reformat(frame, width=width, format="rgb24").to_ndarray()
+        """The pixels of a frame: uint8 (H, W, 3), RGB.
+
+        Raises:
+            av.FFmpegError: The pixels have a format that cannot be converted.
+        """
+        pixels = self._rgb(frame).to_ndarray()
         if frame.rotation != self._angle:  # other than that of the frame before
             self._angle, self._matrix = frame.rotation, _display_matrix(frame)
         return _turned(pixels, self._matrix)
+
+    def _width(self, frame):
+        return max(1, round(frame.width * self._aspect))
+
+    def _rgb(self, frame):
+        options = {"width": self._width(frame), "format": "rgb24"}
+        try:
+            return self._reformatter.reformat(frame, **options)
+        except av.FFmpegError:  # colours that FFmpeg does not convert, such as BT.2020 CL
+            frame.colorspace = frame.color_primaries = frame.color_trc = _UNSPECIFIED
+            frame.color_range = ColorRange.UNSPECIFIED
+            return self._reformatter.reformat(frame, **options)
 
 
 def _pixel_aspect(stream):
@@ -115,10 +136,15 @@ def _display_matrix(frame):
     return a, b, c, d
 
 
+def _is_transposed(matrix):
+    a, b, c, d = matrix
+    return abs(b) + abs(c) > abs(a) + abs(d)
+
+
 def _turned(pixels, matrix):
     """An image as a display matrix says."""
     a, b, c, d = matrix
-    if abs(b) + abs(c) > abs(a) + abs(d):
+    if _is_transposed(matrix):
         pixels, a, d = cv2.transpose(pixels), c, b
     if a < 0 or d < 0:
         pixels = cv2.flip(pixels, -1 if a < 0 and d < 0 else int(a < 0))

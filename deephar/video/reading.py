@@ -92,7 +92,7 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
         size = stream.codec_context.width, stream.codec_context.height
         # Only decoded frames tell how they are turned.
         for frame in decoded(container, stream, Losses(), again=lambda: open_video(path)):
-            size = Display(stream).shown(frame).shape[1::-1]
+            size = Display(stream).size(frame)
             break
         return VideoInfo(frames, fps, size)
 
@@ -192,13 +192,19 @@ def _read_frames(container, path):
         frames = decoded(container, stream, losses, again=lambda: open_video(path))
         times = _Times(stream, 1 / (_rate(stream.average_rate) or DEFAULT_RATE))
         count, last = 0, -math.inf
-        for frame in deinterlaced(frames, stream):
-            time = times.of(frame, losses)
-            if losses.any and time <= last:  # behind damage, the order of frames is not known
-                continue
-            last = time
-            yield display.shown(frame), time
-            count += 1
+        try:
+            for frame in deinterlaced(frames, stream):
+                time = times.of(frame, losses)
+                if losses.any and time <= last:  # behind damage, the order is not known
+                    continue
+                last = time
+                yield display.shown(frame), time
+                count += 1
+        except av.FFmpegError as error:  # of a filter; those of decoding are counted
+            raise ValueError(
+                f"{path} has frames that cannot be shown ({error.strerror}). Try to convert it, as "
+                "in: ffmpeg -i IN -pix_fmt yuv420p OUT.mp4"
+            ) from error
         lost = lost_frames(container, stream, losses, count)
     if count == 0:
         raise ValueError(

@@ -306,6 +306,14 @@ def test_colours_are_those_of_the_matrix_that_the_file_names(tmp_path):
     np.testing.assert_allclose(frames[0].mean((0, 1)), colour, atol=4)
 
 
+def test_colours_that_nothing_converts_are_taken_for_the_usual_ones(tmp_path):
+    path = tmp_path / "v.mp4"
+    encode(path, [0, 0.04], colours=10)  # BT.2020 with constant luminance
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).colorspace == 10
+    assert numbers_of(read(path)[0]) == [0, 1]
+
+
 def test_titles_in_other_alphabets_do_not_matter(tmp_path):
     path = tmp_path / "v.avi"
     with av.open(str(path), "w") as container:
