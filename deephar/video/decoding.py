@@ -206,6 +206,8 @@ def read_packets(
         except av.FFmpegError:  # of the disk or the network
             losses.failures += 1
             return
+        except IndexError:  # of PyAV at the end, if streams began after the header
+            return
 
 
 def _stamp(timed):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 
 import cv2
 import numpy as np
@@ -180,6 +181,35 @@ def test_a_picture_that_cannot_be_written_leaves_no_files(blobs, short_film, tmp
     with pytest.raises(ValueError, match="no ink"):
         annotate_video(blobs(CLIPS), short_film, out / "o.mp4")
     assert list(out.iterdir()) == []
+
+
+def test_the_annotated_video_has_the_times_of_the_original(blobs, tmp_path):
+    times = [0, 0.033, 0.07, 0.4, 0.41, 0.9]
+    with VideoWriter(tmp_path / "v.mp4", 20) as writer:
+        for frame, time in zip(film(6), times, strict=True):
+            writer.write(frame, time)
+    written = annotate_video(blobs(CLIPS), tmp_path / "v.mp4", tmp_path / "o.mp4")
+    np.testing.assert_allclose([time for _, time in read_video(written.video)], times, atol=1e-4)
+    rows = json.loads(written.numbers.read_text())["frames"]
+    np.testing.assert_allclose([row["time"] for row in rows], times, atol=1e-4)
+
+
+def test_a_full_disk_leaves_the_earlier_files(blobs, short_film, tmp_path):
+    out = tmp_path / "out"
+    before = contents(annotate_video(blobs(CLIPS), short_film, out / "o.mp4"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2500, limits[1]))  # as if the disk were full there
+    try:
+        with pytest.raises(OSError, match="could not be written.* The previous version was kept"):
+            annotate_video(blobs(CLIPS), short_film, out / "o.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name for path in out.iterdir()} == {path.name for path in before}
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def contents(written):
+    return {path: path.read_bytes() for path in written[:4]}
 
 
 def test_where_a_video_cannot_go_is_explained(blobs, short_film):
