@@ -209,6 +209,34 @@ def draw_caption(image: np.ndarray, lines: Iterable[str]) -> np.ndarray:
     return canvas
 
 
+def draw_label(image: np.ndarray, text: str, place: Sequence[float]) -> np.ndarray:
+    """Writes a short text on a copy of an image, such as the number of a person above their head.
+
+    Args:
+        image: uint8 (H, W, 3), RGB. It is not modified.
+        text: characters other than ASCII are shown as "?".
+        place: (x, y) of the middle of its lower edge, in pixels. It is moved into the image.
+
+    Returns:
+        A new image, uint8 (H, W, 3), RGB.
+
+    Raises:
+        ValueError: The image has another form.
+    """
+    canvas = _checked_image(image).copy()
+    text = str(text).encode("ascii", "replace").decode()
+    height, width = canvas.shape[:2]
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, max(height, width) / 1400)
+    thickness = max(1, round(1.6 * scale))
+    (long, high), gap = cv2.getTextSize(text, font, scale, thickness)[0], max(2, round(8 * scale))
+    x = int(np.clip(place[0] - long / 2, gap, max(gap, width - long - gap)))
+    y = int(np.clip(place[1], high + gap, max(high + gap, height - gap)))
+    plate = canvas[max(0, y - high - gap) : y + gap, max(0, x - gap) : x + long + gap]
+    plate[:] = (0.35 * plate).astype(np.uint8)
+    cv2.putText(canvas, text, (x, y), font, scale, _WHITE, thickness, cv2.LINE_AA)
+    return canvas
+
+
 def draw_action(
     image: np.ndarray,
     joints: ArrayLike,

@@ -19,7 +19,8 @@ the actions of the whole video; OUT.csv has one row a frame. OUT-actions.png sho
 time. The five best ones of the whole video are printed. "No known action" means that it is none of
 those that the network knows.
 
-The most visible person is found and followed, unless --box gives a box. Weights of a 3D network add
+The most visible person is found and followed, unless --box gives a box. With --people all,
+everybody is, and each person has a number, a pose and an action. Weights of a 3D network add
 depth to the numbers (mm relative to the pelvis), and draw the pose from the front and from the side
 beside each frame.
 
@@ -50,6 +51,12 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         help="the person's box in pixels, for all frames",
     )
     parser.add_argument(
+        "--people",
+        choices=("one", "all"),
+        default="one",
+        help="whom to show; all: everybody, each with a number that stays (%(default)s)",
+    )
+    parser.add_argument(
         "--subsampling",
         type=parse_subsampling,
         metavar="N|whole",
@@ -68,10 +75,12 @@ def annotate(args: argparse.Namespace) -> None:
     Raises:
         FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
-    from deephar.inference.annotate import annotate_video, in_words
+    from deephar.inference.annotate import annotate_people, annotate_video, in_words
     from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
 
+    if args.people == "all" and (args.box or args.subsampling):
+        raise ValueError("--people all finds the persons. Leave --box and --subsampling out.")
     video = args.video[0] if len(args.video) == 1 else args.video
     out = args.out or f"{_stem(args.video[0])}-poses.mp4"
     # Reports a bad path before the network is built.
@@ -82,6 +91,12 @@ def annotate(args: argparse.Namespace) -> None:
     print(predictor)
     if fps is None:
         print(f"reading {name}; Ctrl-C ends it")
+    if args.people == "all":
+        written = annotate_people(predictor, video, out, fps=args.fps, progress=True)
+        for number, actions in (written.actions or {}).items():
+            print(f"  {number}: {in_words(actions[0][0])}, {100 * actions[0][1]:.1f} %")
+        print("\nwrote", *filter(None, written[:4]), sep="\n  ")
+        return
     written = annotate_video(
         predictor,
         video,

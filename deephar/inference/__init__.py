@@ -16,9 +16,10 @@ from deephar.inference.actions import (
     mean_action,
     predict_actions,
 )
-from deephar.inference.annotate import Annotation, annotate_video
+from deephar.inference.annotate import Annotation, annotate_people, annotate_video
 from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
 from deephar.inference.media import Segment
+from deephar.inference.people import find_people
 from deephar.inference.person import Person
 from deephar.inference.poses import Predictions, predict_poses
 from deephar.inference.predictor import Predictor
@@ -36,9 +37,11 @@ __all__ = [
     "Runtime",
     "Segment",
     "VideoPredictions",
+    "annotate_people",
     "annotate_video",
     "box_of_poses",
     "choose_runtime",
+    "find_people",
     "find_person",
     "full_box",
     "mean_action",

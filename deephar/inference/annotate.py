@@ -21,7 +21,7 @@ from deephar.inference.actions import mean_action
 from deephar.inference.media import Video, describe_video
 from deephar.progress import ProgressBar
 from deephar.video import DEFAULT_RATE, VideoWriter
-from deephar.visualize import draw_action, line_width, plot_actions
+from deephar.visualize import draw_action, draw_label, draw_skeleton, line_width, plot_actions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,19 +92,9 @@ def annotate_video(
         ValueError: As `Predictor.stream`; `out` does not end in ``.mp4`` or is the video itself.
         OSError: A file cannot be written.
     """
-    out = Path(out)
-    if out.suffix.lower() != ".mp4":
-        raise ValueError(f"{out} must end in .mp4, which is the format that is written.")
-    name, num_frames, rate = describe_video(video, fps)
-    if out.exists() and Path(name).exists() and out.samefile(name):
-        raise ValueError(f"{out} is the video to be read. Give another path to write to.")
+    out, (name, num_frames, rate) = _checked_path(out, video, fps), describe_video(video, fps)
     persons = predictor.stream(video, box, subsampling=subsampling, fps=fps, keep_images=True)
-    head = {
-        "video": name,
-        "fps": rate,
-        "skeleton": predictor.skeleton.name,
-        "joints": predictor.skeleton.joints,
-    }
+    head = _head(predictor, name, rate)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
@@ -124,9 +114,86 @@ def annotate_video(
             course = _Course(predictor.actions)
             actions = mean_action(course.actions_of(persons))
             course.plot(Path(name).name).savefig(stack.enter_context(replacing(picture)))
-        _end_list(numbers, actions)
+        _end_list(numbers, actions and _rounded(actions))
         writer.finish()  # while a failure still leaves all files as they were
     return Annotation(*paths, picture, actions)
+
+
+def annotate_people(
+    predictor: Predictor,
+    video: Video,
+    out: str | os.PathLike,
+    *,
+    fps: float | None = None,
+    progress: bool = False,
+) -> Annotation:
+    """Writes a video with the pose, the number and the action of everybody in it, and the numbers.
+
+    As `annotate_video`, but the frames of ``OUT.json`` have a list `people`, each with `track`,
+    their number, and ``action_of_the_video`` is that of each number. ``OUT.csv`` has a row for each
+    person in each frame, with the column `track`. There is no picture of the actions.
+
+    Args:
+        predictor: a `Predictor`.
+        video: see `Predictor.track`.
+        out: path of the video to write, ending in ``.mp4``.
+        fps: see `Predictor.track`.
+        progress: shows a progress bar on a terminal.
+
+    Returns:
+        The paths; of `actions`, those of each person by their number.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: As `annotate_video`.
+    """
+    out, (name, num_frames, rate) = _checked_path(out, video, fps), describe_video(video, fps)
+    bar = ProgressBar(num_frames or None, "frame", shown=progress)
+    paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
+    actions = {}
+    with ExitStack() as stack:
+        frames = predictor.track_frames(video, fps=fps)
+        frames = stack.enter_context(closing(read_ahead(frames, _AHEAD)))
+        writer = stack.enter_context(VideoWriter(out, rate or DEFAULT_RATE))
+        parts = [stack.enter_context(replacing(path)) for path in paths[1:]]
+        numbers = stack.enter_context(open(parts[0], "w", encoding="utf-8"))
+        rows = _table(stack.enter_context(open(parts[1], "w", encoding="utf-8", newline="")))
+        rows.writerow(["frame", "time", "track", *_columns(predictor.skeleton.joints)])
+        numbers.write(json.dumps(_head(predictor, name, rate))[:-1] + ', "frames": [')
+        for index, (image, time, persons) in enumerate(frames):
+            writer.write(_with_people(image, persons), time)
+            people = [{"track": person.track, **_numbers(person)} for person in persons]
+            frame = {"frame": index, "time": round(time, 4), "people": people}
+            numbers.write(("," if index else "") + "\n" + json.dumps(frame))
+            rows.writerows([index, round(time, 4), it.track, *_row(it)] for it in persons)
+            for person in persons:
+                if person.action:
+                    actions.setdefault(person.track, []).append(person.action)
+            bar.update(index + 1)
+        actions = {track: mean_action(its) for track, its in actions.items()}
+        rounded = {track: _rounded(its) for track, its in actions.items()}
+        _end_list(numbers, rounded or None)
+        writer.finish()  # while a failure still leaves all files as they were
+    return Annotation(*paths, None, actions or None)
+
+
+def _checked_path(out, video, fps):
+    """The path of the video to write."""
+    out, name = Path(out), describe_video(video, fps)[0]
+    if out.suffix.lower() != ".mp4":
+        raise ValueError(f"{out} must end in .mp4, which is the format that is written.")
+    if out.exists() and Path(name).exists() and out.samefile(name):
+        raise ValueError(f"{out} is the video to be read. Give another path to write to.")
+    return out
+
+
+def _head(predictor, name, rate):
+    """The beginning of the JSON file."""
+    return {
+        "video": name,
+        "fps": rate,
+        "skeleton": predictor.skeleton.name,
+        "joints": predictor.skeleton.joints,
+    }
 
 
 def in_words(action: str) -> str:
@@ -154,27 +221,40 @@ def _listed(persons, file, head):
     """Writes the JSON file, without its end."""
     file.write(json.dumps(head)[:-1] + ', "frames": [')
     for number, person in enumerate(persons):
-        file.write(("," if number else "") + "\n" + json.dumps(_numbers(person)))
+        frame = {"frame": person.index, "time": round(person.time, 4), **_numbers(person)}
+        file.write(("," if number else "") + "\n" + json.dumps(frame))
         yield person
 
 
 def _end_list(file, actions):
     """Writes the end of the JSON file."""
-    actions = actions and _rounded(actions)
     file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
 
 
 def _tabulated(persons, file, joints):
     """Writes the CSV file."""
-    rows = csv.writer(file, lineterminator="\n")
-    columns = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
-    rows.writerow(["frame", "time", "action", "score", *columns])
+    rows = _table(file)
+    rows.writerow(["frame", "time", *_columns(joints)])
     for person in persons:
-        action, score = _rounded(person.action[:1])[0] if person.action else ("", "")
-        places = np.column_stack([person.joints.round(2), person.visibility.round(3)])
-        time = round(person.time, 4)
-        rows.writerow([person.index, time, action, score, *places.ravel().tolist()])
+        rows.writerow([person.index, round(person.time, 4), *_row(person)])
         yield person
+
+
+def _table(file):
+    return csv.writer(file, lineterminator="\n")
+
+
+def _columns(joints):
+    """Titles of the columns of a person."""
+    places = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
+    return ["action", "score", *places]
+
+
+def _row(person):
+    """A person's numbers for CSV."""
+    action, score = _rounded(person.action[:1])[0] if person.action else ("", "")
+    places = np.column_stack([person.joints.round(2), person.visibility.round(3)])
+    return [action, score, *places.ravel().tolist()]
 
 
 class _Course:
@@ -218,11 +298,30 @@ def _annotated(person):
     return np.concatenate([picture, views[:height]], axis=1)
 
 
+def _with_people(image, persons):
+    """A frame with the pose, the number and the action of everybody."""
+    for person in persons:
+        extent = (person.crop[2] - person.crop[0]) / (BOX_MARGIN * POSE_MARGIN)
+        image = draw_skeleton(
+            image,
+            person.joints,
+            person.skeleton,
+            visibility=person.visibility,
+            width=line_width(extent, image.shape),
+        )
+    for person in persons:
+        text = str(person.track)
+        if person.action:
+            name, score = person.action[0]
+            text += f"  {in_words(name)} {100 * score:.0f} %"
+        top = person.joints[:, 1].min() - 0.03 * np.ptp(person.joints[:, 1])
+        image = draw_label(image, text, (person.joints[:, 0].mean(), top))
+    return image
+
+
 def _numbers(person):
-    """A frame's numbers for JSON."""
+    """A person's numbers for JSON."""
     return {
-        "frame": person.index,
-        "time": round(person.time, 4),
         "box": person.box.round(2).tolist(),
         "crop": person.crop.round(2).tolist(),
         "joints": person.joints.round(2).tolist(),

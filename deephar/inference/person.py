@@ -38,6 +38,8 @@ class Person:
         index: number of the frame in its video, from 0; None for a single picture.
         time: seconds from the beginning of the video; None for a single picture.
         image: the frame, uint8 (H, W, 3), RGB, if asked for, else None.
+        track: number that the person has in the whole video, from 1; None if one person is
+            followed.
 
     The size of a person and the distance to the camera do not follow from pixels and mm relative to
     the root alone: `joints_in_space` asks for the camera and for the depth of the root.
@@ -53,6 +55,7 @@ class Person:
     index: int | None = None
     time: float | None = None
     image: np.ndarray | None = None
+    track: int | None = None
 
     def __repr__(self) -> str:
         box = ", ".join(f"{value:.0f}" for value in self.box)
@@ -60,6 +63,8 @@ class Person:
         parts.append(f"mean visibility {self.visibility.mean():.2f}")
         if self.time is not None:
             parts.append(f"{self.time:.2f} s")
+        if self.track is not None:
+            parts.append(f"number {self.track}")
         if self.action:
             parts.append("{} {:.2f}".format(*self.action[0]))
         return f"Person({', '.join(parts)})"

@@ -237,6 +237,30 @@ def poses_in_crops(
     return [pose_in_image(pose, crop.affine, flip) for pose, crop in zip(poses, crops, strict=True)]
 
 
+def poses_in_boxes(
+    network: Callable[[np.ndarray], dict],
+    config: Config,
+    images: Sequence[np.ndarray],
+    boxes: Sequence[np.ndarray],
+    *,
+    margin: float = BOX_MARGIN,
+    batch_size: int,
+) -> list[np.ndarray]:
+    """The last block's pose (J, dim + 1) in each image, seen in the window around its box.
+
+    The network is always called with `batch_size` crops, so it is traced once.
+    """
+    crops = [
+        crop_frame(image, box, config.image_size, margin=margin)
+        for image, box in zip(images, boxes, strict=True)
+    ]
+    return [
+        pose
+        for batch in batches_of(crops, batch_size)
+        for pose in poses_in_crops(network, config, batch, batch_size)
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class _PersonCrop:
     """One crop of one person."""

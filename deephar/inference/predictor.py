@@ -8,15 +8,19 @@ person.joints, person.visibility         # pixels of the photo, in predictor.ske
 for person in predictor.stream("video.mp4"):
     person.time, person.joints, person.action
 predictor.classify("video.mp4")          # [(name, score), ...] of the whole video
+predictor.people("photo.jpg")            # everybody in it
+for persons in predictor.track("video.mp4"):
+    [(person.track, person.action) for person in persons]
 """
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -26,6 +30,7 @@ from deephar import weights as weight_files
 from deephar.data.crops import touches
 from deephar.data.images import crop_image, normalize
 from deephar.data.inputs import WHOLE, check_frame_rate, check_subsampling
+from deephar.data.loading import batches_of
 from deephar.data.pose_files import read_poses
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
@@ -44,11 +49,19 @@ from deephar.inference.network import (
     stacked,
     stills_network,
 )
+from deephar.inference.people import find_people
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.runtimes import Runtime, choose_runtime, say_once
 from deephar.inference.search import find_person
-from deephar.inference.windows import SeenFrame, WindowRule, seen_poses, with_actions
+from deephar.inference.tracking import Tracker
+from deephar.inference.windows import (
+    SeenFrame,
+    WindowRule,
+    seen_poses,
+    with_actions,
+    with_actions_of_all,
+)
 from deephar.models import ModelConfig, ReceptionConfig
 from deephar.skeletons import get_skeleton
 
@@ -57,6 +70,7 @@ if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
 
 _CHUNK = 16  # frames of a piece, where it is not as long as a clip
+_BATCH_SIZE = 8  # windows of several persons that the network sees together
 _LONGEST_STEP = 8  # bounds the memory for clips that span the whole video
 
 
@@ -222,9 +236,83 @@ class Predictor:
         if box is None:
             box = find_person(self._stills, self.config, [pixels]).box
         window = self._window(pixels, box, margin)
-        crops = self._crops([pixels], window, 1)
+        crops = self._crops([pixels], [window], 1)
         poses = poses_of(call_network(self._stills, crops), self.config)
         return self._person(poses[0, -1], box, window)
+
+    def people(self, image: str | os.PathLike | np.ndarray) -> list[Person]:
+        """The poses of everybody in a picture.
+
+        Persons are found from about a quarter of the picture's height on, see
+        `deephar.inference.find_people`. A search takes as long as some 70 poses.
+
+        Args:
+            image: as of `__call__`.
+
+        Returns:
+            A `Person` for everybody, the one who is seen best first; an empty list if nobody is
+            seen.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+            ValueError: The picture cannot be used.
+        """
+        pixels = load_picture(image)
+        boxes = find_people(self._stills, self.config, pixels)
+        return [frame.person for frame in self._see_all([pixels] * len(boxes), boxes)]
+
+    def track(
+        self, video: Video, *, fps: float | None = None, keep_images: bool = False
+    ) -> Iterator[list[Person]]:
+        """The poses of everybody in a video, frame by frame, and the actions.
+
+        Each person has a number, `Person.track`, that stays. Someone who is not seen for a second
+        gets a new one when they come back. Each has the action of the window around the frame, as
+        in `stream`. The whole frame is searched twice a second, see `people`.
+
+        Args:
+            video: as of `stream`, but no file of poses.
+            fps: as of `stream`.
+            keep_images: whether the persons carry the frames.
+
+        Yields:
+            The persons of each frame by their numbers; an empty list if nobody is seen.
+
+        Raises:
+            FileNotFoundError, OSError, ValueError: As `stream`.
+        """
+        for image, _, persons in self.track_frames(video, fps=fps):
+            yield [replace(person, image=image) for person in persons] if keep_images else persons
+
+    def track_frames(
+        self, video: Video, *, fps: float | None = None
+    ) -> Iterator[tuple[np.ndarray, float, list[Person]]]:
+        """As `track`, with the frames, also those in which nobody is seen.
+
+        Args:
+            video: as of `track`.
+            fps: as of `track`.
+
+        Yields:
+            The image, uint8 (H, W, 3), RGB; its time in seconds; and the persons.
+
+        Raises:
+            FileNotFoundError, OSError, ValueError: As `track`.
+        """
+        footage = load_video(video, fps)
+        rule = self._window_rule(None, footage.num_frames)
+        shown = deque()  # until the actions are known
+        frames = self._tracked(footage.frames, shown)
+        if rule is None:
+            persons = ([frame.person for frame in seen] for _, seen in frames)
+        else:
+            persons = with_actions_of_all(frames, self._parts, self._head, self.actions, rule)
+        nothing = True
+        for its in persons:
+            nothing = False
+            yield *shown.popleft(), its
+        if nothing:
+            raise ValueError(f"{footage.name} holds no frame. Give a video with at least one.")
 
     def stream(
         self,
@@ -395,27 +483,53 @@ class Predictor:
             if box is None:
                 found = find_person(self._stills, self.config, images, near=found)
             its = found.box if box is None else box
-            seen = self._see(images[-num_new:], its, margin, length)
+            seen = self._see(images[-num_new:], num_new * [its], margin, length)
             if found is not None:
                 poses = [np.column_stack([p.joints, p.visibility]) for p, _ in seen]
                 found = found.moved_to(poses, images[0].shape[1::-1])
             yield from zip(piece[-num_new:], seen, strict=True)
 
-    def _see(self, images, box, margin, length):
-        """Up to `length` frames as the network sees them."""
-        window = self._window(images[0], box, margin)
-        outputs = call_network(self._stills, self._crops(images, window, length))
-        outputs = {name: values[: len(images)] for name, values in outputs.items()}
+    def _tracked(self, frames, shown):
+        """The time of each frame, and what the network has seen of everybody in it.
+
+        Adds the images and their times to `shown`.
+        """
+        tracker = Tracker(self._see_all, partial(find_people, self._stills, self.config))
+        for index, ((image, time), persons) in enumerate(tracker.follow(frames)):
+            shown.append((image, time))
+            yield (
+                time,
+                [
+                    seen._replace(person=replace(seen.person, track=number, index=index, time=time))
+                    for number, seen in persons.items()
+                ],
+            )
+
+    def _see_all(self, images, boxes):
+        """What the network sees in each image around its box, however many there are."""
+        return [
+            frame
+            for batch in batches_of(zip(images, boxes, strict=True), _BATCH_SIZE)
+            for frame in self._see(*zip(*batch, strict=True), BOX_MARGIN, _BATCH_SIZE)
+        ]
+
+    def _see(self, images, boxes, margin, count):
+        """What the network sees around a box in each of up to `count` images."""
+        windows = [
+            self._window(image, box, margin) for image, box in zip(images, boxes, strict=True)
+        ]
+        outputs = call_network(self._stills, self._crops(images, windows, count))
         poses = poses_of(outputs, self.config)[:, -1]
-        persons = [self._person(pose, box, window) for pose in poses]
-        for_heads = [{} for _ in images]
-        for name in {"pose", *(self._parts.inputs if self._head else ())}:
-            values = outputs[name]
-            if name in POSE_OUTPUTS:
-                values = pose_in_image(values, crop_affine(*window), self.skeleton.flip)
-            for frame, value in zip(for_heads, values, strict=True):
-                frame[name] = np.asarray(value, np.float32)
-        return [SeenFrame(*pair) for pair in zip(persons, for_heads, strict=True)]
+        names = {"pose", *(self._parts.inputs if self._head else ())}
+        seen = []
+        for number, (box, window) in enumerate(zip(boxes, windows, strict=True)):
+            for_heads = {name: outputs[name][number] for name in names}
+            for name in names & POSE_OUTPUTS:
+                affine = crop_affine(*window)
+                for_heads[name] = pose_in_image(for_heads[name], affine, self.skeleton.flip)
+            for_heads = {name: np.asarray(it, np.float32) for name, it in for_heads.items()}
+            seen.append(SeenFrame(self._person(poses[number], box, window), for_heads))
+        return seen
 
     def _window(self, image, box, margin):
         """Centre and side of the square to crop."""
@@ -428,9 +542,11 @@ class Predictor:
             )
         return center, side
 
-    def _crops(self, images, window, count):
-        affine = crop_affine(*window)
-        crops = [normalize(crop_image(image, affine, self.config.image_size)) for image in images]
+    def _crops(self, images, windows, count):
+        crops = [
+            normalize(crop_image(image, crop_affine(*window), self.config.image_size))
+            for image, window in zip(images, windows, strict=True)
+        ]
         return stacked(crops, count)
 
     def _person(self, pose, box, window):

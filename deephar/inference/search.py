@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from deephar.data.images import load_image
-from deephar.data.loading import batches_of
-from deephar.geometry import BOX_MARGIN, union_of_boxes
-from deephar.inference.boxes import enclosing_box, full_box, key_frames
+from deephar.geometry import union_of_boxes
+from deephar.inference.boxes import enclosing_box, key_frames
 from deephar.inference.network import VISIBLE
-from deephar.inference.poses import crop_frame, poses_in_crops
+from deephar.inference.people import search_boxes
+from deephar.inference.poses import poses_in_boxes
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config
@@ -104,7 +104,7 @@ def find_person(
         ValueError: As `predicted_boxes`.
     """
     images = [load_image(frames[index]) for index in key_frames(len(frames))]
-    predict = partial(_poses_in_boxes, network, config)
+    predict = partial(poses_in_boxes, network, config, batch_size=_BATCH_SIZE)
     followed = None if near is None else _follow(predict, images, near)
     if followed is not None and near.confidence >= CERTAIN_CONFIDENCE:
         return followed
@@ -121,10 +121,10 @@ def _follow(predict, images, near):
     size = images[0].shape[1::-1]
     # In the first frame, the person is where they were in the frame before.
     images = images[1:] or images
-    poses = predict(images, [near.last_box] * len(images), FOLLOW_MARGIN)
+    poses = predict(images, [near.last_box] * len(images), margin=FOLLOW_MARGIN)
     if [near.is_seen_in(pose) for pose in poses] == [True, False]:
         # The window of a fast person's second frame is around where they went in the first.
-        poses[1:] = predict(images[1:], [enclosing_box(poses[:1], size)], FOLLOW_MARGIN)
+        poses[1:] = predict(images[1:], [enclosing_box(poses[:1], size)], margin=FOLLOW_MARGIN)
     poses = [pose for pose in poses if near.is_seen_in(pose)]
     if not poses:
         return None
@@ -138,7 +138,7 @@ def _find(predict, images):
     if len(images) == 1:
         return found
     size = images[0].shape[1::-1]
-    poses = predict(images, [found.box] * len(images), FOLLOW_MARGIN)
+    poses = predict(images, [found.box] * len(images), margin=FOLLOW_MARGIN)
     # The window is wider than that of the search, and the person is seen a little worse in it.
     found = found._replace(confidence=min(found.confidence, _confidence(poses[len(images) // 2])))
     if seen := [pose for pose in poses if found.is_seen_in(pose)]:
@@ -149,7 +149,7 @@ def _find(predict, images):
 def _search(predict, image):
     """The person who is seen best in an image."""
     size = image.shape[1::-1]
-    boxes = _search_boxes(size)
+    boxes = [box for parts in (1, 2) for box in search_boxes(size, parts)]
     whole, *parts = predict([image] * len(boxes), boxes)
     poses = [whole, *sorted(parts, key=_confidence)[-_NUM_CANDIDATES:]]
     for _ in range(_NUM_REFINEMENTS):
@@ -158,31 +158,6 @@ def _search(predict, image):
     pose = best if _confidence(best) > _confidence(whole) + _MIN_GAIN else whole
     box = enclosing_box([pose], size)
     return FoundPerson(box, _confidence(pose), box)
-
-
-def _search_boxes(size):
-    """The box of the whole frame, then those of windows half as large, which overlap by half."""
-    side = max(size) / 2
-    corners = []
-    for length in size:
-        steps = max(0, int(np.ceil((length - side) / (side / 2))))
-        corners.append(np.linspace(0, length - side, steps + 1) if steps else [(length - side) / 2])
-    center, half = side / 2 - 0.5, side / BOX_MARGIN / 2
-    middles = [np.array([x + center, y + center]) for y in corners[1] for x in corners[0]]
-    return [full_box(size), *(np.concatenate([xy - half, xy + half]) for xy in middles)]
-
-
-def _poses_in_boxes(network, config, frames, boxes, margin=BOX_MARGIN):
-    """The last block's pose (J, dim + 1) in each frame, seen in the window around their box."""
-    crops = [
-        crop_frame(frame, box, config.image_size, margin=margin)
-        for frame, box in zip(frames, boxes, strict=True)
-    ]
-    return [
-        pose
-        for batch in batches_of(crops, _BATCH_SIZE)
-        for pose in poses_in_crops(network, config, batch, _BATCH_SIZE)
-    ]
 
 
 def _confidence(pose):

@@ -36,6 +36,9 @@ SEEN = 0.25
 OTHER_WEIGHT = 0.5
 """Factor on the score of `other`, which is more frequent in training than in videos."""
 
+ABSENT_SECONDS = 1.5
+"""A person who has not appeared for so long has left the video, and their last windows are told."""
+
 BATCH_SIZE = 8
 """Windows per call of the action heads, always as many: they are traced once."""
 
@@ -175,6 +178,73 @@ def with_actions(
     while windows.num_complete():
         windows.answer(heads)
     yield from windows.persons()
+
+
+def with_actions_of_all(
+    frames: Iterable[tuple[float, list[SeenFrame]]],
+    parts: Parts,
+    head: str,
+    names: Sequence[str],
+    rule: WindowRule,
+) -> Iterator[list[Person]]:
+    """As `with_actions`, for any number of persons in each frame, who have numbers (`track`).
+
+    Args:
+        frames: of the video, in order: the time of each, and what was seen of each person. A
+            person who does not appear for `ABSENT_SECONDS` does not come again.
+        parts: as of `with_actions`.
+        head: as of `with_actions`.
+        names: as of `with_actions`.
+        rule: as of `with_actions`.
+
+    Yields:
+        The persons of each frame.
+    """
+    heads, windows, waiting = _Heads(parts, head, names), {}, deque()
+    for time, seen in frames:
+        row = {frame.person.track: None for frame in seen}
+        waiting.append(row)
+        for frame in seen:
+            track = windows.setdefault(frame.person.track, _Track(_Windows(rule), deque(), time))
+            track.add(frame, row, time)
+        for number in [n for n, track in windows.items() if time - track.last > ABSENT_SECONDS]:
+            windows.pop(number).end(heads)
+        for track in windows.values():
+            track.answer(heads)
+        while waiting and None not in waiting[0].values():
+            yield list(waiting.popleft().values())
+    for track in windows.values():
+        track.end(heads)
+    yield from (list(row.values()) for row in waiting)
+
+
+@dataclass
+class _Track:
+    """The windows of one of several persons, and the rows of frames that wait for them."""
+
+    windows: _Windows
+    rows: deque
+    last: float
+
+    def add(self, frame, row, time):
+        self.windows.add(frame)
+        self.rows.append(row)
+        self.last = time
+
+    def answer(self, heads):
+        while self.windows.num_complete() >= BATCH_SIZE:
+            self.windows.answer(heads)
+        self._fill()
+
+    def end(self, heads):
+        self.windows.end()
+        while self.windows.num_complete():
+            self.windows.answer(heads)
+        self._fill()
+
+    def _fill(self):
+        for person in self.windows.persons():
+            self.rows.popleft()[person.track] = person
 
 
 class Views(NamedTuple):

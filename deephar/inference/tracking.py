@@ -1,0 +1,156 @@
+"""Following everybody in a video: each person keeps a number.
+
+In every frame, the network looks around where each person should be by now. The poses that it sees
+are assigned to the persons all at once, by their similarity to where these should be. Twice a
+second the whole frame is searched, for persons who are new or were lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from deephar.inference.boxes import enclosing_box
+from deephar.inference.people import SAME_PERSON, different_poses, pose_similarity
+from deephar.inference.search import KEEP_CONFIDENCE, KEEP_FRACTION
+from deephar.inference.windows import SeenFrame
+
+LOST_SECONDS = 1.0
+"""A person who is not seen for longer is given up. If they come back, they get a new number."""
+
+_SEARCH_SECONDS = 0.5
+_PIECE = 4  # frames in a row that the network sees together
+_TOLERANCE = 0.3  # of the size of a person: how far they may be from where they should be
+_LEAST_SIMILARITY = 0.1  # with this tolerance, of a pose and the person it is assigned to
+_STEADINESS = 0.7  # share of the speed so far in the new one
+
+See = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[SeenFrame]]
+Find = Callable[[np.ndarray], list[np.ndarray]]
+Frame = tuple[np.ndarray, float]
+
+
+@dataclass
+class _Track:
+    """A person who is followed.
+
+    Attributes:
+        number: from 1.
+        pose: (J, 3), the last one, pixels.
+        time: of the last pose, seconds.
+        confidence: mean visibility of the joints when the person was found.
+        speed: (2,), pixels per second.
+    """
+
+    number: int
+    pose: np.ndarray
+    time: float
+    confidence: float
+    speed: np.ndarray
+
+    def at(self, time):
+        """The pose where it should be at a time."""
+        pose = self.pose.copy()
+        pose[:, :2] += self.speed * (time - self.time)
+        return pose
+
+    def move(self, pose, time):
+        """Takes a new pose."""
+        if time > self.time:
+            speed = (pose[:, :2] - self.pose[:, :2]).mean(axis=0) / (time - self.time)
+            self.speed = _STEADINESS * self.speed + (1 - _STEADINESS) * speed
+        self.pose, self.time = pose, time
+
+
+class Tracker:
+    """Follows everybody in a video.
+
+    Args:
+        see: what the network sees in each image around its box.
+        find: the boxes of the persons in an image.
+    """
+
+    def __init__(self, see: See, find: Find):
+        self._see, self._find = see, find
+        self._tracks, self._count, self._next_search = [], 0, -np.inf
+
+    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, dict[int, SeenFrame]]]:
+        """Yields each frame, (image, time), and its persons by their numbers."""
+        frames = iter(frames)
+        while piece := list(islice(frames, _PIECE)):
+            image, time = piece[0]
+            self._tracks = [it for it in self._tracks if time - it.time <= LOST_SECONDS]
+            if time >= self._next_search:
+                self._search(image, time)
+                self._next_search = time + _SEARCH_SECONDS
+            yield from zip(piece, self._persons(piece), strict=True)
+
+    def _search(self, image, time):
+        """Finds persons who are new, and those who were lost."""
+        boxes = self._find(image)
+        poses = [pose_of(it) for it in self._see([image] * len(boxes), boxes)]
+        poses = different_poses(poses, [_confidence(pose) for pose in poses])
+        for pose, track in zip(poses, self._assigned(poses, time), strict=True):
+            if track is not None:
+                track.move(pose, time)
+            elif all(pose_similarity(pose, it.at(time)) <= SAME_PERSON for it in self._tracks):
+                self._count += 1
+                track = _Track(self._count, pose, time, _confidence(pose), np.zeros(2))
+                self._tracks.append(track)
+
+    def _persons(self, piece):
+        """The persons in each frame of a piece, by their numbers."""
+        images = [image for image, _ in piece for _ in self._tracks]
+        size = piece[0][0].shape[1::-1]
+        boxes = [enclosing_box([it.at(time)], size) for _, time in piece for it in self._tracks]
+        seen = iter(self._see(images, boxes))
+        for _, time in piece:
+            yield self._in_frame(list(islice(seen, len(self._tracks))), time)
+
+    def _in_frame(self, seen, time):
+        poses = [pose_of(it) for it in seen]
+        order = np.argsort([-_confidence(pose) for pose in poses], kind="stable")
+        kept = []
+        for number in order:
+            if all(pose_similarity(poses[number], poses[it]) <= SAME_PERSON for it in kept):
+                kept.append(number)
+        persons = {}
+        for number, track in zip(
+            kept, self._assigned([poses[number] for number in kept], time), strict=True
+        ):
+            if track is not None and _is_seen(poses[number], track):
+                track.move(poses[number], time)
+                persons[track.number] = seen[number]
+        return dict(sorted(persons.items()))
+
+    def _assigned(self, poses, time):
+        """The track of each pose, or None."""
+        result = [None] * len(poses)
+        if not poses or not self._tracks:
+            return result
+        similarity = np.array(
+            [
+                [pose_similarity(pose, it.at(time), tolerance=_TOLERANCE) for it in self._tracks]
+                for pose in poses
+            ]
+        )
+        for number, track in zip(*linear_sum_assignment(-similarity), strict=True):
+            if similarity[number, track] >= _LEAST_SIMILARITY:
+                result[number] = self._tracks[track]
+        return result
+
+
+def pose_of(frame: SeenFrame) -> np.ndarray:
+    """The pose (J, 3) that was seen: x, y and visibility."""
+    return np.column_stack([frame.person.joints, frame.person.visibility])
+
+
+def _is_seen(pose, track):
+    return _confidence(pose) >= max(KEEP_FRACTION * track.confidence, KEEP_CONFIDENCE)
+
+
+def _confidence(pose):
+    return float(pose[:, -1].mean())

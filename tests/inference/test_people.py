@@ -1,0 +1,162 @@
+"""Everybody in a picture and in a video, with a network that sees bright rectangles."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from blobs import ACTIONS, CLIPS, POSES, SIZE
+
+from deephar import Predictor
+from deephar.inference import annotate_people
+from deephar.inference.people import MOST_PEOPLE, different_poses, find_people, pose_similarity
+from deephar.video import VideoWriter, video_info
+
+BLACK = np.zeros((150, 300, 3), np.uint8)
+
+
+def poses_of_the_middle(images):
+    """Poses (B, 1, 16, 3) at the corners of the rectangle next to the middle of each image.
+
+    A rectangle lower than an eighth of the image is not seen.
+    """
+    poses = np.full((len(images), 1, 16, 3), 0.2)
+    for pose, image in zip(poses[:, 0], images, strict=True):
+        bright = (image[..., 0] > 0.3).astype("uint8")
+        _, _, parts, centres = cv2.connectedComponentsWithStats(bright)
+        large = [number for number in range(1, len(parts)) if parts[number][3] >= SIZE // 8]
+        if large:
+            best = min(large, key=lambda it: np.abs(centres[it] - SIZE / 2).max())
+            x, y, width, height = parts[best][:4]
+            right, low = x + width - 1, y + height - 1
+            pose[:, :2] = (
+                np.tile([(x, y), (right, y), (right, low), (x, low)], (4, 1)) + 0.5
+            ) / SIZE
+            pose[:, 2] = 0.95
+    return poses
+
+
+def network(images):
+    if images.ndim == 4:
+        return {"pose": poses_of_the_middle(images)}
+    poses = np.stack([poses_of_the_middle(clip) for clip in images])
+    bright = images.max(axis=(1, 2, 3, 4)) > 0
+    scores = np.where(bright[:, None], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7])
+    return {"pose": poses, "action_dots": scores[:, None]}
+
+
+def scene(*places, size=(20, 40)):
+    """A picture with a white rectangle at each place (x, y) of its top left."""
+    image = BLACK.copy()
+    for x, y in places:
+        image[y : y + size[1], x : x + size[0]] = 255
+    return image
+
+
+@pytest.fixture
+def predictor():
+    return Predictor.from_model(network, POSES)
+
+
+def places_of(persons):
+    """Top left of each person, by their numbers."""
+    return {person.track: person.joints.min(axis=0).round().tolist() for person in persons}
+
+
+def test_everybody_is_found(predictor):
+    places = [(20, 20), (130, 80), (250, 40)]
+    persons = predictor.people(scene(*places))
+    found = sorted(person.joints.min(axis=0).tolist() for person in persons)
+    np.testing.assert_allclose(found, sorted(places), atol=1.5)
+    assert all(person.track is None and person.action is None for person in persons)
+
+
+def test_nobody_is_found_in_an_empty_picture(predictor):
+    assert predictor.people(BLACK) == []
+
+
+def test_persons_at_the_border_are_found(predictor):
+    persons = predictor.people(scene((0, 110), (285, 0)))
+    found = sorted(person.joints.min(axis=0).tolist() for person in persons)
+    np.testing.assert_allclose(found, [(0, 110), (285, 0)], atol=1.5)
+
+
+def test_the_number_of_persons_is_bounded():
+    seen = []
+
+    def counting(images):
+        seen.append(len(images))
+        return network(images)
+
+    places = [(x, y) for x in range(4, 290, 20) for y in (4, 54, 104)]
+    boxes = find_people(counting, POSES, scene(*places, size=(10, 40)))
+    assert len(boxes) <= MOST_PEOPLE
+    assert sum(seen) <= 27 + 2 * (2 * MOST_PEOPLE + 8)
+    assert set(seen) == {8}  # one shape, for networks that are compiled
+
+
+def test_of_two_poses_of_a_person_the_better_one_is_kept():
+    pose = np.random.default_rng(0).uniform(0, 100, (16, 3))
+    near, far = pose + [3, 0, 0], pose + [80, 0, 0]
+    assert pose_similarity(pose, pose) == 1
+    assert pose_similarity(pose, near) > 0.9
+    assert pose_similarity(pose, far) < 0.1
+    kept = different_poses([pose, near, far], [0.8, 0.9, 0.7])
+    assert [it is one for it, one in zip(kept, (near, far), strict=True)] == [True, True]
+
+
+def test_numbers_stay_while_persons_pass_each_other(predictor):
+    film = [scene((20 + 8 * t, 10), (260 - 8 * t, 90)) for t in range(30)]
+    frames = list(predictor.track(film, fps=25))
+    assert [sorted(places_of(persons)) for persons in frames] == 30 * [[1, 2]]
+    first, last = places_of(frames[0]), places_of(frames[-1])
+    above, below = sorted(first, key=lambda number: first[number][1])
+    np.testing.assert_allclose(last[above], (252, 10), atol=2)
+    np.testing.assert_allclose(last[below], (28, 90), atol=2)
+    assert [person.index for persons in frames for person in persons][-1] == 29
+    assert frames[-1][0].time == pytest.approx(29 / 25)
+
+
+def test_a_person_who_comes_back_soon_keeps_the_number(predictor):
+    here, away = scene((100, 50)), BLACK
+    film = 10 * [here] + 12 * [away] + 20 * [here] + 40 * [away] + 20 * [here]
+    frames = [places_of(persons) for persons in predictor.track(film, fps=25)]
+    assert all(sorted(persons) == [1] for persons in frames[:10])
+    assert not any(frames[10:22])
+    assert sorted(frames[41]) == [1]
+    assert sorted(frames[-1]) == [2]
+
+
+def test_everybody_has_their_own_action():
+    predictor = Predictor.from_model(network, CLIPS, actions=ACTIONS)
+    film = [scene((40, 50)) for _ in range(8)] + [scene((40, 50), (200, 50)) for _ in range(20)]
+    frames = list(predictor.track(film, fps=12, keep_images=True))
+    assert [len(persons) for persons in frames[:8]] == 8 * [1]
+    assert len(frames) == 28
+    assert all(person.action[0] == ("bowl", 0.7) for persons in frames for person in persons)
+    assert {person.track for person in frames[-1]} == {1, 2}
+    np.testing.assert_array_equal(frames[-1][0].image, film[-1])
+
+
+def test_a_video_without_frames_is_refused(predictor):
+    with pytest.raises(ValueError, match="holds no frame"):
+        list(predictor.track([]))
+
+
+def test_everybody_is_drawn_and_written(tmp_path):
+    predictor = Predictor.from_model(network, CLIPS, actions=ACTIONS)
+    with VideoWriter(tmp_path / "film.mp4", 20) as writer:
+        for t in range(20):
+            writer.write(scene((40 + t, 50), (200, 50)) if t > 1 else BLACK)
+    written = annotate_people(predictor, tmp_path / "film.mp4", tmp_path / "o.mp4")
+    assert video_info(written.video).frames == 20
+    frames = json.loads(written.numbers.read_text())["frames"]
+    assert frames[0]["people"] == []
+    assert [person["track"] for person in frames[-1]["people"]] == [1, 2]
+    assert frames[-1]["people"][0]["action"][0][0] == "bowl"
+    with open(written.table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(len(frame["people"]) for frame in frames)
+    assert {row["track"] for row in rows} == {"1", "2"}
+    assert {number: its[0][0] for number, its in written.actions.items()} == {1: "bowl", 2: "bowl"}
