@@ -200,7 +200,7 @@ def test_a_full_disk_leaves_the_earlier_files(blobs, short_film, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2500, limits[1]))  # as if the disk were full there
     try:
-        with pytest.raises(OSError, match="could not be written.* The previous version was kept"):
+        with pytest.raises(OSError, match=r"could not be written.* The previous version was kept"):
             annotate_video(blobs(CLIPS), short_film, out / "o.mp4")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
