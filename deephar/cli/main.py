@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deephar import version
-from deephar.cli import demo, export
+from deephar.cli import classify, demo, export
 from deephar.errors import reporting_errors
 
 
@@ -128,6 +128,12 @@ _COMMANDS = {
         demo.add_demo_arguments,
         lambda args: demo.annotate(args),
         demo.DESCRIPTION,
+    ),
+    "classify": _Command(
+        "tell the action in videos, or in files of poses",
+        classify.add_classify_arguments,
+        lambda args: classify.classify(args),
+        classify.DESCRIPTION,
     ),
     "inspect": _Command("describe a weights file", _add_inspect_arguments, _inspect),
     "convert": _Command(

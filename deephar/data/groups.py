@@ -86,6 +86,16 @@ def check_groups(source: str, actions: Sequence[str], groups: Sequence[str]) -> 
             )
 
 
+def fewest_groups(actions: Sequence[str], groups: Sequence[str]) -> int:
+    """The number of groups of the action that has the fewest.
+
+    >>> fewest_groups(["bowl", "bowl", "squat"], ["a", "b", "a"])
+    1
+    """
+    pairs = set(zip(actions, groups, strict=True))
+    return min(Counter(action for action, _ in pairs).values())
+
+
 def join_alike(alike: np.ndarray) -> list[int]:
     """Numbers of groups of items, of which those that are alike, also by way of others, are in one.
 

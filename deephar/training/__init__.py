@@ -11,6 +11,7 @@ Single stages on networks and batches of your own are `train_pose` and `train_ac
 """
 
 from deephar.training.fit import train_action, train_pose
+from deephar.training.folder import FolderResult, train_folder
 from deephar.training.recipe import ActionStage, PoseStage, Recipe, Source
 from deephar.training.run import Run
 from deephar.training.settings import ActionTraining, PoseTraining
@@ -19,6 +20,7 @@ from deephar.training.stages import read_recipe, train
 __all__ = [
     "ActionStage",
     "ActionTraining",
+    "FolderResult",
     "PoseStage",
     "PoseTraining",
     "Recipe",
@@ -27,5 +29,6 @@ __all__ = [
     "read_recipe",
     "train",
     "train_action",
+    "train_folder",
     "train_pose",
 ]

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deephar import evaluation
-from deephar.data import Frames, InMemory, Synthetic, hold_out
+from deephar.data import Frames, InMemory, Synthetic, VideoFolder, hold_out
 from deephar.data.samples import limited, whole_of
 from deephar.data.sets import ntu, penn
 from deephar.data.sets.by_name import open_dataset
 from deephar.training.recipe import Recipe
+from deephar.training.watching import WatchedFolder, hold_out_groups
 
 _VALIDATION_BLOCKS = 30  # blocks of videos to hold out: many, so that they have all actions
 _DRAWN_FRAMES = 8  # frames per video to train the pose on, if frames are drawn
@@ -118,6 +119,13 @@ def _opened(recipe, name):
 
 def _held_out(recipe, dataset):
     whole = whole_of(dataset)
+    if isinstance(whole, VideoFolder):
+        raise ValueError(
+            "Videos of a folder are watched before heads learn from them. Use "
+            "deephar.training.train_folder."
+        )
+    if isinstance(whole, WatchedFolder):
+        return hold_out_groups(dataset, recipe.validation, seed=recipe.seed)
     if isinstance(whole, ntu.NTU):
         return ntu.hold_out_subjects(dataset, recipe.validation)
     source = recipe.data[recipe.main]

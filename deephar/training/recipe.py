@@ -125,6 +125,8 @@ class ActionStage:
             the held-out videos, see `deephar.training.calibration`. From labels on a pose network
             only.
         streams: as in `deephar.models.ModelConfig`; None for both.
+        heads: whether the action heads also start from the file in `start`, as far as its heads
+            have the same layers.
         cache_features: runs the frozen pose network over all frames once, not in every epoch.
             Faster, but without augmentation other than mirroring.
         augmentation: random changes to labelled poses: `SequenceAugmentation`, or `PredictedPoses`
@@ -148,6 +150,7 @@ class ActionStage:
     other: bool = False
     calibrate: bool = False
     streams: tuple[str, ...] | None = None
+    heads: bool = False
     cache_features: bool = False
     augmentation: SequenceAugmentation | PredictedPoses = SequenceAugmentation()
     training: ActionTraining = ActionTraining()

@@ -16,11 +16,18 @@ import numpy as np
 
 from deephar import weights
 from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
+from deephar.data.samples import whole_of
 from deephar.evaluation import score_actions
 from deephar.files import replacing
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
-from deephar.models import ModelConfig, action_model, action_view, build_model
+from deephar.models import (
+    ModelConfig,
+    ReceptionConfig,
+    action_model,
+    action_view,
+    build_model,
+)
 from deephar.models.config import STREAMS
 from deephar.training.calibration import calibrate
 from deephar.training.data import TrainingData, open_data
@@ -29,12 +36,14 @@ from deephar.training.fit import train_action, train_pose
 from deephar.training.recipe import NUM_FRAMES, ActionStage, PoseStage, Recipe
 from deephar.training.run import Run, check_free, check_resumable, epochs_done, require_same
 from deephar.training.start import (
+    load_heads,
     load_pose_network,
     load_start,
     require_depth_labels,
     require_same_network,
     require_same_protocol,
 )
+from deephar.training.watching import WatchedFolder, WindowBatches, even_windows
 
 RECIPE_FILE = "recipe.json"
 """Name of the recipe in the folder of a stage."""
@@ -172,7 +181,22 @@ class _Stage:
         spec = self._clip_spec(config)
         start = f"pose network of {path}, else random, seed {self.seed}"
         held_out = None
-        if self.stage.poses == "labels":
+        if self.stage.heads:
+            load_heads(action_view(model), path)
+            start = f"{path}, else random, seed {self.seed}"
+        if isinstance(whole_of(self.data.train), WatchedFolder):
+            inputs = [tensor.name for tensor in action_view(model).inputs]
+            batches = WindowBatches(
+                {self.data.main: self.data.train},
+                self._video_share(),
+                spec=spec,
+                inputs=inputs,
+                augmentation=self.stage.augmentation,
+                seed=self.seed,
+                steps_per_epoch=self.stage.steps,
+            )
+            validate = self._score_windows(action_view(model), spec, inputs)
+        elif self.stage.poses == "labels":
             blocks = action_view(model).inputs[0].shape[2]
             batches = self._sequences(self.train_videos, spec, blocks, self.stage.steps)
             held_out = self._held_out_clips(spec, blocks)
@@ -287,6 +311,18 @@ class _Stage:
         def score():
             scores = heads.predict(clips, verbose=0)[f"action_{self.data.main}"]
             return {"accuracy": 100.0 * float(np.mean(scores[:, -1].argmax(axis=-1) == labels))}
+
+        return score
+
+    def _score_windows(self, heads, spec, inputs):
+        """A function that scores action heads on the windows of held-out videos."""
+        windows, numbers = even_windows(self.data.validation, spec, inputs)
+        labels = np.array([video.action for video in self.data.validation])
+
+        def score():
+            scores = heads.predict(windows, verbose=0)[f"action_{self.data.main}"][:, -1]
+            means = [scores[numbers == number].mean(axis=0) for number in range(len(labels))]
+            return {"accuracy": 100.0 * float(np.mean(np.argmax(means, axis=1) == labels))}
 
         return score
 
@@ -406,14 +442,28 @@ def _is_of_earlier_stage(recipe, stage, name):
 
 
 def _with_actions(config, stage, data):
+    return with_actions_of(config, stage, data.main, len(data.train.actions) + stage.other)
+
+
+def with_actions_of(
+    network: ModelConfig | ReceptionConfig, stage: ActionStage, head: str, classes: int
+) -> ModelConfig | ReceptionConfig:
+    """Config of the network that an action stage trains.
+
+    Args:
+        network: that of the recipe.
+        stage: the stage.
+        head: name of the action head.
+        classes: number of its actions.
+    """
     changes = {}
-    if isinstance(config, ModelConfig) and config.stem != "none":
+    if isinstance(network, ModelConfig) and network.stem != "none":
         changes["streams"] = stage.streams or STREAMS
     return dataclasses.replace(
-        config,
+        network,
         **changes,
-        actions={data.main: len(data.train.actions) + stage.other},
-        num_frames=stage.num_frames or config.num_frames or NUM_FRAMES,
+        actions={head: classes},
+        num_frames=stage.num_frames or network.num_frames or NUM_FRAMES,
     )
 
 

@@ -147,3 +147,25 @@ def require_same_protocol(path: str | Path, protocol: str | None) -> None:
             f"{path}: These weights were trained by the protocol {theirs}, perhaps on "
             f"videos that {protocol} tests on. Give --protocol {theirs}, or other weights."
         )
+
+
+def load_heads(heads: keras.Model, path: str | Path) -> None:
+    """Loads what action heads share with those of a file: all but the layers that name actions.
+
+    Prints how much starts from the file.
+
+    Args:
+        heads: an `action_model`, or the `action_view` of a `multitask_model`.
+        path: name or path of the weights.
+
+    Raises:
+        ValueError: The file has no action heads, or none of their layers fits.
+    """
+    report = weights.load(heads, weights.find(path), partial=True)
+    total, other = len(heads.weights), len(report.missing) + len(report.mismatched)
+    if other == total:
+        raise ValueError(
+            f"{path} has no action heads that the new ones could start from. Start them from "
+            "nothing, or use weights whose heads have the same streams and widths."
+        )
+    print(f"{total - other} of {total} weights of the action heads start from {path}", flush=True)

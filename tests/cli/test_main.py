@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from networks import CLIPS, SMALL, require_format, save_untrained
+from networks import CLIPS, HEADS, SMALL, require_format, save_untrained
 
 import deephar
 from deephar import weights
@@ -79,7 +79,7 @@ def test_help_names_all_commands_and_all_data_sets(capsys):
     printed = capsys.readouterr().out
     assert all(
         f"  {name} " in printed
-        for name in ("demo", "inspect", "convert", "export", "check", "info")
+        for name in ("demo", "classify", "inspect", "convert", "export", "check", "info")
     )
     assert ", ".join(DATASETS) in " ".join(printed.split())
 
@@ -88,6 +88,33 @@ def test_runs_as_a_module(tmp_path):
     result = run_module("inspect", tmp_path / "none.h5")
     assert result.returncode == 2
     assert "none.h5 is neither a weights file nor a known name" in result.stderr.splitlines()[-1]
+
+
+# --- classify
+
+
+def test_poses_and_videos_are_classified(film, tmp_path, capsys):
+    config = ModelConfig(**SMALL, **HEADS, actions={"a": 2}, streams=("pose",))
+    facts = {"actions": {"a": ["jump_rope", "other"]}, "frame_rate": 10.0}
+    path = save_untrained(tmp_path / "heads.h5", config, **facts)
+    poses = tmp_path / "poses.json"
+    keypoints = np.random.default_rng(0).uniform(1, 60, (6, 51)).tolist()
+    results = [{"image_id": n, "keypoints": row} for n, row in enumerate(keypoints)]
+    poses.write_text(json.dumps(results))
+    assert main(["classify", str(film), str(poses), "--weights", str(path)]) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert [lines[0], lines[3]] == [str(film), str(poses)]
+    assert sum(line.endswith("%  jump rope") for line in lines) == 2
+    assert "have no pelvis, thorax, neck, head_top. These joints count as hidden" in printed.err
+
+
+def test_what_cannot_be_classified_is_named(tmp_path, capsys):
+    (tmp_path / "a.json").write_text("[]")
+    assert "a.json holds no poses in a known form" in failure(
+        ["classify", tmp_path / "a.json"], capsys
+    )
+    assert "gone.mp4 does not exist" in failure(["classify", tmp_path / "gone.mp4"], capsys)
 
 
 # --- inspect and convert

@@ -10,7 +10,7 @@ def test_accuracy_is_of_the_known_videos(wild):
     assert wild.answer.total == 50  # one is taken for squat, and one for other
     assert wild.num_known == 4
     assert wild.top3.total == 100
-    assert wild.class_mean == 50
+    assert wild.class_mean == wild.majority == 50
     assert wild.per_action == pytest.approx({"bowl": 50, "squat": 50, "other": 200 / 3})
     assert wild.confusion.tolist() == [[1, 1, 0], [0, 1, 1], [1, 0, 2]]
     assert (wild.num_scored, wild.num_in_split, wild.warning) == (7, 7, "")
@@ -21,6 +21,7 @@ def test_the_class_mean_weighs_rare_actions_as_frequent_ones(video_scores):
     scores = video_scores({"bowl": [(0.9, 0.1, 0)] * 3, "squat": [(0.9, 0.1, 0)]})
     assert scores.answer.total == 75
     assert scores.class_mean == 50
+    assert scores.majority == 75
     assert scores.others is scores.rejection is None
 
 

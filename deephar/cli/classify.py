@@ -1,0 +1,49 @@
+"""``deephar classify``: the action in videos, or in files of poses."""
+
+from __future__ import annotations
+
+import argparse
+
+DESCRIPTION = """
+Tells the action in videos, the five best with their scores, averaged over the frames.
+
+A file of poses does in place of a video, if the action heads see poses alone: JSON or CSV of
+deephar demo, COCO results or MMPose's or YOLO's JSON (17 joints), or MediaPipe's 33 landmarks.
+Joints go by their names; those that the file does not have count as hidden, and are named.
+"""
+
+
+def add_classify_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `classify`."""
+    from deephar.cli.options import add_runtime_arguments
+
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video, or file of poses")
+    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
+    parser.add_argument("--head", help="action head to use, if the network has several")
+    add_runtime_arguments(parser, default="auto")
+
+
+def classify(args: argparse.Namespace) -> None:
+    """Prints the best actions in each video.
+
+    Args:
+        args: arguments of `add_classify_arguments`.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: As `deephar.Predictor.classify`.
+    """
+    from deephar.data import read_poses
+    from deephar.inference.annotate import in_words
+    from deephar.inference.media import describe_video, is_pose_file
+    from deephar.inference.predictor import Predictor
+
+    for video in args.videos:  # reports a bad path before the network is built
+        read_poses(video) if is_pose_file(video) else describe_video(video)
+    predictor = Predictor(
+        args.weights, head=args.head, runtime=args.runtime, precision=args.precision
+    )
+    for video in args.videos:
+        actions = predictor.classify(video)
+        print(video)
+        for name, score in actions[:5]:
+            print(f"  {100 * score:5.1f} %  {in_words(name)}")

@@ -1,0 +1,141 @@
+"""Training scripts for folders of videos: a recipe, and flags that override its fields."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from deephar import weights
+from deephar.cli.options import STREAMS, add_runtime_arguments, parse_folder, parse_seed
+from deephar.errors import reporting_errors
+from deephar.models import ModelConfig
+from deephar.models.config import HEAD_FIELDS
+from deephar.training import Recipe, Source, train_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderTraining:
+    """A script that trains action heads for the videos of a folder.
+
+    Attributes:
+        doc: docstring of the script.
+        path: path of the script, for the command in results.json.
+        recipe: the recipe to train.
+    """
+
+    doc: str
+    path: str
+    recipe: Recipe
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Trains by the arguments; returns the exit status (2 for a user's mistake)."""
+        return reporting_errors(self._run)(argv)
+
+    def _run(self, argv):
+        argv = sys.argv[1:] if argv is None else list(argv)
+        args = self.parser().parse_args(argv)
+        result = train_folder(
+            self.recipe_of(args),
+            args.out,
+            folds=args.folds,
+            runtime=args.runtime,
+            precision=args.precision,
+            command=shlex.join(["python", self.path, *map(str, argv)]),
+        )
+        print(f"best weights: {result.weights}")
+        print(f"try them: deephar demo VIDEO --weights {result.weights}")
+
+    def parser(self) -> argparse.ArgumentParser:
+        """The parser of the script's arguments."""
+        (stage,) = self.recipe.stages
+        parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
+        add = parser.add_argument
+        add(
+            "--data",
+            required=True,
+            metavar="FOLDER",
+            help="folder with a folder of videos for each action, or with a clips.csv",
+        )
+        add("--out", required=True, type=parse_folder, help="run folder to write")
+        add(
+            "--weights",
+            default=stage.start[0],
+            help=".h5 file or name of the pose network, which stays as it is (%(default)s)",
+        )
+        add(
+            "--heads",
+            choices=("start", "new"),
+            help="whether the action heads start from those of --weights, or from nothing "
+            "(start, if there are any)",
+        )
+        add(
+            "--stream",
+            choices=STREAMS,
+            default=next(k for k, v in STREAMS.items() if v == stage.streams),
+            help="what to tell actions from: motion, look, or both (%(default)s)",
+        )
+        add(
+            "--folds",
+            type=int,
+            default=5,
+            metavar="N",
+            help="parts for cross-validation with whole groups; 0 scores only the videos held out "
+            "to pick the epoch (%(default)s)",
+        )
+        add("--epochs", type=int, help=f"epochs ({stage.training.epochs})")
+        add("--seed", type=parse_seed, default=self.recipe.seed, help="seed (%(default)s)")
+        add_runtime_arguments(parser, default="auto")
+        return parser
+
+    def recipe_of(self, args: argparse.Namespace) -> Recipe:
+        """The script's recipe, with the fields that the arguments override.
+
+        Raises:
+            FileNotFoundError, ValueError: The weights are missing, or cannot be used.
+        """
+        (stage,) = self.recipe.stages
+        training = stage.training
+        if args.epochs is not None:
+            training = replace(training, epochs=args.epochs)
+        network, has_heads = _network(self.recipe.network, args.weights, args.heads)
+        stage = replace(
+            stage,
+            start=(str(args.weights),),
+            heads=has_heads,
+            streams=STREAMS[args.stream],
+            training=training,
+        )
+        return replace(
+            self.recipe,
+            network=network,
+            data={self.recipe.main: Source("folder", args.data)},
+            stages=(stage,),
+            seed=args.seed,
+        )
+
+
+def _network(network, name, heads):
+    """The network of some weights, and whether its action heads start from those of the weights.
+
+    Args:
+        network: that of the recipe, which says what new heads look like.
+        name: name or path of the weights.
+        heads: "start", "new", or None to start from the heads if there are any.
+    """
+    config = weights.read_config(name)
+    if not isinstance(config, ModelConfig) or config.stem == "none":
+        raise ValueError(
+            f"{name}: These weights have no pose network whose action heads can be exchanged. Use "
+            "others, such as vgg16-medium-penn."
+        )
+    if heads == "start" and not config.actions:
+        raise ValueError(f"{name} has no action heads to start from. Use --heads new.")
+    if config.actions and heads != "new":
+        return replace(config, actions={}, num_frames=network.num_frames), True
+    fields = {field: getattr(network, field) for field in HEAD_FIELDS}
+    if config.num_pyramids == network.num_pyramids:
+        fields["action_pyramids"] = network.action_pyramids
+    return replace(config, **{**fields, "actions": {}}), False

@@ -1,0 +1,109 @@
+"""The scripts for actions of your own, from a folder to weights and a report."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from blobs import film
+from networks import HEADS, POSES, save_untrained
+
+from deephar import Predictor, weights
+from deephar.video import VideoWriter
+
+TRAIN, EVAL = "folder/train_folder.py", "folder/eval_folder.py"
+FILES = ["confusion.png", "results.json", "sheet.png", "videos.csv"]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """An untrained network with heads of three actions."""
+    config = replace(POSES, **HEADS, actions={"penn": 3}, streams=("pose",), last_pose=True)
+    path = tmp_path_factory.mktemp("start") / "start.h5"
+    return save_untrained(path, config, actions={"penn": ["a", "b", "c"]}, frame_rate=10.0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two actions with four videos of 12 frames each, two of each scene."""
+    root, rng, lines = tmp_path_factory.mktemp("videos"), np.random.default_rng(0), []
+    for action in ("left", "right"):
+        for number in range(4):
+            wall = rng.integers(0, 60, (5, 8, 3)).astype(np.uint8)
+            wall = wall.repeat(30, axis=0).repeat(25, axis=1)
+            images = film(12)[:: 1 if action == "right" else -1]
+            name = f"{action}{number}.mp4"
+            with VideoWriter(root / name, 12) as writer:
+                for image in images:
+                    writer.write(np.maximum(image, wall))
+            lines.append(f"{name},{action},{action}{number // 2}")
+    (root / "clips.csv").write_text("\n".join(["file,action,group", *lines]))
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(start, folder, tmp_path_factory, run):
+    out = tmp_path_factory.mktemp("runs") / "mine"
+    arguments = ["--data", folder, "--weights", start, "--out", out, "--epochs", 1, "--folds", 2]
+    assert run(TRAIN, *arguments) == 0
+    return out
+
+
+def test_a_folder_gives_one_file_with_pose_and_action(trained, folder, start):
+    path = trained / "best.h5"
+    assert weights.read_facts(path)["actions"] == {"folder": ["left", "right"]}
+    assert weights.read_facts(path)["frame_rate"] == 10
+    predictor = Predictor(path, runtime="keras")
+    assert predictor.actions == ("left", "right")
+    actions = predictor.classify(folder / "left0.mp4")
+    assert sum(score for _, score in actions) == pytest.approx(1)
+
+
+def test_every_video_is_scored_by_heads_that_did_not_see_its_scene(trained):
+    assert sorted(path.name for path in (trained / "report").iterdir()) == FILES
+    found = json.loads((trained / "report" / "results.json").read_text())
+    assert len(found["videos"]) == 8
+    assert found["score"]["majority"] == 50
+    assert found["protocol"]["folds"] == 2
+    assert found["command"].startswith("python exp/folder/train_folder.py --data ")
+
+
+def test_the_weights_are_evaluated_on_a_folder(trained, folder, tmp_path, run, capsys):
+    arguments = ["--data", folder, "--weights", trained / "best.h5", "--out", tmp_path]
+    assert run(EVAL, *arguments, "--limit", 2) == 0
+    assert "always the most frequent action: 50.0 %" in capsys.readouterr().out
+
+
+def test_a_small_folder_gets_a_warning(folder, start, tmp_path, run, capsys):
+    arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--folds", 0]
+    assert run(TRAIN, *arguments) == 2
+    printed = capsys.readouterr()
+    assert "8 videos in 4 groups, which are kept together" in printed.out
+    assert "FEW GROUPS of left (2), right (2): the accuracy below is a rough one" in printed.out
+    assert "so none is held out of the training" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["left0.mp4,left,x", "left1.mp4,left,y"], "has videos of one action only (left)"),
+        (
+            ["left0.mp4,left,x", "left1.mp4,left,y", "right0.mp4,right,x", "right1.mp4,right,x"],
+            "All 2 videos of 'right' are of one group (x)",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(folder, start, tmp_path, run, capsys, lines, message):
+    for video in folder.glob("*.mp4"):
+        shutil.copy(video, tmp_path)
+    (tmp_path / "clips.csv").write_text("\n".join(["file,action,group", *lines]))
+    assert run(TRAIN, "--data", tmp_path, "--weights", start, "--out", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_heads_of_weights_that_have_none_cannot_be_the_start(folder, tmp_path, run, capsys):
+    poses = save_untrained(tmp_path / "poses.h5", POSES)
+    arguments = ["--data", folder, "--weights", poses, "--out", tmp_path / "out"]
+    assert run(TRAIN, *arguments, "--heads", "start") == 2
+    assert "has no action heads to start from. Use --heads new." in capsys.readouterr().err
