@@ -34,8 +34,11 @@ from deephar.inference.windows import SeenFrame, Views, WindowRule, with_actions
 from deephar.progress import with_progress
 from deephar.skeletons import get_skeleton
 
-ALIKE = 0.95
-"""Correlation of the mean frames of two videos from which they count as one scene."""
+ALIKE = 0.85
+"""Correlation of the mean frames of two videos from which they count as one scene.
+
+Rather too low: a scene on both sides of a split flatters, and two scenes in one group cost little.
+"""
 
 LEAST_GROUPS = 5
 """Groups of an action from which some are held out to pick the epoch."""
