@@ -45,7 +45,8 @@ def root(tmp_path_factory):
     rng = np.random.default_rng(0)
     for name in (f"{action}/{n}.mp4" for action in ("bowl", "squat") for n in range(3)):
         (folder / name).parent.mkdir(exist_ok=True)
-        wall = rng.integers(0, 150, (5, 8, 3)).astype(np.uint8).repeat(30, axis=0).repeat(25, axis=1)
+        wall = rng.integers(0, 150, (5, 8, 3)).astype(np.uint8)
+        wall = wall.repeat(30, axis=0).repeat(25, axis=1)
         with VideoWriter(folder / name, 24) as writer:
             for image in film(24):
                 writer.write(np.maximum(image, wall))
