@@ -4,12 +4,13 @@ deephar export WEIGHTS --out FILE --format onnx
 """
 
 from deephar.export.files import PRECISIONS, Target, export
-from deephar.export.packages import FORMATS, require_packages
+from deephar.export.packages import FORMATS, PACKAGES, require_packages
 from deephar.export.runtimes import ONNXNetwork, OpenVINONetwork, open_exported
 from deephar.export.writing import openvino_model, write_onnx
 
 __all__ = [
     "FORMATS",
+    "PACKAGES",
     "PRECISIONS",
     "ONNXNetwork",
     "OpenVINONetwork",

@@ -7,20 +7,20 @@ import importlib.util
 FORMATS = {"savedmodel": "", "onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}
 """Formats, and the suffix of their file; a SavedModel is a folder."""
 
-_PACKAGES = {
+PACKAGES = {
     "savedmodel": (),
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "openvino": ("openvino",),
     "litert": ("ai_edge_litert",),
 }
-"""Packages that write a format or run it, besides Keras and TensorFlow."""
+"""Packages that write a format and run it, besides Keras and TensorFlow."""
 
 _EXTRAS = {"openvino": "fast"}
 """Extra of the installation that has the packages of a format, where it is not ``export``."""
 
 
 def require_packages(format: str) -> None:
-    """Checks that the packages of a format are installed.
+    """Checks that the packages of a format, or of the runtime of this name, are installed.
 
     Args:
         format: one of `FORMATS`.
@@ -28,11 +28,11 @@ def require_packages(format: str) -> None:
     Raises:
         ValueError: One is missing; the message says how to install it.
     """
-    missing = [name for name in _PACKAGES[format] if importlib.util.find_spec(name) is None]
+    missing = [name for name in PACKAGES[format] if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(
-            f"The format {format!r} needs {', '.join(missing)}, which cannot be found. Install the "
-            f"extra: pip install 'deephar[{_EXTRAS.get(format, 'export')}]'."
+            f"{format!r} needs packages that are not installed: {', '.join(missing)}. Install them "
+            f"with: pip install 'deephar[{_EXTRAS.get(format, 'export')}]'"
         )
 
 

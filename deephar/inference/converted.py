@@ -1,8 +1,9 @@
 """Networks converted for a runtime, and kept in the user's cache folder.
 
 An entry of the cache is a folder, ``networks/KEY``, with the parts of a network and their hashes.
-The key is made of all that the files depend on: the weights, the config, the code of the networks,
-the versions of the libraries, and what an int8 network was quantised on. It does not depend on
+The key is made of all that the files depend on: the weights, the config, the code of the networks
+and of their conversion, the versions of the libraries, the backend of Keras, and what an int8
+network was quantised on. It does not depend on
 float32 or bfloat16, nor on the size of batches, which runtimes choose when they load a network. An
 entry that is damaged is made again. Where nothing can be kept, networks are converted each time.
 """
@@ -26,20 +27,26 @@ import keras
 
 from deephar import models
 from deephar import weights as weight_files
-from deephar.export import ONNXNetwork, OpenVINONetwork, openvino_model, write_onnx
+from deephar.export import (
+    FORMATS,
+    PACKAGES,
+    ONNXNetwork,
+    OpenVINONetwork,
+    openvino_model,
+    require_packages,
+    write_onnx,
+)
 from deephar.files import cache_folder, file_hash
 from deephar.inference.network import parted
 from deephar.inference.quantization import calibration_crops, quantized
-from deephar.inference.runtimes import Runtime, is_faster_in_bfloat16, require_installed
+from deephar.inference.runtimes import Runtime, is_faster_in_bfloat16
 from deephar.version import __version__
 
 if TYPE_CHECKING:
     from deephar.data.samples import Sample
     from deephar.inference.network import Config, Model
 
-_FORMAT = 1  # of an entry; another number makes all entries anew
 _MANIFEST = "entry.json"
-_SUFFIXES = {"openvino": (".xml", ".bin"), "onnx": (".onnx",)}
 
 
 def load_keras_model(name: str | Path, runtime: Runtime) -> keras.Model:
@@ -84,19 +91,14 @@ def load_networks(
 
 
 def convert_networks(
-    parts: Mapping[str, keras.Model],
-    config: Config,
-    runtime: Runtime,
-    *,
-    calibration: Sequence[Sample] | None = None,
+    parts: Mapping[str, keras.Model], config: Config, runtime: Runtime
 ) -> dict[str, Model]:
     """The parts of a network in memory on another runtime than Keras; nothing is kept.
 
     Args:
         parts: `parted` form of the network.
         config: its config.
-        runtime: OpenVINO or ONNX Runtime.
-        calibration: as of `load_networks`.
+        runtime: OpenVINO or ONNX Runtime; an int8 network is quantised on the built-in persons.
 
     Raises:
         ValueError: The network cannot be converted, because it is no `keras.Model`, for example.
@@ -106,10 +108,10 @@ def convert_networks(
             f"Only a keras.Model can be converted for {runtime}, and this network is a function. "
             'Leave it as it is with runtime="keras".'
         )
-    return _converted(parts, runtime, _crops_for(runtime, config, calibration), None)
+    return _converted(parts, runtime, _crops_for(runtime, config), None)
 
 
-def _crops_for(runtime, config, calibration):
+def _crops_for(runtime, config, calibration=None):
     if runtime.precision != "int8":
         return None
     return calibration_crops(config.image_size, calibration)
@@ -129,7 +131,7 @@ def _converted(parts, runtime, crops, entry):
 
 def _write(model, path, runtime, crops):
     """Writes a part of a network as the files of a runtime: `path` with their suffixes."""
-    require_installed(runtime.name)
+    require_packages(runtime.name)
     if runtime.name == "onnx":
         write_onnx(model, path.with_suffix(".onnx"))
         return
@@ -147,7 +149,7 @@ def _write(model, path, runtime, crops):
 
 def _read(folder, runtime):
     """The networks of a folder, by the names of their files."""
-    suffix = _SUFFIXES[runtime.name][0]
+    suffix = FORMATS[runtime.name]
     paths = {path.stem: path for path in sorted(folder.glob(f"*{suffix}"))}
     if runtime.name == "onnx":
         return {name: ONNXNetwork(path) for name, path in paths.items()}
@@ -182,14 +184,17 @@ def _dtype_policy(name):
 
 def _key(path, config, runtime, crops):
     """What tells the entries of different networks apart."""
-    libraries = ["keras", "tensorflow", "openvino" if runtime.name == "openvino" else "onnx"]
+    backend = keras.backend.backend()
+    libraries = {"keras", "tensorflow", backend, *PACKAGES[runtime.name]}
+    if crops is not None:
+        libraries.add("nncf")
     facts = {
-        "format": _FORMAT,
         "weights": file_hash(path),
         "config": config.to_json(),
         "runtime": runtime.name,
         "calibration": None if crops is None else hashlib.sha256(crops.tobytes()).hexdigest(),
         "code": _code_hash(),
+        "backend": backend,
         "versions": {"deephar": __version__, **{name: _version(name) for name in libraries}},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
@@ -204,10 +209,11 @@ def _version(library):
 
 @functools.cache
 def _code_hash():
-    """Hash of the code that networks are made of, which a change of the version may not follow."""
+    """Hash of the code that makes and converts networks, which may change within a version."""
     root = Path(models.__file__).parents[1]
     files = [
         root / "layers.py",
+        *(root / "inference" / f"{name}.py" for name in ("converted", "network", "quantization")),
         *sorted(root.glob("models/*.py")),
         *sorted(root.glob("export/*.py")),
     ]

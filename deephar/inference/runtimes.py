@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deephar.export import require_packages
+
 RUNTIMES = ("auto", "keras", "openvino", "onnx")
 """Names of runtimes; "auto" is ``$DEEPHAR_RUNTIME`` if that is set, otherwise OpenVINO where it is
 installed and there is no GPU, otherwise Keras."""
@@ -88,7 +90,7 @@ def choose_runtime(name: str = "auto", precision: str = "auto") -> Runtime:
 
 def _best(precision):
     """What is best where the user has no preference."""
-    if precision == "int8" or (_is_installed("openvino") and not _has_gpu()):
+    if precision == "int8" or (_has_openvino() and not _has_gpu()):
         return "openvino"
     return "keras"
 
@@ -97,7 +99,7 @@ def _checked_precision(name, precision):
     if name == "keras":
         _warn_of_bfloat16(precision)
         return precision
-    require_installed(name)
+    require_packages(name)
     if name == "onnx":
         return "float32"
     if precision == "auto":
@@ -122,25 +124,10 @@ def _warn_of_bfloat16(precision):
         )
 
 
-def require_installed(name: str) -> None:
-    """Checks that a runtime is installed.
-
-    Args:
-        name: "openvino" or "onnx".
-
-    Raises:
-        ValueError: It is not; names the extra of the package.
-    """
-    module, extra = {"openvino": ("openvino", "fast"), "onnx": ("onnxruntime", "export")}[name]
-    if not _is_installed(module):
-        raise ValueError(
-            f"{_TITLES[name]} is not installed. Install it with: pip install 'deephar[{extra}]'"
-        )
-
-
-def _is_installed(module):
+def _has_openvino():
+    """Whether OpenVINO is installed and can be imported."""
     try:
-        __import__(module)
+        import openvino  # noqa: F401
     except ImportError:
         return False
     return True
@@ -148,10 +135,10 @@ def _is_installed(module):
 
 def has_bfloat16() -> bool:
     """Whether OpenVINO is installed, and computes in bfloat16 on this processor."""
-    try:
-        import openvino
-    except ImportError:
+    if not _has_openvino():
         return False
+    import openvino
+
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

@@ -1,6 +1,7 @@
 """The cache of converted networks, with a conversion that takes no time."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from deephar.inference.runtimes import Runtime
 
 openvino = pytest.importorskip("openvino")
 OPENVINO = Runtime("openvino", "float32")
+INT8 = Runtime("openvino", "int8")
 IMAGES = np.ones((2, 64, 64, 3), np.float32)
 
 
@@ -43,7 +45,15 @@ def conversions(monkeypatch):
         mean.output(0).set_names({"pose"})
         return openvino.Model([mean], [image], "mean")
 
-    monkeypatch.setattr("deephar.inference.converted.openvino_model", convert)
+    def write_onnx(model, path):
+        networks.append(model)
+        path.write_text("an ONNX file")
+
+    monkeypatch.setattr(converted, "openvino_model", convert)
+    monkeypatch.setattr(converted, "write_onnx", write_onnx)
+    monkeypatch.setattr(converted, "ONNXNetwork", Path)
+    monkeypatch.setattr(converted, "calibration_crops", lambda *_: IMAGES)
+    monkeypatch.setattr(converted, "quantized", lambda model, crops: model)
     return networks
 
 
@@ -79,6 +89,23 @@ def test_other_weights_or_versions_are_converted(path, folder, conversions, tmp_
     monkeypatch.setattr(converted, "__version__", "99.0")
     load(path)
     assert len(conversions) == 3
+
+
+@pytest.mark.parametrize(
+    ("runtime", "library"),
+    [(OPENVINO, "openvino"), (Runtime("onnx", "float32"), "tf2onnx"), (INT8, "nncf")],
+)
+def test_another_version_of_a_library_is_another_entry(
+    path, folder, conversions, runtime, library, monkeypatch
+):
+    load_networks(path, runtime)
+    version = converted.metadata.version
+    monkeypatch.setattr(
+        converted.metadata, "version", lambda name: "99" if name == library else version(name)
+    )
+    load_networks(path, runtime)
+    load_networks(path, runtime)
+    assert len(conversions) == 2
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "no weights", "no list", "bad list"])

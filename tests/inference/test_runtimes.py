@@ -57,16 +57,18 @@ def test_what_a_runtime_cannot_do_is_explained(name, precision, message):
 
 
 def test_a_missing_openvino_is_explained(openvino_is_missing, no_preference):
-    with pytest.raises(ValueError, match=r"OpenVINO is not installed\. .* 'deephar\[fast\]'$"):
+    with pytest.raises(ValueError, match=r"not installed: openvino\. .* 'deephar\[fast\]'$"):
         choose_runtime("openvino")
-    with pytest.raises(ValueError, match=r"OpenVINO is not installed"):
+    with pytest.raises(ValueError, match=r"not installed: openvino\."):
         choose_runtime("auto", "int8")
     assert choose_runtime("auto") == Runtime("keras", "auto")
 
 
-def test_a_missing_onnx_runtime_is_explained(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ValueError, match=r"ONNX Runtime is not installed\. .* 'deephar\[export\]'"):
+def test_what_onnx_runtime_lacks_to_convert_networks_is_explained(monkeypatch):
+    pytest.importorskip("onnxruntime")
+    for package in ("onnx", "tf2onnx"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=r"not installed: onnx, tf2onnx\. .* 'deephar\[export\]'$"):
         choose_runtime("onnx")
 
 
@@ -183,6 +185,11 @@ def test_a_network_in_memory_runs_on_every_runtime(files, runtime):
         for it in (Runtime(runtime, "float32"), "keras")
     )
     np.testing.assert_allclose(ours.joints, theirs.joints, atol=0.01)
+
+
+def test_a_runtime_for_a_network_in_memory_is_checked():
+    with pytest.raises(ValueError, match=r"^Keras does not compute in int8 here"):
+        Predictor.from_model(lambda images: {}, POSES, runtime=Runtime("keras", "int8"))
 
 
 def test_a_function_runs_on_keras_only():
