@@ -172,11 +172,11 @@ class Predictor:
         predictor = cls.__new__(cls)
         predictor._set_config("The network", config, head, actions)
         check_model(model, config, head=predictor._head)
-        if not isinstance(runtime, Runtime):
-            runtime = choose_runtime(runtime)
-        parts, predictor.runtime = parted(model), runtime
-        if runtime.name != "keras":
-            parts = convert_networks(parts, config, runtime)
+        names = (runtime.name, runtime.precision) if isinstance(runtime, Runtime) else (runtime,)
+        predictor.runtime = choose_runtime(*names)
+        parts = parted(model)
+        if predictor.runtime.name != "keras":
+            parts = convert_networks(parts, config, predictor.runtime)
         predictor._set_parts(parts, subsampling=subsampling, frame_rate=frame_rate)
         predictor._load_model = lambda: model
         return predictor
