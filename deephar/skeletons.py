@@ -2,7 +2,8 @@
 
 Every layout ("skeleton") is one table of joint names. Everything else follows from the names: the
 flip permutation from the ``left_`` / ``right_`` prefixes, the map from one layout to another from
-equal names. Left and right are the person's own.
+equal names. Left and right are the person's own. `skeleton_of` makes one of the joint names of any
+annotation.
 
 A name stands for the same point of the body in every layout, as closely as the data sets allow:
 
@@ -22,7 +23,8 @@ Example:
            [ 1.,  1.]])
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -39,8 +41,8 @@ RIGHT_COLOUR = (213, 94, 0)
 LEFT_COLOUR = (0, 114, 178)
 CENTRE_COLOUR = (240, 228, 66)
 
-# Rows of the tables of results, after the MPII benchmark. Joints outside of all groups (pelvis,
-# thorax, spine) have no row there.
+# Rows of the tables of results, after the MPII benchmark, in which the middle of the body has none.
+_WITHOUT_ROW = ("pelvis", "thorax", "spine")
 _GROUPS = (
     ("Head", ("head_top", "neck", "nose", "eye", "ear")),
     ("Shoulder", ("shoulder",)),
@@ -69,7 +71,7 @@ class Limb:
     colour: tuple[int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Skeleton:
     """A joint layout.
 
@@ -77,6 +79,8 @@ class Skeleton:
         name: short name, such as ``"pa16j"``.
         joints: joint names in the order of the pose array.
         limbs: lines to draw.
+        pairs: names of the joints that a mirror image swaps, as (one, other); all others keep
+            their place. None: those that the prefixes ``left_`` and ``right_`` tell.
 
     Raises:
         ValueError: A joint name occurs twice, a joint has no partner on the other side, or a limb
@@ -86,15 +90,46 @@ class Skeleton:
     name: str
     joints: tuple[str, ...]
     limbs: tuple[Limb, ...] = ()
+    pairs: tuple[tuple[str, str], ...] | None = None
 
     def __post_init__(self):
-        if len(set(self.joints)) != len(self.joints):
-            raise ValueError(f"Skeleton {self.name!r} names a joint twice: {self.joints}.")
-        for joint in [mirrored(joint) for joint in self.joints]:
+        _require_distinct(self.name, self.joints)
+        paired = [joint for pair in self.pairs or () for joint in pair]
+        if len(set(paired)) < len(paired):
+            raise ValueError(f"Skeleton {self.name!r} has a joint in two pairs: {self.pairs}.")
+        for joint in self.joints:
+            self.index(self._other_side(joint))
+        for joint in paired:
             self.index(joint)
         for limb in self.limbs:
             self.index(limb.start)
             self.index(limb.end)
+
+    def __repr__(self) -> str:
+        return f"Skeleton({self.name!r}, {self.num_joints} joints)"
+
+    @classmethod
+    def from_fields(cls, fields: Mapping) -> "Skeleton":
+        """The skeleton of the fields that `dataclasses.asdict` gives, as JSON keeps them.
+
+        Raises:
+            ValueError: The fields are not those of a skeleton.
+        """
+        try:
+            limbs = [
+                Limb(limb["start"], limb["end"], tuple(limb["colour"])) for limb in fields["limbs"]
+            ]
+            pairs = fields["pairs"]
+            pairs = None if pairs is None else tuple((one, other) for one, other in pairs)
+            return cls(fields["name"], tuple(fields["joints"]), tuple(limbs), pairs)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"The skeleton cannot be read ({error!r}).") from error
+
+    def _other_side(self, joint):
+        if self.pairs is None:
+            return mirrored(joint)
+        swaps = dict(self.pairs) | {other: one for one, other in self.pairs}
+        return swaps.get(joint, joint)
 
     @property
     def num_joints(self) -> int:
@@ -108,7 +143,7 @@ class Skeleton:
         Goes with mirrored x coordinates: the joint seen at the left wrist of a mirrored image is
         the right wrist of the original. Its own inverse. Read-only.
         """
-        flip = np.array([self.index(mirrored(joint)) for joint in self.joints])
+        flip = np.array([self.index(self._other_side(joint)) for joint in self.joints])
         flip.flags.writeable = False
         return flip
 
@@ -116,12 +151,16 @@ class Skeleton:
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Joint names by title of the row they share in tables: Head, Shoulder, ..., Ankle.
 
-        Groups without a joint of the layout are left out.
+        Groups without a joint of the layout are left out. Joints of other names have rows of their
+        own, except for those in the middle of the body: pelvis, thorax and spine.
         """
-        members = {
-            title: tuple(joint for joint in self.joints if _without_side(joint) in parts)
-            for title, parts in _GROUPS
-        }
+        titles = {part: title for title, parts in _GROUPS for part in parts}
+        members = {title: () for title, _ in _GROUPS}
+        for joint in self.joints:
+            part = _without_side(joint)
+            if part not in _WITHOUT_ROW:
+                title = titles.get(part, part.replace("_", " ").capitalize())
+                members[title] = (*members.get(title, ()), joint)
         return {title: joints for title, joints in members.items() if joints}
 
     def index(self, joint: str) -> int:
@@ -146,6 +185,15 @@ def mirrored(joint: str) -> str:
         if joint.startswith(side):
             return other + joint.removeprefix(side)
     return joint
+
+
+def _require_distinct(name, joints):
+    twice = [joint for number, joint in enumerate(joints) if joint in joints[:number]]
+    if twice:
+        raise ValueError(
+            f"Skeleton {name!r} names the joint {twice[0]!r} twice. Give each joint a name of its "
+            "own."
+        )
 
 
 def _without_side(joint: str) -> str:
@@ -332,6 +380,103 @@ SKELETONS = MappingProxyType(
 """All built-in skeletons by name (read-only)."""
 
 
+def skeleton_of(
+    name: str,
+    joints: Sequence[str],
+    *,
+    limbs: Iterable[tuple[int, int]] = (),
+    pairs: Iterable[tuple[str, str]] | None = None,
+) -> Skeleton:
+    """The skeleton of the joints of an annotation.
+
+    Left and right may be written in many ways, such as ``left_ear``, ``Left Ear``, ``L_Ear``,
+    ``ear.l`` and ``leftEar``; here they all become ``left_ear``, so that joints of the same name
+    are the same in all skeletons. Names without a side are kept, in lower case with underscores.
+
+    Args:
+        name: name of the skeleton.
+        joints: names of the joints.
+        limbs: positions of the two ends of each line to draw, from 0.
+        pairs: names, among `joints`, of those that a mirror image swaps; none of them if empty.
+            None if the names are to tell them.
+
+    Returns:
+        The `Skeleton`; the built-in one if its joints are the same.
+
+    Raises:
+        ValueError: A name occurs twice; or the names do not tell which joints a mirror image swaps,
+            since a joint has no partner on the other side, or none has a side.
+
+    >>> skeleton_of("cat", ["Nose", "L Ear", "R Ear"]).joints
+    ('nose', 'left_ear', 'right_ear')
+    """
+    words = [_words(joint) for joint in joints]
+    names = ["_".join(parts) for parts in words]
+    if pairs is None:
+        names = [_with_side(parts, words) for parts in words]
+    _require_distinct(name, names)
+    if pairs is None:
+        _check_sides(name, joints, names)
+    known = dict(zip(joints, names, strict=True))
+    if pairs is not None:
+        pairs = tuple(tuple(_known_joint(name, known, joint) for joint in pair) for pair in pairs)
+    for other in SKELETONS.values() if pairs is None else ():
+        if other.joints == tuple(names):
+            return other
+    limbs = [(names[start], names[end]) for start, end in limbs]
+    limbs = tuple(Limb(start, end, _colour(start, end)) for start, end in limbs)
+    return Skeleton(name, tuple(names), limbs, pairs)
+
+
+_SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
+
+
+def _words(joint):
+    """The words of a name in lower case: "leftEar", "LEar", "Left Ear" and "left-ear" have two."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=^[LR])(?=[A-Z][a-z])", " ", joint.strip())
+    return re.findall(r"[^\W_]+", parted.lower()) or [joint]
+
+
+def _with_side(parts, everyones):
+    """A name with its side in front. A single letter is a side only if a partner has the other."""
+    for number, part in enumerate(parts):
+        side = _SIDES.get(part)
+        others = [word for word, meaning in _SIDES.items() if side and meaning != side]
+        has_partner = any(
+            [*parts[:number], other, *parts[number + 1 :]] in everyones for other in others
+        )
+        if side and (has_partner or part == side):
+            return "_".join([side, *parts[:number], *parts[number + 1 :]])
+    return "_".join(parts)
+
+
+def _check_sides(name, joints, names):
+    """Raises if the names do not tell which joints a mirror image swaps."""
+    advice = (
+        "Name the two sides left_ and right_, or say which joints a mirror image swaps: flip_pairs "
+        "(on the command line --flip-pairs A:B,C:D, or none)."
+    )
+    alone = [
+        joint for joint, ours in zip(joints, names, strict=True) if mirrored(ours) not in names
+    ]
+    if alone:
+        raise ValueError(
+            f"The joint {alone[0]!r} of {name!r} has no partner on the other side. {advice}"
+        )
+    if all(mirrored(ours) == ours for ours in names):
+        raise ValueError(
+            f"No joint of {name!r} has a side in its name ({', '.join(joints[:5])}). {advice}"
+        )
+
+
+def _known_joint(name, known, joint):
+    if joint not in known:
+        raise ValueError(
+            f"A flip pair names the joint {joint!r}, but {name!r} has {', '.join(known)}."
+        )
+    return known[joint]
+
+
 def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     """Skeleton of a name; a `Skeleton` is returned as it is.
 
@@ -346,6 +491,16 @@ def get_skeleton(skeleton: str | Skeleton) -> Skeleton:
     if not isinstance(skeleton, str) or skeleton not in SKELETONS:
         raise ValueError(f"Unknown skeleton {skeleton!r}. Known are {', '.join(SKELETONS)}.")
     return SKELETONS[skeleton]
+
+
+def reference(skeleton: str | Skeleton) -> str | Skeleton:
+    """The name of a built-in skeleton; another `Skeleton`, which no name finds, as it is.
+
+    >>> reference(get_skeleton("pa16j"))
+    'pa16j'
+    """
+    skeleton = get_skeleton(skeleton)
+    return skeleton.name if SKELETONS.get(skeleton.name) == skeleton else skeleton
 
 
 def joint_map(source: str | Skeleton, target: str | Skeleton) -> np.ndarray:

@@ -7,6 +7,7 @@ objects (never pyplot, which keeps global state): save them with ``figure.savefi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -349,7 +350,7 @@ def _view(planes, away, skeleton, size, grid, title):
     # The nearer to the viewer, the later, so that it covers the rest.
     depth = dict(zip(skeleton.joints, np.nan_to_num(away), strict=True))
     limbs = sorted(skeleton.limbs, key=lambda limb: -(depth[limb.start] + depth[limb.end]))
-    ordered = Skeleton(skeleton.name, skeleton.joints, tuple(limbs))
+    ordered = replace(skeleton, limbs=tuple(limbs))
     return draw_skeleton(canvas, planes[0], ordered, width=max(1, round(size / 80)))
 
 

@@ -1,5 +1,8 @@
 """Joint layouts: tables, flips, limbs, and maps against the published index lists."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
@@ -13,6 +16,8 @@ from deephar.skeletons import (
     get_skeleton,
     joint_map,
     mirrored,
+    reference,
+    skeleton_of,
 )
 
 ALL = sorted(SKELETONS)
@@ -218,6 +223,64 @@ def test_custom_skeleton_can_be_used_everywhere():
     assert hands.groups == {"Wrist": ("left_wrist", "right_wrist")}
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("left_ear", "right_ear"),
+        ("Left Ear", "Right Ear"),
+        ("L_Ear", "R_Ear"),
+        ("ear.l", "ear.r"),
+        ("leftEar", "rightEar"),
+        ("LEar", "REar"),
+        ("Ear-Left", "Ear-Right"),
+    ],
+)
+def test_left_and_right_are_told_from_names_of_many_kinds(left, right):
+    cat = skeleton_of("cat", ["Nose", left, right, "corner_l"], limbs=[(0, 1), (0, 2)])
+    assert cat.joints == ("nose", "left_ear", "right_ear", "corner_l")
+    assert cat.flip.tolist() == [0, 2, 1, 3]
+    assert cat.limbs[0].colour != cat.limbs[1].colour
+    assert cat.groups == {"Head": ("nose", "left_ear", "right_ear"), "Corner l": ("corner_l",)}
+
+
+def test_pairs_that_are_given_count_in_place_of_names():
+    chair = skeleton_of("chair", ["P1", "P2", "seat"], limbs=[(0, 2)], pairs=[("P1", "P2")])
+    assert chair.flip.tolist() == [1, 0, 2]
+    hand = skeleton_of("hand", ["left_thumb", "left_palm"], pairs=())
+    assert hand.flip.tolist() == [0, 1]
+    for skeleton in (chair, hand, skeleton_of("cat", ["left_ear", "right_ear"])):
+        fields = json.loads(json.dumps(dataclasses.asdict(skeleton)))
+        assert Skeleton.from_fields(fields) == skeleton
+
+
+def test_joints_of_a_built_in_skeleton_give_that_skeleton():
+    coco = get_skeleton("coco17")
+    assert skeleton_of("person", coco.joints) is coco
+    assert reference(coco) == "coco17"
+    own = skeleton_of("person", coco.joints[:5])
+    assert reference(own) is own
+
+
+@pytest.mark.parametrize(
+    ("joints", "pairs", "message"),
+    [
+        (["nose", "Nose"], None, "names the joint 'nose' twice"),
+        (["point_1", "point_2"], None, "No joint of 'thing' has a side .*--flip-pairs A:B,C:D"),
+        (["nose", "left_ear"], None, "'left_ear' of 'thing' has no partner .*flip_pairs"),
+        (["a", "b"], [("a", "c")], "names the joint 'c', but 'thing' has a, b"),
+        (["a", "b", "c"], [("a", "b"), ("b", "c")], "a joint in two pairs"),
+    ],
+)
+def test_joints_without_clear_pairs_are_refused(joints, pairs, message):
+    with pytest.raises(ValueError, match=message):
+        skeleton_of("thing", joints, pairs=pairs)
+
+
+def test_fields_of_no_skeleton_are_refused():
+    with pytest.raises(ValueError, match="skeleton cannot be read"):
+        Skeleton.from_fields({"name": "cat"})
+
+
 @pytest.mark.parametrize("name", ["mpii", None, 16])
 def test_unknown_skeleton_lists_the_known_ones(name):
     with pytest.raises(ValueError, match=r"Unknown skeleton .* pa16j.*ntu25"):
@@ -230,7 +293,7 @@ def test_unknown_joint_lists_the_known_ones():
 
 
 def test_skeleton_with_inconsistent_names_is_refused():
-    with pytest.raises(ValueError, match="names a joint twice"):
+    with pytest.raises(ValueError, match=r"names the joint .neck. twice"):
         Skeleton("bad", ("neck", "neck"))
     with pytest.raises(ValueError, match="has no joint 'right_knee'"):
         Skeleton("bad", ("neck", "left_knee"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import Skeleton, get_skeleton
 
 WHOLE = "whole"
 """The subsampling of a clip that is spread over the whole video."""
@@ -19,7 +19,7 @@ class InputSpec:
 
     Attributes:
         image_size: side S of the crops in pixels.
-        skeleton: name of the skeleton of the targets.
+        skeleton: name of the skeleton of the targets, or a `Skeleton`.
         dim: coordinates of a joint in the targets, 2 or 3.
         num_frames: T, frames of a clip; None for still images.
         subsampling: distance between two frames of a clip, 1 or more; or ``"whole"`` for clips
@@ -32,7 +32,7 @@ class InputSpec:
     """
 
     image_size: int = 256
-    skeleton: str = "pa16j"
+    skeleton: str | Skeleton = "pa16j"
     dim: int = 2
     num_frames: int | None = None
     subsampling: int | str = 1

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deephar.skeletons import Skeleton, convert, get_skeleton
+from deephar.skeletons import SKELETONS, Skeleton, convert, get_skeleton, reference
 from deephar.video import DEFAULT_RATE
 
 _FORMS = (
@@ -47,19 +47,19 @@ class PoseTrack:
         times: float (N,), seconds, rising.
         joints: float (N, J, 2), pixels; NaN where unknown.
         visibility: float (N, J), in [0, 1]; 0 where unknown.
-        skeleton: name of the joint layout.
+        skeleton: name of the joint layout, or a `Skeleton` that is not built in.
     """
 
     times: np.ndarray
     joints: np.ndarray
     visibility: np.ndarray
-    skeleton: str
+    skeleton: str | Skeleton
 
     def in_skeleton(self, skeleton: str | Skeleton) -> PoseTrack:
         """The same poses in another layout, by the names of the joints; the others are hidden."""
         joints = convert(self.joints, self.skeleton, skeleton)
         visibility = np.nan_to_num(convert(self.visibility[..., None], self.skeleton, skeleton))
-        return PoseTrack(self.times, joints, visibility[..., 0], get_skeleton(skeleton).name)
+        return PoseTrack(self.times, joints, visibility[..., 0], reference(skeleton))
 
     def lacks(self, skeleton: str | Skeleton) -> tuple[str, ...]:
         """Joints of another layout that these poses do not have."""
@@ -105,7 +105,7 @@ class _Frames:
 
     times: Sequence[float]
     persons: Sequence[Sequence[np.ndarray]]
-    skeleton: str | None = None
+    skeleton: str | Skeleton | None = None
 
 
 def _track(path, frames):
@@ -201,7 +201,15 @@ def _from_json(path, text):
         float(frame["time"]) if isinstance(frame, Mapping) and "time" in frame else number / rate
         for number, frame in enumerate(frames)
     ]
-    return _Frames(times, persons, head.get("skeleton"))
+    return _Frames(times, persons, _skeleton_in(head))
+
+
+def _skeleton_in(head):
+    """The skeleton that a file of ``deephar demo`` names, or whose joints it names."""
+    name = head.get("skeleton")
+    if name in SKELETONS or "joints" not in head:
+        return name
+    return Skeleton(str(name), tuple(head["joints"]), pairs=())
 
 
 def _coco_results(results, rate):

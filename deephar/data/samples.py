@@ -10,6 +10,7 @@ import numpy as np
 from deephar.camera import Camera
 from deephar.data.images import load_image
 from deephar.progress import with_progress
+from deephar.skeletons import Skeleton
 from deephar.video import DEFAULT_RATE
 
 OTHER = "other"
@@ -26,7 +27,7 @@ class Sample:
             own. Pixel centres are at integers: the top left pixel is at (0, 0).
         visible: float (joints,), 1 = visible, 0 = hidden (the position is a guess), NaN = not
             known or unlabelled.
-        skeleton: name of the skeleton of `joints`.
+        skeleton: the skeleton of `joints`, or its name.
         center: float (2,), centre of the square window to crop, pixels.
         side: side of that window before augmentation, pixels.
         head_size: length that PCKh divides by, pixels; NaN = unknown.
@@ -40,7 +41,7 @@ class Sample:
     image: str | np.ndarray
     joints: np.ndarray
     visible: np.ndarray
-    skeleton: str
+    skeleton: str | Skeleton
     center: np.ndarray
     side: float
     head_size: float
@@ -59,7 +60,7 @@ class Video:
             may make them on demand. Empty if there are labels only.
         joints: float (N, joints, 2), pixels, NaN where unlabelled; as in `Sample`.
         visible: float (N, joints), 1 = visible, 0 = hidden, NaN = not known or unlabelled.
-        skeleton: name of the skeleton of `joints`.
+        skeleton: the skeleton of `joints`, or its name.
         boxes: float (N, 4), the person's box (x1, y1, x2, y2) in each frame, pixels.
         size: (width, height) of the frames, pixels.
         action: index of the action in the data set's `actions`.
@@ -74,7 +75,7 @@ class Video:
     frames: Sequence
     joints: np.ndarray
     visible: np.ndarray
-    skeleton: str
+    skeleton: str | Skeleton
     boxes: np.ndarray
     size: tuple[int, int]
     action: int
@@ -91,11 +92,11 @@ class Dataset(Protocol):
 
     Attributes:
         name: short name, in lower case.
-        skeleton: name of the skeleton of its joints.
+        skeleton: the skeleton of its joints, or its name.
     """
 
     name: str
-    skeleton: str
+    skeleton: str | Skeleton
 
     def __len__(self) -> int: ...
 
@@ -140,8 +141,8 @@ class Subset:
         return self.dataset.name
 
     @property
-    def skeleton(self) -> str:
-        """Name of the skeleton of the data set's joints."""
+    def skeleton(self) -> str | Skeleton:
+        """The skeleton of the data set's joints, or its name."""
         return self.dataset.skeleton
 
     @property

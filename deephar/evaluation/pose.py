@@ -17,7 +17,7 @@ from deephar.evaluation.scores import Scores, require_finite, require_same_items
 from deephar.geometry import BOX_MARGIN
 from deephar.inference.network import require_joints
 from deephar.inference.poses import Predictions
-from deephar.skeletons import convert, get_skeleton
+from deephar.skeletons import Skeleton, convert, get_skeleton
 
 _ROOT = "pelvis"
 
@@ -28,7 +28,7 @@ class PoseScores(Scores):
 
     Attributes:
         predictions: what was scored.
-        skeleton: name of the joint layout that is scored, that of the data set.
+        skeleton: the joint layout that is scored, that of the data set, or its name.
         measure: "PCKh" or "PCK".
         unit: what distances are divided by, in words.
         threshold: of `blocks`, in units of `unit`.
@@ -41,7 +41,7 @@ class PoseScores(Scores):
     """
 
     predictions: Predictions
-    skeleton: str
+    skeleton: str | Skeleton
     measure: str
     unit: str
     threshold: float
@@ -72,7 +72,7 @@ class DepthScores(Scores):
 
     Attributes:
         predictions: what was scored.
-        skeleton: name of the joint layout that is scored, that of the data set.
+        skeleton: the joint layout that is scored, that of the data set, or its name.
         blocks: MPJPE of each block, relative to the root joint.
         aligned: P-MPJPE of each block: the error after the best alignment of each person.
         protocol: 1 if the MPJPE is the score to report, 2 if the P-MPJPE is, as the data set says.
@@ -81,7 +81,7 @@ class DepthScores(Scores):
     """
 
     predictions: Predictions
-    skeleton: str
+    skeleton: str | Skeleton
     aligned: tuple[metrics.Score, ...]
     protocol: int = 1
     actions: dict[str, tuple[metrics.Score, metrics.Score]] = field(default_factory=dict)
@@ -317,7 +317,7 @@ def score_mpjpe(predictions: Predictions, dataset: Sequence[Sample]) -> DepthSco
         **{**split_facts(dataset), "num_scored": len(persons)},
         blocks=blocks,
         predictions=predictions,
-        skeleton=skeleton.name,
+        skeleton=dataset.skeleton,
         aligned=aligned,
         protocol=getattr(whole_of(dataset), "protocol", 1),
         actions={
@@ -358,7 +358,7 @@ def poses_relative_to_root(
         )
     skeleton = get_skeleton(dataset.skeleton)
     root = skeleton.index(_ROOT)
-    joints = joints_in_skeleton(predictions, skeleton.name)
+    joints = joints_in_skeleton(predictions, skeleton)
     depth = depth_mm(convert(predictions.depth[..., None], predictions.skeleton, skeleton)[..., 0])
     found, true = [], []
     for person in persons:
@@ -382,12 +382,12 @@ def has_3d_labels(sample: Sample) -> bool:
 # --------------------------------------------------------------------------------------- shared
 
 
-def joints_in_skeleton(predictions: Predictions, skeleton: str) -> np.ndarray:
+def joints_in_skeleton(predictions: Predictions, skeleton: str | Skeleton) -> np.ndarray:
     """The predicted joints in another joint layout.
 
     Args:
         predictions: `Predictions`.
-        skeleton: name of the layout.
+        skeleton: the layout, or its name.
 
     Returns:
         float64 (P, N, J, 2).

@@ -63,7 +63,7 @@ def save_predictions(path: str | Path, predictions: Predictions, dataset: Sequen
         return convert(values[-1, ..., None], predictions.skeleton, skeleton)[..., 0]
 
     arrays = {
-        "preds": joints_in_skeleton(predictions, skeleton.name)[-1] + origin,
+        "preds": joints_in_skeleton(predictions, skeleton)[-1] + origin,
         "visibility": in_skeleton(predictions.visibility),
         "imgname": [_image_name(dataset[i]) for i in range(len(dataset))],
         "names": list(predictions.names),

@@ -42,7 +42,7 @@ from deephar.inference.network import (
 )
 from deephar.inference.poses import Predictions, pose_in_image, predictions_from
 from deephar.progress import ProgressBar
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import Skeleton, get_skeleton
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
@@ -422,12 +422,12 @@ def _clip_inputs(config, protocol, number, clip, decoded, turn):
     ]
 
 
-def mirrored_poses(poses: np.ndarray, skeleton: str) -> np.ndarray:
+def mirrored_poses(poses: np.ndarray, skeleton: str | Skeleton) -> np.ndarray:
     """The mirror image of poses as they are given to action heads.
 
     Args:
         poses: (..., J, dim + 1), x and y in the unit crop, visibility; all 0 where unlabelled.
-        skeleton: name of the joint layout.
+        skeleton: the joint layout, or its name.
 
     Returns:
         A new array: x -> 1 - x with left and right exchanged; unlabelled joints stay 0.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deephar.export.network import MIN_CLIP_FRAMES
-from deephar.skeletons import get_skeleton, joint_map
+from deephar.skeletons import Skeleton, get_skeleton, joint_map
 
 if TYPE_CHECKING:
     import keras
@@ -274,12 +274,12 @@ def stacked(arrays: Sequence[np.ndarray], count: int) -> np.ndarray:
     return batch
 
 
-def require_joints(source: str, target: str) -> None:
+def require_joints(source: str | Skeleton, target: str | Skeleton) -> None:
     """Checks that a pose in one joint layout can be scored in another.
 
     Args:
-        source: name of the layout that is predicted.
-        target: name of the layout that is scored.
+        source: the layout that is predicted, or its name.
+        target: the layout that is scored, or its name.
 
     Raises:
         ValueError: `source` lacks a joint of `target`; names it.

@@ -16,6 +16,7 @@ import numpy as np
 
 from deephar.camera import Camera
 from deephar.data.targets import DEPTH_RANGE
+from deephar.skeletons import Skeleton, get_skeleton
 from deephar.visualize import draw_views
 
 
@@ -32,7 +33,7 @@ class Person:
             ``predictor(image, box=person.box)`` makes the same crop again.
         crop: float64 (4,), the square that the network saw, in pixels; may reach out of the
             picture.
-        skeleton: name of the joint layout.
+        skeleton: name of the joint layout, or a `Skeleton` that is not built in.
         action: (name, score) of all actions, the best first; None for a single picture, and of a
             network without actions.
         index: number of the frame in its video, from 0; None for a single picture.
@@ -50,7 +51,7 @@ class Person:
     visibility: np.ndarray
     box: np.ndarray
     crop: np.ndarray
-    skeleton: str
+    skeleton: str | Skeleton
     action: list[tuple[str, float]] | None = None
     index: int | None = None
     time: float | None = None
@@ -59,7 +60,7 @@ class Person:
 
     def __repr__(self) -> str:
         box = ", ".join(f"{value:.0f}" for value in self.box)
-        parts = [f"{len(self.joints)} joints in {self.skeleton}", f"box ({box})"]
+        parts = [f"{len(self.joints)} joints in {get_skeleton(self.skeleton).name}", f"box ({box})"]
         parts.append(f"mean visibility {self.visibility.mean():.2f}")
         if self.time is not None:
             parts.append(f"{self.time:.2f} s")

@@ -29,7 +29,7 @@ from deephar.inference.network import (
     stills_network,
 )
 from deephar.progress import ProgressBar
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import Skeleton, get_skeleton
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
@@ -58,7 +58,7 @@ class Predictions:
             block; the last block is the answer.
         visibility: float64 (P, N, J), in [0, 1].
         names: N names, those of the samples.
-        skeleton: name of the joint layout.
+        skeleton: the joint layout, or its name.
         crops_per_person: number of crops that each pose is made of: 1, 2 or 10.
         depth: float64 (P, N, J), in [0, 1]: 0.5 is the depth of the root, 1 is 1 m behind it (see
             `depth_mm`); None of a network without depth.
@@ -67,7 +67,7 @@ class Predictions:
     joints: np.ndarray
     visibility: np.ndarray
     names: tuple[str, ...]
-    skeleton: str
+    skeleton: str | Skeleton
     crops_per_person: int
     depth: np.ndarray | None = None
 
@@ -182,7 +182,7 @@ def pose_in_image(
 
 
 def predictions_from(
-    poses: np.ndarray, names: Sequence[str], skeleton: str, crops_per_person: int
+    poses: np.ndarray, names: Sequence[str], skeleton: str | Skeleton, crops_per_person: int
 ) -> Predictions:
     """`Predictions` of poses (P, N, J, dim + 1): x, y in pixels (, depth), visibility."""
     return Predictions(

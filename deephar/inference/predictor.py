@@ -558,7 +558,7 @@ class Predictor:
             visibility=pose[:, -1],
             box=np.array(box, float),
             crop=np.concatenate([center - side / 2, center + side / 2]),
-            skeleton=self.skeleton.name,
+            skeleton=self.config.skeleton,
         )
 
     def __repr__(self):

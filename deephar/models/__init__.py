@@ -16,7 +16,7 @@ from deephar.models.multitask import (
     has_pose_network,
     multitask_model,
 )
-from deephar.models.pose import pose_model
+from deephar.models.pose import joint_axes, pose_model
 from deephar.models.reception import reception_net
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "frame_model",
     "frame_view",
     "has_pose_network",
+    "joint_axes",
     "multitask_model",
     "pose_model",
     "reception_net",

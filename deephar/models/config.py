@@ -4,7 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import Skeleton, get_skeleton
 
 STEMS = ("vgg16", "vgg16-narrow", "residual", "inception", "none")
 VISIBILITIES = ("sigmoid_max", "window_mass")
@@ -37,7 +37,8 @@ class ModelConfig:
             batch normalisation, to be trained from random weights; ``"residual"``, that of the
             authors' SPNet; ``"inception"``, that of their ReceptionNet; or ``"none"`` for the
             action heads alone, which take poses instead of images.
-        skeleton: name of the joint layout that is predicted.
+        skeleton: name of the joint layout that is predicted, or a `Skeleton` of your own, which
+            then travels with the weights.
         dim: 2 or 3, coordinates of a joint.
         depth: how z is predicted if ``dim`` is 3: ``"volumetric"``, 16 heat maps a joint (the
             paper), or ``"regression"``, a depth map weighted by the heat map (SPNet).
@@ -78,7 +79,7 @@ class ModelConfig:
     """
 
     stem: str = "vgg16"
-    skeleton: str = "pa16j"
+    skeleton: str | Skeleton = "pa16j"
     dim: int = 2
     depth: str | None = None
     image_size: int = 256
@@ -193,7 +194,7 @@ class ReceptionConfig:
     """Everything that decides the layers and shapes of a ReceptionNet, the CVPR 2018 network.
 
     Attributes:
-        skeleton: name of the joint layout that is predicted.
+        skeleton: as of `ModelConfig`.
         dim: 2 or 3, coordinates of a joint; depth is volumetric.
         image_size: side of the square input in pixels; a multiple of 32.
         num_blocks: reception blocks, each with a prediction of the pose.
@@ -213,7 +214,7 @@ class ReceptionConfig:
         ValueError: A field has another type, is out of its range, or does not fit the others.
     """
 
-    skeleton: str = "pa16j"
+    skeleton: str | Skeleton = "pa16j"
     dim: int = 2
     image_size: int = 256
     num_blocks: int = 8
@@ -306,6 +307,8 @@ def config_from_json(text: str) -> ModelConfig | ReceptionConfig:
             "The config has fields that this version of deephar does not know: "
             f"{', '.join(unknown)}. Use the version that wrote it, or a newer one."
         )
+    if isinstance(fields.get("skeleton"), dict):
+        fields["skeleton"] = Skeleton.from_fields(fields["skeleton"])
     return kind(**fields)
 
 

@@ -227,6 +227,26 @@ def pose_from_heat_maps(
     return pose, probabilities
 
 
+def joint_axes(model: keras.Model) -> dict[str, int]:
+    """Where the joints are in the weights of a pose network.
+
+    Args:
+        model: a network of `pose_model`.
+
+    Returns:
+        Name of each layer whose kernel has an entry for each joint, or several times as many with
+        joints running fastest, and the axis of the kernel that has them.
+    """
+    outputs = ("maps_conv1", "maps_conv1_replica", "heatmaps_fw_maps")
+    axes = {}
+    for layer in model.layers:
+        if layer.name.endswith(outputs):
+            axes[layer.name] = -1
+        elif layer.name.endswith("maps_conv2"):
+            axes[layer.name] = -2
+    return axes
+
+
 def stack_predictions(poses: Sequence[keras.KerasTensor], name: str = "pose") -> keras.KerasTensor:
     """List of ``(batch, joints, dim + 1)`` to ``(batch, predictions, joints, dim + 1)``."""
     rows = [

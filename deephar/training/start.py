@@ -1,21 +1,25 @@
 """Initial weights of a network, and checks of them."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from deephar import weights
-from deephar.models import copy_to_replica, frame_view
+from deephar.models import ModelConfig, copy_to_replica, frame_view, joint_axes
+from deephar.skeletons import get_skeleton, joint_map
 
 
 def load_start(model: keras.Model, config: Any, paths: Sequence[str | Path]) -> None:
     """Loads the weights that a network shares with one or several weights files.
 
     Other weights of the network keep their values, so a network may have more pyramids than the
-    one that it starts from. Prints which weights start at random, and which are not used.
+    one that it starts from. If it has other joints, those of equal name keep their heat maps.
+    Prints which weights and joints start at random, and which are not used.
 
     Args:
         model: the network.
@@ -25,12 +29,16 @@ def load_start(model: keras.Model, config: Any, paths: Sequence[str | Path]) -> 
 
     Raises:
         FileNotFoundError, ValueError: As `deephar.weights.load_shared`; or the only file is of the
-            same network, but lacks some of its weights.
+            same network, but lacks some of its weights; or the joints of the two are not the same,
+            and it is not a network of pyramids or there is no joint that they share.
     """
     if len(paths) == 1 and not _differences(weights.read_config(paths[0]), config):
         weights.load_part(model, weights.find(paths[0]))
         return
-    reports = [weights.load_shared(model, weights.find(path)) for path in paths]
+    reports = [
+        weights.load_shared(model, weights.find(path), adapt=_by_joint(model, config, path))
+        for path in paths
+    ]
     missing = [
         line for line in reports[0].missing if all(line in report.missing for report in reports)
     ]
@@ -48,6 +56,52 @@ def load_start(model: keras.Model, config: Any, paths: Sequence[str | Path]) -> 
                 f"out, {report.unexpected[0]} the first",
                 flush=True,
             )
+
+
+def _by_joint(model, config, path):
+    """Functions for `deephar.weights.load_shared` that take weights to the joints of equal name.
+
+    None if the network in the file has the same joints.
+    """
+    theirs = weights.read_config(path)
+    source, target = get_skeleton(theirs.skeleton), get_skeleton(config.skeleton)
+    if source.joints == target.joints:
+        return None
+    index = joint_map(source, target)
+    shared, new = (
+        [joint for joint, place in zip(target.joints, index, strict=True) if (place >= 0) == known]
+        for known in (True, False)
+    )
+    if not shared or not isinstance(theirs, ModelConfig) or not isinstance(config, ModelConfig):
+        reason = "the network has no pyramids" if shared else "none is shared"
+        raise ValueError(
+            f"{path} predicts the joints of {source.name!r}, which cannot become those of "
+            f"{target.name!r}: {reason}. Start from other weights, or from none."
+        )
+    print(
+        f"heat maps from {path} for {', '.join(shared)}; at random for {', '.join(new) or 'none'}",
+        flush=True,
+    )
+    return {
+        name: functools.partial(_with_joints, path, axis, index, source.num_joints)
+        for name, axis in joint_axes(model).items()
+    }
+
+
+def _with_joints(path, axis, index, num_source, stored, current):
+    """A kernel with the stored values of shared joints, and the current ones of the others."""
+    known = np.flatnonzero(index >= 0)
+    stored = np.moveaxis(stored, axis, -1)
+    result = np.moveaxis(current, axis, -1).copy()
+    old = stored.reshape(*stored.shape[:-1], -1, num_source)
+    new = result.reshape(*result.shape[:-1], -1, len(index))
+    if old.shape[:-1] != new.shape[:-1]:
+        raise ValueError(
+            f"{path} has weights of another network: {stored.shape} for the heat maps, not "
+            f"{result.shape}, the last being the joints. Use weights of the same network."
+        )
+    new[..., known] = old[..., index[known]]
+    return np.moveaxis(new.reshape(result.shape), -1, axis)
 
 
 def require_same_network(path: str | Path, config: Any) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,13 +140,15 @@ def load_inferred(model: keras.Model, path: str | Path) -> LoadReport:
     )
 
 
-def _load(model, path, *, partial=False, advice=_BUILD):
+def _load(model, path, *, partial=False, advice=_BUILD, adapt=None):
     with opened(path) as file:
         _check_depth_grid(model, file, path)
-        matches, report = _match(model, stored_weights(file, path))
+        matches, report = _match(model, stored_weights(file, path), adapt)
         _require_fit(report, path, partial, advice)
         # All is read before any is assigned, so that a damaged file leaves the model as it was.
         values = [(variable, _values(dataset, path)) for variable, dataset in matches]
+        if adapt:
+            values = [(variable, _adapted(variable, value, adapt)) for variable, value in values]
     for variable, value in values:
         variable.assign(value)
     return report
@@ -171,12 +173,17 @@ def load_part(model: keras.Model, path: str | Path) -> LoadReport:
     return load(model, path, partial=True)
 
 
-def load_shared(model: keras.Model, path: str | Path) -> LoadReport:
+Adapt = Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]
+
+
+def load_shared(model: keras.Model, path: str | Path, *, adapt: Adapt | None = None) -> LoadReport:
     """Loads the weights that a model shares with a file, such as the pyramids of a shorter network.
 
     Args:
         model: the ``keras.Model``; weights that the file lacks keep their values.
         path: as for ``load``.
+        adapt: by name of a layer, a function that makes the value of its only weight of the value
+            in the file, which may have another shape, and of the present value.
 
     Returns:
         A ``LoadReport``; ``missing`` lists the weights that the file lacks.
@@ -187,10 +194,10 @@ def load_shared(model: keras.Model, path: str | Path) -> LoadReport:
             of the same names and other shapes. The model is then unchanged.
     """
     with opened(path) as file:
-        matches, report = _match(model, stored_weights(file, path))
+        matches, report = _match(model, stored_weights(file, path), adapt)
     if report.mismatched or not matches:
         _require_fit(report, path, partial=False)
-    return load(model, path, partial=True)
+    return _load(model, path, partial=True, adapt=adapt)
 
 
 def digest(model: keras.Model) -> str:
@@ -388,7 +395,7 @@ def _keras3_weights(file: h5py.File, path: str | Path) -> dict[str, list[h5py.Da
 
 
 def _match(
-    model: keras.Model, stored: dict
+    model: keras.Model, stored: dict, adapt: Adapt | None = None
 ) -> tuple[list[tuple[keras.Variable, h5py.Dataset]], LoadReport]:
     """Pairs of a model's variables and their datasets; the report is of those without a partner."""
     matches, missing, mismatched, unexpected = [], [], [], []
@@ -402,7 +409,7 @@ def _match(
             dataset = datasets.pop(variable.name, None)
             if dataset is None:
                 missing.append(f"{layer.name}/{variable.name}")
-            elif dataset.shape != tuple(variable.shape):
+            elif dataset.shape != tuple(variable.shape) and layer.name not in (adapt or {}):
                 mismatched.append(
                     f"{layer.name}/{variable.name}: the file has shape {dataset.shape}, the "
                     f"network {tuple(variable.shape)}"
@@ -412,6 +419,13 @@ def _match(
         unexpected += [f"{layer.name}/{weight or 'more weights'}" for weight in datasets]
     unexpected += remaining
     return matches, LoadReport(tuple(missing), tuple(unexpected), tuple(mismatched))
+
+
+def _adapted(variable: keras.Variable, value: np.ndarray, adapt: Adapt) -> np.ndarray:
+    layer = variable.path.split("/")[-2]
+    if layer not in adapt:
+        return value
+    return adapt[layer](value, keras.ops.convert_to_numpy(variable))
 
 
 def _require_fit(report: LoadReport, path: str | Path, partial: bool, advice: str = _BUILD) -> None:

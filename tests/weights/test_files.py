@@ -6,12 +6,14 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from networks import SMALL
 
-from deephar import weights
+from deephar import Predictor, weights
 from deephar.layers import DepthSoftArgmax
 from deephar.models import ModelConfig, pose_model
+from deephar.skeletons import skeleton_of
 
-CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+CONFIG = ModelConfig(**SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,20 @@ def test_load_model_gives_back_network_config_and_facts(model, saved):
     assert config == CONFIG
     assert weights.read_facts(saved) == {"data": "nothing", "score": {"PCKh@0.5": 1.5}}
     np.testing.assert_array_equal(outputs(loaded), outputs(model))
+
+
+def test_a_skeleton_of_your_own_travels_with_the_weights(tmp_path):
+    cat = skeleton_of("cat", ["nose", "ear_a", "ear_b"], pairs=[("ear_a", "ear_b")])
+    config = ModelConfig(**{**SMALL, "skeleton": cat})
+    weights.save(pose_model(config), config, tmp_path / "cat.h5")
+    loaded, config = weights.load_model(tmp_path / "cat.h5")
+    assert config.skeleton == cat
+    assert outputs(loaded).shape == (2, 1, 3, 3)
+    predictor = Predictor(tmp_path / "cat.h5")
+    person = predictor(np.zeros((80, 60, 3), np.uint8), box=(10, 10, 50, 70))
+    assert predictor.skeleton.joints == ("nose", "ear_a", "ear_b")
+    assert person.skeleton == cat
+    assert "3 joints in cat" in repr(person)
 
 
 def test_keras_reads_our_files(model, saved):
