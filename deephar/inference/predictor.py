@@ -456,7 +456,7 @@ class Predictor:
         track = read_poses(path)
         if lacking := track.lacks(self.skeleton):
             say_once(
-                f"{path}: The poses ({track.skeleton}) have no {', '.join(lacking)}. These joints "
+                f"Files of poses in {track.skeleton} have no {', '.join(lacking)}. These joints "
                 "count as hidden."
             )
         return seen_poses(track.in_skeleton(self.skeleton), self.config)

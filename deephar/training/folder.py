@@ -40,9 +40,6 @@ from deephar.training.watching import (
     watch_folder,
 )
 
-_FEW_GROUPS = 10
-"""Groups of an action below which a warning says that the score is uncertain."""
-
 
 class FolderResult(NamedTuple):
     """What `train_folder` has made.
@@ -179,7 +176,7 @@ def _print_groups(known, actions):
         )
     pairs = set(zip(actions, groups, strict=True))
     own = Counter(action for action, _ in pairs)
-    few = [f"{action} ({own[action]})" for action in sorted(own) if own[action] < _FEW_GROUPS]
+    few = [f"{action} ({own[action]})" for action in sorted(own) if own[action] < LEAST_GROUPS]
     if few:
         print(
             f"FEW GROUPS of {', '.join(few)}: the accuracy below is a rough one. Videos of other "

@@ -40,7 +40,7 @@ ALIKE = 0.85
 Rather too low: a scene on both sides of a split flatters, and two scenes in one group cost little.
 """
 
-LEAST_GROUPS = 5
+LEAST_GROUPS = 10
 """Groups of an action from which some are held out to pick the epoch."""
 
 _SCENE = 16  # pixels
