@@ -1,6 +1,7 @@
 """A network that needs no training: it finds coloured dots, one colour a joint."""
 
 import dataclasses
+import functools
 
 import cv2
 import keras
@@ -60,7 +61,9 @@ class DotReader(keras.layers.Layer):
         return ops.stack(blocks, axis=1)
 
 
+@functools.cache
 def dot_model(shifts=(0.0,), dim=2):
+    """A model that finds the dots. It is made once, since its graph takes time."""
     image = keras.Input((SIZE, SIZE, 3))
     return keras.Model(image, {"pose": DotReader(shifts, dim)(image)})
 
@@ -183,7 +186,7 @@ def clip_reader(answer, blocks=1, dim=2, head="dots"):
     Args:
         answer: from the clips (B, T, S, S, 3) to probabilities (B, C).
     """
-    network = dot_model([0.0] * blocks, dim)
+    network = dot_model((0.0,) * blocks, dim)
 
     def model(clips):
         frames = clips.reshape(-1, *clips.shape[2:])

@@ -50,7 +50,7 @@ def test_joints_found_in_any_window_score_100(config, dots, reader):
 
 def test_wrong_everywhere_gives_zero(config, dots, reader):
     dataset = dots()
-    scores = score_mpii(predict_poses(reader([3.0]), config, dataset), dataset)
+    scores = score_mpii(predict_poses(reader((3.0,)), config, dataset), dataset)
     assert scores.answer.total == 0
     assert scores.curves[-1].auc == 0
     np.testing.assert_array_equal(scores.person_scores, 0)
@@ -58,7 +58,7 @@ def test_wrong_everywhere_gives_zero(config, dots, reader):
 
 def test_the_last_block_is_the_answer_although_another_is_better(config, dots, reader):
     dataset = dots()
-    scores = score_mpii(predict_poses(reader([3.0, 0.0, 1.0]), config, dataset), dataset)
+    scores = score_mpii(predict_poses(reader((3.0, 0.0, 1.0)), config, dataset), dataset)
     assert [block.total for block in scores.blocks] == [0, 100, 0]
     assert scores.answer is scores.blocks[-1]
     # Of the last block: 1 window to the right and down, in heads of 1/10 window.
@@ -307,7 +307,7 @@ def test_the_protocol_of_the_data_set_decides_which_error_is_reported(golden):
 
 def test_pckh_of_any_skeleton_is_that_of_mpii(config, dots, reader):
     mpii, own = dots(7), dots(7, skeleton="pa16j", name="own")
-    predictions = predict_poses(reader([0.03]), config, mpii)
+    predictions = predict_poses(reader((0.03,)), config, mpii)
     predictions.joints[0, 0] += 1e3
     expected, scores = score_mpii(predictions, mpii), score_pckh(predictions, own)
     assert 0 < scores.answer.total < 100
