@@ -1,24 +1,16 @@
 """Functions that stand in for networks: they find a bright blob; and pictures for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from networks import POSES
 
 from deephar import Predictor
-from deephar.models import ModelConfig
 
-SIZE = 64
+SIZE = POSES.image_size
 ACTIONS = ["bowl", "squat", "walk"]
-SMALL = {
-    "image_size": SIZE,
-    "stem_features": 16,
-    "growth": 8,
-    "num_pyramids": 1,
-    "num_levels": 2,
-}
-POSES = ModelConfig(**SMALL)
-CLIPS = ModelConfig(
-    **SMALL, num_frames=4, actions={"dots": 3}, pose_features=16, appearance_features=16
-)
+CLIPS = replace(POSES, num_frames=4, actions={"dots": 3}, pose_features=16, appearance_features=16)
 
 
 def blob_poses(images, dim):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.ops import convert_to_numpy
+from networks import POSES
 
 from deephar.layers import (
     CaffePreprocessing,
@@ -24,7 +25,7 @@ from deephar.layers import (
     VolumetricVisibility,
     WindowVisibility,
 )
-from deephar.models import ModelConfig, pose_model
+from deephar.models import pose_model
 
 
 def clip(batch=2, frames=3, size=6, channels=4, seed=0):
@@ -153,8 +154,7 @@ def test_output_shapes_are_known_beforehand_for_several_inputs():
 def test_a_pose_network_has_a_fifth_of_the_nodes_of_keras_own_layer():
     import tensorflow as tf
 
-    config = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
-    network = pose_model(config)
+    network = pose_model(POSES)
     network = keras.Model(network.input, network.output["pose"])
 
     def nodes(wrapper):

@@ -44,8 +44,8 @@ def test_default_weights_are_made_for_the_kind_of_poses(tmp_path, monkeypatch, g
         ("main", ("pose",)),
         ("labels", ("pose",)),
     ):
-        stem = "none" if entry == "labels" else "vgg16"
-        config = ModelConfig(**SMALL, **HEADS, stem=stem, actions={"penn": 3}, streams=streams)
+        fields = {**SMALL, **HEADS, "actions": {"penn": 3}, "streams": streams}
+        config = ModelConfig(**{**fields, "stem": "none" if entry == "labels" else "vgg16"})
         path = tmp_path / f"{entry}.h5"
         with h5py.File(path, "w") as file:
             file.attrs.update({weights.CONFIG: config.to_json(), weights.FORMAT: 1})

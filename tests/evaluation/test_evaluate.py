@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from networks import SMALL
 
 from deephar import weights
 from deephar.data import Frames, Subset, Synthetic
@@ -12,15 +13,13 @@ from deephar.evaluation.evaluate import check_action_names
 from deephar.inference import ActionProtocol
 from deephar.models import ModelConfig, multitask_model, pose_model
 
-TINY = {"image_size": 64, "stem_features": 16, "growth": 8, "num_pyramids": 1, "num_levels": 2}
-
 
 @pytest.fixture
 def pose_weights(tmp_path):
     """Builder of weights files of untrained pose networks: ``pose_weights(**config)``."""
 
     def build(**changes):
-        config = ModelConfig(**TINY, **changes)
+        config = ModelConfig(**SMALL, **changes)
         path = tmp_path / "pose.h5"
         weights.save(pose_model(config), config, path)
         return path
@@ -43,7 +42,7 @@ def test_stills_with_3d_labels_are_scored_in_space_too(pose_weights, tmp_path, c
 
 
 def test_actions_are_scored_with_the_subsampling_of_training(dot_videos, tmp_path, capsys):
-    config = ModelConfig(**TINY, num_frames=4, actions={"dots": 3})
+    config = ModelConfig(**SMALL, num_frames=4, actions={"dots": 3})
     weights.save(multitask_model(config), config, tmp_path / "w.h5", subsampling=2)
     out = tmp_path / "out"
     scores = evaluate_actions(tmp_path / "w.h5", dot_videos(), out=out, command="evaluate")
@@ -58,7 +57,7 @@ def test_actions_are_scored_with_the_subsampling_of_training(dot_videos, tmp_pat
 
 
 def test_actions_and_other_are_scored_on_the_time_base_of_training(dot_videos, tmp_path, capsys):
-    config = ModelConfig(**TINY, num_frames=4, actions={"dots": 4}, streams=("pose",))
+    config = ModelConfig(**SMALL, num_frames=4, actions={"dots": 4}, streams=("pose",))
     names = ["bowl", "squat", "tennis_serve", "other"]
     path = tmp_path / "w.h5"
     weights.save(multitask_model(config), config, path, frame_rate=8, actions={"dots": names})
@@ -76,7 +75,7 @@ def test_actions_and_other_are_scored_on_the_time_base_of_training(dot_videos, t
 
 def test_actions_are_scored_on_other_runtimes(dot_videos, tmp_path):
     pytest.importorskip("openvino")
-    config = ModelConfig(**TINY, num_frames=4, actions={"dots": 3}, streams=("pose",))
+    config = ModelConfig(**SMALL, num_frames=4, actions={"dots": 3}, streams=("pose",))
     weights.save(multitask_model(config), config, tmp_path / "w.h5")
     for protocol in (None, ActionProtocol(poses="labels")):
         keras_scores, scores = (

@@ -7,7 +7,8 @@ import resource
 import cv2
 import numpy as np
 import pytest
-from blobs import ACTIONS, CLIPS, POSES, SMALL, blob_network, corners, film
+from blobs import ACTIONS, CLIPS, blob_network, corners, film
+from networks import POSES, SMALL
 
 from deephar import Predictor
 from deephar.inference import Person, annotate, annotate_video, windows

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from blobs import POSES, picture
+from blobs import picture
+from networks import POSES
 
 from deephar.camera import Camera
 from deephar.data.targets import depth_mm

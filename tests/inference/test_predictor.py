@@ -11,15 +11,14 @@ import pytest
 from blobs import (
     ACTIONS,
     CLIPS,
-    POSES,
     SIZE,
-    SMALL,
     blob_network,
     blob_poses,
     corners,
     film,
     picture,
 )
+from networks import POSES, SMALL
 from PIL import Image
 
 import deephar

@@ -10,7 +10,8 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from blobs import ACTIONS, CLIPS, POSES, corners, film
+from blobs import ACTIONS, CLIPS, corners, film
+from networks import POSES
 
 from deephar.inference import annotate_video
 from deephar.inference.media import describe_video, load_video

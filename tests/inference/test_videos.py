@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from blobs import ACTIONS, POSES, film
+from blobs import ACTIONS, film
+from networks import POSES
 
 from deephar.data import LabelledVideo
 from deephar.inference import predict_videos

@@ -6,11 +6,12 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from networks import SMALL
 
 from deephar import Predictor, weights
 from deephar.models import ModelConfig, pose_model
 
-CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+CONFIG = ModelConfig(**SMALL)
 
 
 def described(path):
@@ -66,10 +67,10 @@ def test_description_warns_of_nan(tmp_path):
     weights.save(pose_model(CONFIG), CONFIG, tmp_path / "w.h5")
     assert "NaN" not in described(tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5", "a") as file:
-        file["block3_conv1/block3_conv1/bias:0"][3] = np.nan
-        file["block3_conv2/block3_conv2/bias:0"][0] = np.inf
+        file["block3_bn1/block3_bn1/beta:0"][3] = np.nan
+        file["block3_bn2/block3_bn2/beta:0"][0] = np.inf
     text = described(tmp_path / "w.h5")
-    assert "/block3_conv1/block3_conv1/bias:0 holds NaN or infinite values, as do 1 more" in text
+    assert "/block3_bn1/block3_bn1/beta:0 holds NaN or infinite values, as do 1 more" in text
 
 
 def test_converted_files_are_our_own(spnet_file, golden, tmp_path):

@@ -9,13 +9,14 @@ import h5py
 import keras
 import pytest
 from authors_configs import AUTHORS, RECEPTION, SPNET
+from networks import SMALL
 
 from deephar import weights
 from deephar.data.sets import ntu
 from deephar.models import VARIANTS, ModelConfig, config_from_json, pose_model
 
 PROJECT = Path(__file__).parents[2]
-CONFIG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+CONFIG = ModelConfig(**SMALL)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_index_names_files_and_checks_their_content(saved, monkeypatch):
     assert entry["config"]["stem_features"] == 16
     assert weights.load_model("small")[1] == CONFIG
     with h5py.File(saved, "a") as file:
-        file["block1_conv1/block1_conv1/bias:0"][0] += 1
+        file["block1_bn1/block1_bn1/beta:0"][0] += 1
     with pytest.raises(ValueError, match="its sha256 differs"):
         weights.load_model("small")
     with pytest.raises(FileNotFoundError, match=r"index\.json has these names: small"):
