@@ -1,5 +1,6 @@
 """Exported networks give the outputs of Keras, and are described."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -64,10 +65,22 @@ def assert_same_outputs(actual, expected, tolerance=1e-5):
         np.testing.assert_allclose(actual[name], value, atol=tolerance)
 
 
+@pytest.fixture(scope="module")
+def exported(poses, tmp_path_factory):
+    """Path and description of the exported network of images: ``exported("onnx")``; or a skip."""
+
+    @functools.cache
+    def export_once(format):
+        require_format(format)
+        path = tmp_path_factory.mktemp(format) / f"exported{FORMATS[format]}"
+        return path, export(poses, POSES, path, Target(format=format))
+
+    return export_once
+
+
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_pose_network_runs_in_each_runtime(poses, out, format):
-    path = out(format)
-    description = export(poses, POSES, path, Target(format=format))
+def test_a_pose_network_runs_in_each_runtime(poses, exported, format):
+    path, description = exported(format)
     assert description["difference"] < 1e-5
     batch = 1 if format == "litert" else 3
     image = images(batch, 64, 64, 3)
@@ -140,14 +153,10 @@ def test_an_authors_network_runs_in_onnx_runtime(reference_network, out):
 
 
 @pytest.mark.parametrize("format", ["onnx", "openvino", "litert"])
-def test_float16_halves_the_file_and_changes_little(poses, out, format):
-    path = out(format)
-    sizes = []
-    for precision in ("float32", "float16"):
-        folder = path.parent / precision
-        target = Target(format=format, precision=precision)
-        description = export(poses, POSES, folder / path.name, target)
-        sizes.append(sum(file.stat().st_size for file in folder.iterdir()))
+def test_float16_halves_the_file_and_changes_little(poses, exported, out, format):
+    (whole, _), path = exported(format), out(format)
+    description = export(poses, POSES, path, Target(format=format, precision="float16"))
+    sizes = [sum(file.stat().st_size for file in it.parent.iterdir()) for it in (whole, path)]
     assert 1e-7 < description["difference"] < 1e-2
     assert sizes[1] < 0.65 * sizes[0]
 
