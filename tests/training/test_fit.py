@@ -47,23 +47,37 @@ from deephar.training.run import Run
 from deephar.training.settings import ActionTraining, PoseTraining
 
 TINY = ModelConfig(**SMALL)
-QUICK = PoseTraining(epochs=2, freeze_stem=5)
+QUICK = PoseTraining(epochs=2)
 
 
-def train(folder, out, resume=False, training=QUICK, config=TINY, steps=2, seed=0, validate=None):
-    keras.utils.set_random_seed(seed)
+def linear_model(config=TINY):
+    """A network of one layer, for tests of the run, in which the network does not matter."""
+    image = keras.Input((64, 64, 3))
+    values = keras.layers.Flatten()(keras.layers.AveragePooling2D(2)(image))
+    pose = keras.layers.Reshape((1, 16, 3))(keras.layers.Dense(48)(values))
+    return keras.Model(image, {"pose": pose})
+
+
+def train(folder, out, resume=False, training=QUICK, config=TINY, *, build=linear_model, **options):
+    """A training of two batches per epoch."""
+    options = {"seed": 0, "steps": 2, "validate": None, **options}
+    keras.utils.set_random_seed(options["seed"])
     dataset = MPII(folder, "train")
     batches = Batches(
-        {"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=steps, workers=0
+        {"mpii": dataset},
+        {"mpii": 4},
+        spec=InputSpec(64),
+        steps_per_epoch=options["steps"],
+        workers=0,
     )
     return train_pose(
-        pose_model(config),
+        build(config),
         config,
         batches,
         validation=Subset(dataset, range(2)),
         run=Run(out, resume),
         training=training,
-        validate=validate,
+        validate=options["validate"],
     )
 
 
@@ -94,7 +108,8 @@ def stored(path):
 
 
 def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):
-    log = train(drawn_mpii, tmp_path / "run")
+    training = PoseTraining(epochs=2, freeze_stem=5)
+    log = train(drawn_mpii, tmp_path / "run", training=training, build=pose_model)
     assert [row["epoch"] for row in log] == [1, 2]
     with open(tmp_path / "run" / "log.csv") as file:
         rows = list(csv.DictReader(file))
@@ -142,14 +157,15 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
 
 def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
     training = PoseTraining(epochs=2, freeze_stem=4, stem_rate=0.1, heat_map_weight=0.1)
-    log = train(drawn_mpii, tmp_path / "whole", training=training)
+    options = {"training": training, "build": pose_model}
+    log = train(drawn_mpii, tmp_path / "whole", **options)
     assert {"heat_map_loss", "val_pckh"} <= set(log[0])
     whole = stored(tmp_path / "whole" / "last.h5")
 
     out = tmp_path / "parts"
     with pytest.raises(Interrupted):
-        train(drawn_mpii, out, training=training, validate=interrupting("pckh", 2))
-    train(drawn_mpii, out, resume=True, training=training, seed=1)
+        train(drawn_mpii, out, validate=interrupting("pckh", 2), **options)
+    train(drawn_mpii, out, resume=True, seed=1, **options)
     parts = stored(out / "last.h5")
     for name, values in whole.items():
         np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
@@ -158,7 +174,8 @@ def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
 def test_frozen_blocks_keep_their_weights_and_the_others_train(drawn_mpii, tmp_path):
     keras.utils.set_random_seed(0)
     before = {layer.name: layer.get_weights() for layer in pose_model(TINY).layers}
-    train(drawn_mpii, tmp_path, training=PoseTraining(epochs=1, freeze_stem=4), steps=1)
+    training = PoseTraining(epochs=1, freeze_stem=4)
+    train(drawn_mpii, tmp_path, training=training, build=pose_model, steps=1)
     model, _ = weights.load_model(tmp_path / "last.h5")
     for layer in model.layers:
         if layer.name.startswith("block") and layer.get_weights():
@@ -177,22 +194,30 @@ class Killed(Batches):
         return super().__getitem__(index)
 
 
-def run_in_a_process(folder, out, kill_at=None, resume=False):
-    """Exit status of a training of three epochs of five batches, with two workers."""
+def train_three_epochs(folder, out, kill_at=None, resume=False):
+    """A training with five batches per epoch and two workers."""
+    keras.utils.set_random_seed(99 if resume else 0)  # resuming must not need the seed
+    dataset = MPII(folder, "train")
+    batches = Killed({"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=5)
+    batches.at = kill_at
+    train_pose(
+        pose_model(TINY),
+        TINY,
+        batches,
+        validation=Subset(dataset, range(2)),
+        run=Run(out, resume),
+        training=PoseTraining(epochs=3, freeze_stem=4),
+    )
+
+
+def killed_training(folder, out, at):
+    """Exit status of such a training in a process of its own, which is killed."""
     code = (
-        "import importlib.util, keras\n"
+        "import importlib.util\n"
         f"spec = importlib.util.spec_from_file_location('tests_of_training', {__file__!r})\n"
         "tests = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(tests)\n"
-        f"tests.Killed.at = {kill_at}\n"
-        f"keras.utils.set_random_seed({99 if resume else 0})\n"  # resuming must not need the seed
-        f"dataset = tests.MPII({str(folder)!r}, 'train')\n"
-        "batches = tests.Killed({'mpii': dataset}, {'mpii': 4},"
-        "    spec=tests.InputSpec(64), steps_per_epoch=5)\n"
-        "training = tests.PoseTraining(epochs=3, freeze_stem=4)\n"
-        "validation = tests.Subset(dataset, range(2))\n"
-        "tests.train_pose(tests.pose_model(tests.TINY), tests.TINY, batches,\n"
-        f"    validation=validation, run=tests.Run({str(out)!r}, {resume}), training=training)\n"
+        f"tests.train_three_epochs({str(folder)!r}, {str(out)!r}, {at})\n"
     )
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
@@ -203,19 +228,19 @@ def run_in_a_process(folder, out, kill_at=None, resume=False):
 @pytest.fixture(scope="module")
 def whole_run(drawn_mpii, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
-    assert run_in_a_process(drawn_mpii, out) == 0
+    train_three_epochs(drawn_mpii, out)
     return out
 
 
 @pytest.mark.parametrize("kill_at", [(0, 3), (1, 3)], ids=["first_epoch", "second_epoch"])
 def test_a_killed_run_resumes_to_the_same_weights(drawn_mpii, whole_run, tmp_path, kill_at):
     out = tmp_path / "run"
-    assert run_in_a_process(drawn_mpii, out, kill_at) == -signal.SIGKILL
+    assert killed_training(drawn_mpii, out, kill_at) == -signal.SIGKILL
     assert (out / "last.h5").exists() == (kill_at[0] > 0)
     (out / "log.csv").open("a").write("9,0.1,99.0,0.0\n")  # a row whose state was not written
     (out / ".part.last.h5").write_text("what a kill while writing leaves")
 
-    assert run_in_a_process(drawn_mpii, out, resume=True) == 0
+    train_three_epochs(drawn_mpii, out, resume=True)
     whole, resumed = stored(whole_run / "last.h5"), stored(out / "last.h5")
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
@@ -232,7 +257,7 @@ def test_a_run_is_not_overwritten_and_resumes_with_its_own_settings_only(drawn_m
     train(drawn_mpii, tmp_path / "run")
     with pytest.raises(FileExistsError, match="holds a run already"):
         train(drawn_mpii, tmp_path / "run")
-    other = PoseTraining(epochs=2, freeze_stem=5, learning_rate=0.5)
+    other = PoseTraining(epochs=2, learning_rate=0.5)
     with pytest.raises(ValueError, match=r"learning_rate was 0\.001, now 0\.5"):
         train(drawn_mpii, tmp_path / "run", resume=True, training=other)
     (tmp_path / "a").mkdir()
@@ -271,12 +296,12 @@ def test_a_peak_window_needs_supervised_heat_maps(drawn_mpii, tmp_path):
         train(drawn_mpii, tmp_path, config=config)
     assert not list(tmp_path.iterdir())
     training = replace(QUICK, epochs=1, heat_map_weight=0.1)
-    log = train(drawn_mpii, tmp_path, config=config, training=training)
+    log = train(drawn_mpii, tmp_path, config=config, training=training, build=pose_model)
     assert len(log) == 1
 
 
 def test_a_run_that_failed_in_its_first_epoch_can_be_started_again(drawn_mpii, tmp_path):
-    too_fast = PoseTraining(epochs=1, freeze_stem=5, learning_rate=1e30)
+    too_fast = PoseTraining(epochs=1, learning_rate=1e30)
     with pytest.raises(FloatingPointError):
         train(drawn_mpii, tmp_path, training=too_fast)
     assert len(train(drawn_mpii, tmp_path)) == 2
@@ -292,7 +317,7 @@ def test_resuming_a_complete_run_says_so(drawn_mpii, tmp_path, capsys):
 
 
 def test_a_run_that_gets_more_epochs_is_as_one_that_had_them(drawn_mpii, tmp_path):
-    two = PoseTraining(epochs=2, freeze_stem=5, schedule="constant")
+    two = PoseTraining(epochs=2, schedule="constant")
     train(drawn_mpii, tmp_path / "whole", training=two)
     train(drawn_mpii, tmp_path / "parts", training=replace(two, epochs=1))
     log = train(drawn_mpii, tmp_path / "parts", training=two, resume=True)
@@ -362,7 +387,7 @@ def test_a_bad_image_in_mid_epoch_is_named(drawn_mpii, tmp_path, damage):
     error = FileNotFoundError if damage == "missing" else ValueError
     with pytest.raises(error, match=image.name):
         train_pose(
-            pose_model(TINY),
+            linear_model(),
             TINY,
             batches,
             validation=dataset,
@@ -393,7 +418,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_batch(drawn_mpii
     )
     with pytest.raises(FloatingPointError, match=r"epoch 1, batch 3 of 3 \(persons train") as error:
         train_pose(
-            pose_model(TINY),
+            linear_model(),
             TINY,
             batches,
             validation=dataset,
