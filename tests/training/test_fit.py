@@ -130,12 +130,12 @@ def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):
 
 
 def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
-    """PCKh above 95 in under two minutes on two cores, from random weights.
+    """PCKh above 95 in under a minute on two cores, from random weights and crops of 64 pixels.
 
     The cores may be shared with other tests: what counts is the processor time of both together.
     """
     keras.utils.set_random_seed(0)
-    config = VARIANTS["vgg16-light"]
+    config = replace(VARIANTS["vgg16-light"], image_size=64)
     persons = Subset(MPII(drawn_mpii, "train"), range(8))
     batches = Batches(
         {"mpii": persons}, {"mpii": 8}, spec=InputSpec.of(config), steps_per_epoch=100
@@ -152,7 +152,7 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
         training=training,
     )
     assert row["val_pckh"] > 95
-    assert time.process_time() - start < 2 * 120
+    assert time.process_time() - start < 2 * 60
 
 
 def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
