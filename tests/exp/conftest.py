@@ -4,6 +4,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from networks import HEADS, SMALL
+
+from deephar.models import VARIANTS, ModelConfig
 
 EXP = Path(__file__).parents[2] / "exp"
 
@@ -19,6 +22,16 @@ def run():
         return module.main(list(map(str, arguments)))
 
     return run_script
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_variant():
+    """A small network for the scripts that train: ``--variant small --image-size 64``."""
+    widths = {name: HEADS[name] for name in ("pose_features", "appearance_features")}
+    with pytest.MonkeyPatch.context() as patch:
+        small = ModelConfig(**{**SMALL, "image_size": 128}, **widths)
+        patch.setitem(VARIANTS, "small", small)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,22 +6,15 @@ import json
 import h5py
 import numpy as np
 import pytest
+from networks import SMALL
 
 from deephar import weights
 from deephar.data import Synthetic, write_h36m
 from deephar.models import ModelConfig, pose_model
 
-QUICK = "--variant vgg16-light-64 --stem-weights none --epochs 1 --steps 1 --every 3".split()
-TINY = ModelConfig(
-    image_size=64,
-    stem_features=16,
-    growth=8,
-    num_pyramids=1,
-    num_levels=3,
-    skeleton="pa17j",
-    dim=3,
-    depth="regression",
-)
+QUICK = "--variant small --image-size 64 --stem-weights none".split()
+QUICK += "--epochs 1 --steps 1 --every 3".split()
+TINY = ModelConfig(**{**SMALL, "num_levels": 3}, skeleton="pa17j", dim=3, depth="regression")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from deephar import weights
 from deephar.training import PoseStage
 
 
@@ -16,7 +17,11 @@ def script(request, exp_folder):
         "light": "mpii/train_vgg16_light.py",
         "medium": "mpii/train_vgg16_medium.py",
     }
-    path = exp_folder / names.get(request.param, f"{request.param}/train_{request.param}.py")
+    default = f"{request.param}/train_{request.param}.py"
+    return load_script(exp_folder / names.get(request.param, default))
+
+
+def load_script(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -33,6 +38,13 @@ def test_without_flags_a_script_trains_by_its_recipe(script):
         if stage.name in names
     ]
     assert made == replace(script.recipe, data=data, stages=tuple(stages))
+
+
+@pytest.mark.parametrize("name", ["vgg16-light", "vgg16-medium"])
+def test_shipped_weights_have_the_network_of_their_recipe(exp_folder, name):
+    script = load_script(exp_folder / f"mpii/train_{name.replace('-', '_')}.py")
+    recipe = script.recipe
+    assert recipe.network_of(recipe.stages[-1]) == weights.read_config(name)
 
 
 def test_flags_override_the_numbers_of_every_script(script):

@@ -16,7 +16,7 @@ from deephar.data.sets.penn import ACTIONS
 from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
 from deephar.training.start import load_pose_network
 
-NETWORK = "--variant vgg16-light-64 --stem-weights none".split()
+NETWORK = "--variant small --image-size 64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3".split()
 QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1".split()
 QUICK += "--epochs 1".split()

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
+from networks import save_untrained
 
 from deephar import weights
-from deephar.models import VARIANTS, build_model
+from deephar.models import VARIANTS
 
-QUICK = "--variant vgg16-light --image-size 64 --stem-weights none --freeze-stem 5".split()
+QUICK = "--variant small --image-size 64 --stem-weights none --freeze-stem 5".split()
 QUICK += "--epochs 1 --steps 1 --validation 0.2".split()
 
 
@@ -33,6 +34,22 @@ def lsp_folders(tmp_path_factory):
             cv2.imwrite(str(folder / "images" / f"im{number:0{digits}d}.jpg"), image)
         folders.append(folder)
     return folders
+
+
+@pytest.fixture
+def narrow(tmp_path, monkeypatch):
+    """Makes the networks of the shipped weights narrow; the configs of the shipped weights, too."""
+    names = ("vgg16-light", "vgg16-medium")
+    fields = {"image_size": 64, "stem_features": 16, "num_levels": 2, "growth": 8}
+    configs = {name: replace(weights.read_config(name), **fields) for name in names}
+    for name in names:
+        monkeypatch.setitem(VARIANTS, name, replace(VARIANTS[name], **fields))
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(folder))
+    save_untrained(folder / "light.h5", configs["vgg16-light"], data="none", score=0)
+    weights.register("vgg16-light", folder / "light.h5", licence="MIT")
+    return configs
 
 
 def test_mpii_with_lsp_trains_resumes_and_evaluates(drawn_mpii, lsp_folders, tmp_path, capsys, run):
@@ -63,15 +80,16 @@ def test_mpii_with_lsp_trains_resumes_and_evaluates(drawn_mpii, lsp_folders, tmp
     assert (tuned / "last.h5").exists()
 
 
-def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp_path, capsys, run):
+def test_a_network_starts_from_what_it_shares_with_other_weights(
+    drawn_mpii, narrow, tmp_path, capsys, run
+):
     start, out = tmp_path / "start.h5", tmp_path / "run"
-    config = replace(VARIANTS["vgg16-light"], image_size=64, num_pyramids=1)
-    model = build_model(config)
-    weights.save(model, config, start)
+    save_untrained(start, replace(VARIANTS["vgg16-light"], num_pyramids=1))
+    model, _ = weights.load_model(start)
     arguments = ["--data", drawn_mpii, *QUICK, "--learning-rate", "1e-9", "--weights", start]
     arguments += ["--variant", "vgg16-medium", "--shares", "mpii=1"]
     assert run("mpii/train_mpii.py", *arguments, "--out", out) == 0
-    assert "start at random, dp1_pb3_heatmaps" in capsys.readouterr().out
+    assert "start at random, dp1_pb1_heatmaps" in capsys.readouterr().out
     settings = json.loads((out / "config.json").read_text())
     assert settings["training"]["start"].startswith("what the network shares with")
     assert run("mpii/train_mpii.py", *arguments, "--out", out, "--resume") == 0
@@ -93,17 +111,17 @@ def test_a_network_starts_from_what_it_shares_with_other_weights(drawn_mpii, tmp
     ("script", "stages"), [("train_vgg16_light", 1), ("train_vgg16_medium", 6)]
 )
 def test_the_recipes_of_the_shipped_weights_go_through(
-    drawn_mpii, lsp_folders, tmp_path, run, script, stages
+    drawn_mpii, lsp_folders, narrow, tmp_path, run, script, stages
 ):
     lsp, lspet = lsp_folders
-    arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet, "--out", tmp_path]
+    out = tmp_path / "run"
+    arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet, "--out", out]
     arguments += "--image-size 64 --steps 1 --epochs 1 --shares mpii=1,lsp=1,lspet=1".split()
     assert run(f"mpii/{script}.py", *arguments, "--stem-weights", "none") == 0
-    assert len(list(tmp_path.rglob("best.h5"))) == stages
-    last = tmp_path / "stage6" if stages == 6 else tmp_path
+    assert len(list(out.rglob("best.h5"))) == stages
+    last = out / "stage6" if stages == 6 else out
     config = weights.read_config(last / "best.h5")
-    shipped = weights.read_config(script.removeprefix("train_").replace("_", "-"))
-    assert config == replace(shipped, image_size=64)
+    assert config == narrow[script.removeprefix("train_").replace("_", "-")]
 
 
 def test_lsp_trains(lsp_folders, tmp_path, run):
@@ -130,7 +148,7 @@ def test_mixed_precision_trains_and_saves_whole_weights(drawn_mpii, tmp_path, ru
     [
         (["--image-size", "100"], "image_size must be a multiple of 64"),
         (["--data", "nowhere"], "nowhere is not a folder"),
-        (["--stem-weights", "nowhere.h5"], "nowhere.h5"),
+        (["--variant", "vgg16-light", "--stem-weights", "nowhere.h5"], "no such file of stem"),
         (["--weights", "nowhere.h5"], "neither a weights file nor a known name"),
         (["--freeze-stem", "7"], "freeze_stem must be 0 to 5"),
         (["--resume"], "no run to --resume"),
