@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from deephar.inference.network import Config, Model
 
 _CHUNK = 16  # frames of a piece, where it is not as long as a clip
+_SEARCHER = "vgg16-light"  # looks for persons in place of larger listed networks
 _BATCH_SIZE = 8  # windows of several persons that the network sees together
 _LONGEST_STEP = 8  # bounds the memory for clips that span the whole video
 
@@ -130,6 +131,7 @@ class Predictor:
             parts = load_networks(name, self.runtime, calibration=calibration)
             self._load_model = lambda: weight_files.load_model(name)[0]
         self._set_parts(parts, **trained_spacing(facts))
+        self._search_weights = _search_weights(name, self.config)
 
     @classmethod
     def from_model(
@@ -192,6 +194,16 @@ class Predictor:
         self._parts = parts_of(parts) if self._head else None
         self._stills = self._parts.frames if self._head else stills_network(joined(parts))
         self._subsampling, self._frame_rate = subsampling, frame_rate
+        self._search_weights = None
+
+    @cached_property
+    def _search(self):
+        """The network that looks for persons, and its config."""
+        if self._search_weights is None:
+            return self._stills, self.config
+        runtime = {"runtime": self.runtime.name, "precision": self.runtime.precision}
+        small = Predictor(self._search_weights, **runtime)
+        return small._stills, small.config
 
     @cached_property
     def model(self) -> Model:
@@ -212,9 +224,10 @@ class Predictor:
                 EXIF data say; or a list of either, of one person each.
             box: (4,), bounding box of the person in pixels, the crop is the square around it; None
                 finds the person whose joints are seen best, who may be small in the picture (see
-                `deephar.inference.find_person`; this takes some 20 times as long: if the picture
-                is cut to the person, give all of it as the box, and ``margin=1``). For a list of
-                pictures, a list of boxes.
+                `deephar.inference.find_person`). This takes some 20 times as long. For larger
+                shipped weights `vgg16-light` searches, which is several times as fast. If the
+                picture is cut to the person, give all of it as the box, and ``margin=1``. For a
+                list of pictures, a list of boxes.
             margin: side of the crop divided by the longer side of the box.
 
         Returns:
@@ -234,7 +247,7 @@ class Predictor:
             return [self(one, its, margin=margin) for one, its in zip(image, boxes, strict=True)]
         pixels = load_picture(image)
         if box is None:
-            box = find_person(self._stills, self.config, [pixels]).box
+            box = find_person(*self._search, [pixels]).box
         window = self._window(pixels, box, margin)
         crops = self._crops([pixels], [window], 1)
         poses = poses_of(call_network(self._stills, crops), self.config)
@@ -258,7 +271,7 @@ class Predictor:
             ValueError: The picture cannot be used.
         """
         pixels = load_picture(image)
-        boxes = find_people(self._stills, self.config, pixels)
+        boxes = find_people(*self._search, pixels)
         return [frame.person for frame in self._see_all([pixels] * len(boxes), boxes)]
 
     def track(
@@ -481,7 +494,7 @@ class Predictor:
         for piece, num_new in pieces:
             images = [image for image, _ in piece]
             if box is None:
-                found = find_person(self._stills, self.config, images, near=found)
+                found = find_person(*self._search, images, near=found)
             its = found.box if box is None else box
             seen = self._see(images[-num_new:], num_new * [its], margin, length)
             if found is not None:
@@ -494,7 +507,7 @@ class Predictor:
 
         Adds the images and their times to `shown`.
         """
-        tracker = Tracker(self._see_all, partial(find_people, self._stills, self.config))
+        tracker = Tracker(self._see_all, partial(find_people, *self._search))
         for index, ((image, time), persons) in enumerate(tracker.follow(frames)):
             shown.append((image, time))
             yield (
@@ -564,6 +577,19 @@ class Predictor:
     def __repr__(self):
         known = f", {len(self.actions)} actions of {self._head!r}" if self._head else ""
         return f"Predictor({self.skeleton.name}{known}, {self.runtime})"
+
+
+def _search_weights(name, config):
+    """Listed weights that search as well as those of a name, in less time; None if there are none.
+
+    On persons of LSP in larger pictures, `vgg16-medium` has the same PCK whoever searched.
+    """
+    entry = weight_files.index().get(_SEARCHER) if name in weight_files.index() else None
+    if entry is None or not weight_files.is_available(entry):
+        return None
+    small = weight_files.read_config(_SEARCHER)
+    fits = small.skeleton == config.skeleton and small.image_size < config.image_size
+    return _SEARCHER if fits else None
 
 
 def _pieces(frames, length):

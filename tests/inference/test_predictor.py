@@ -18,11 +18,12 @@ from blobs import (
     film,
     picture,
 )
-from networks import POSES, SMALL
+from networks import POSES, SMALL, save_untrained
 from PIL import Image
 
 import deephar
 from deephar import Predictor, weights
+from deephar.inference.search import FoundPerson
 from deephar.inference.windows import BATCH_SIZE, WindowRule
 from deephar.models import ModelConfig, build_model
 from deephar.video import VideoWriter
@@ -453,6 +454,27 @@ def test_a_network_of_stills_cannot_have_a_head():
         Predictor.from_model(model, CLIPS)
     person = Predictor.from_model(model, POSES)(picture(120, 40), (100, 20, 160, 80))
     assert person.joints.shape == (16, 2)
+
+
+def test_a_small_listed_network_searches_for_a_larger_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPHAR_WEIGHTS", str(tmp_path))
+    searched = []
+    monkeypatch.setattr(
+        "deephar.inference.predictor.find_person",
+        lambda network, config, images: searched.append(config.image_size) or full_person(images),
+    )
+    for name, size in (("vgg16-light", 64), ("large", 128)):
+        config = replace(POSES, image_size=size)
+        path = save_untrained(tmp_path / f"{name}.h5", config, data="none", score=0)
+        weights.register(name, path, licence="MIT")
+    for name in ("vgg16-light", "large", tmp_path / "large.h5"):
+        Predictor(name)(picture(40, 60))
+    assert searched == [64, 64, 128]
+
+
+def full_person(images):
+    box = np.array([0, 0, *images[0].shape[1::-1]], float)
+    return FoundPerson(box, 1.0, box)
 
 
 @pytest.mark.parametrize("model", [None, "vgg16-light"])
