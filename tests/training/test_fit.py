@@ -54,7 +54,7 @@ def linear_model(config=TINY):
     """A network of one layer, for tests of the run, in which the network does not matter."""
     image = keras.Input((64, 64, 3))
     values = keras.layers.Flatten()(keras.layers.AveragePooling2D(2)(image))
-    pose = keras.layers.Reshape((1, 16, 3))(keras.layers.Dense(48)(values))
+    pose = keras.layers.Reshape((1, 16, 3))(keras.layers.Dense(48, name="linear")(values))
     return keras.Model(image, {"pose": pose})
 
 
