@@ -13,11 +13,11 @@ VIDEO is a file, or the address of a video (https://...) or of a live stream (rt
 number of a camera (0), a folder of pictures, numbered pictures (frames/%06d.png), or several
 pictures. Ctrl-C ends a camera or a live stream, and what was seen until then is written.
 
-Writes the video OUT.mp4, and beside it the numbers: OUT.json has for each frame its time, the
-joints in pixels, their visibility, the person's box, the cropped square and the best actions, and
-the actions of the whole video; OUT.csv has one row a frame. OUT-actions.png shows the actions over
-time. The five best ones of the whole video are printed. "No known action" means that it is none of
-those that the network knows.
+Writes the video OUT.mp4, and beside it the numbers: OUT.json has for each frame its time, whether
+somebody is seen, the joints in pixels, their visibility, the person's box, the cropped square and
+the best actions, and the actions of the whole video; OUT.csv has one row a frame. OUT-actions.png
+shows the actions over time. The five best ones of the whole video are printed. "No known action"
+means that it is none of those that the network knows. Where nobody is seen, nothing is drawn.
 
 The most visible person is found and followed, unless --box gives a box. With --people all,
 everybody is, and each person has a number, a pose and an action. Weights of a 3D network add

@@ -23,7 +23,12 @@ from deephar.data.samples import OTHER, limited
 from deephar.data.sets.by_name import open_dataset
 from deephar.data.sets.folder import VideoFolder
 from deephar.errors import reporting_errors
-from deephar.evaluation import evaluate_actions, evaluate_poses, evaluate_videos
+from deephar.evaluation import (
+    evaluate_actions,
+    evaluate_poses,
+    evaluate_presence,
+    evaluate_videos,
+)
 from deephar.inference.actions import ActionProtocol, takes_labels, trained_spacing
 from deephar.inference.network import takes_poses
 from deephar.models import config_from_json
@@ -70,19 +75,33 @@ class PoseEvaluation(_Evaluation):
         options: flags for options of the data set.
         split: default split.
         score: a score of `deephar.evaluation`, such as `score_mpii`.
+        presence: whether to have ``--presence``.
     """
 
     folder: str
     split: str
     score: Callable
+    presence: bool = False
 
     def _add_arguments(self, parser):
         add_data_argument(parser, self.folder)
         add_split_argument(parser, self.split)
         add_evaluation_arguments(parser, out=f"runs/eval_{self.kind}")
+        if self.presence:
+            parser.add_argument(
+                "--presence",
+                action="store_true",
+                help="instead of poses: how often persons held out of the training split are taken "
+                "for nobody, and backgrounds of their pictures for somebody",
+            )
 
     def _evaluate(self, args, command):
         options = DataOption.given(self.options, args)
+        if getattr(args, "presence", False):
+            dataset = open_dataset(self.kind, args.data, split="train", options=options)
+            chosen = {"runtime": args.runtime, "precision": args.precision}
+            evaluate_presence(args.weights, dataset, **chosen)
+            return
         dataset = open_dataset(self.kind, args.data, split=args.split, options=options)
         evaluate_poses(
             args.weights,

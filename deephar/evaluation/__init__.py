@@ -30,6 +30,7 @@ from deephar.evaluation.action import ActionScores, score_actions
 from deephar.evaluation.evaluate import (
     evaluate_actions,
     evaluate_poses,
+    evaluate_presence,
     evaluate_videos,
     report_videos,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "VideoScores",
     "evaluate_actions",
     "evaluate_poses",
+    "evaluate_presence",
     "evaluate_videos",
     "format_table",
     "print_table",

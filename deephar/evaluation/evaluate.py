@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deephar import weights
-from deephar.data.samples import OTHER, Sample, Video, whole_of
+from deephar.data.backgrounds import backgrounds
+from deephar.data.samples import OTHER, Dataset, Sample, Video, hold_out, whole_of
 from deephar.data.sets.folder import LabelledVideo
 from deephar.evaluation.action import ActionScores, score_actions
 from deephar.evaluation.figures import save_figures
 from deephar.evaluation.pose import DepthScores, PoseScores, has_3d_labels, score_mpjpe
+from deephar.evaluation.presence import PresenceErrors, score_presence
 from deephar.evaluation.results import write_results, write_videos
 from deephar.evaluation.saved import check_predictions_path, save_predictions
 from deephar.evaluation.tables import print_table
@@ -27,6 +29,7 @@ from deephar.inference.actions import (
 )
 from deephar.inference.converted import load_keras_model, load_networks
 from deephar.inference.network import joined, require_images, require_joints
+from deephar.inference.person import SEEN
 from deephar.inference.poses import predict_poses
 from deephar.inference.predictor import Predictor
 from deephar.inference.runtimes import choose_runtime
@@ -98,6 +101,48 @@ def evaluate_poses(
             scores = replace(scores, depth=score_mpjpe(predictions, dataset))
     evaluation.report(scores, dataset, saved, runtime)
     return scores
+
+
+def evaluate_presence(
+    weights_name: str | Path,
+    dataset: Dataset,
+    *,
+    runtime: str = "keras",
+    precision: str = "auto",
+) -> list[PresenceErrors]:
+    """Prints how well a network tells persons from backgrounds, see `score_presence`.
+
+    The persons are those that a training with the default fraction holds out. The backgrounds are
+    windows of their pictures.
+
+    Args:
+        weights_name: as of `evaluate_poses`.
+        dataset: the data set of stills that the network was trained on, with the held-out persons.
+        runtime: as of `Predictor`.
+        precision: as of `Predictor`.
+
+    Returns:
+        The errors of each threshold.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: As `evaluate_poses`; or no picture has room for a background.
+    """
+    config = weights.read_config(weights_name)
+    require_images(config, weights_name)
+    persons = hold_out(dataset)[1]
+    others = backgrounds(persons)
+    if not others:
+        raise ValueError(f"{persons!r} has no picture with room beside the persons. Use others.")
+    network = _load_network(weights_name, choose_runtime(runtime, precision), stills=True)
+    parts = [predict_poses(network, config, part, progress=True) for part in (persons, others)]
+    errors = score_presence(*parts)
+    print(f"{len(persons)} persons held out, {len(others)} backgrounds\n")
+    print("mean visibility   persons taken for nobody   backgrounds taken for somebody")
+    for threshold, missed, imagined in errors:
+        mark = "  <- from here, somebody is seen" if threshold == SEEN else ""
+        print(f"{threshold:15.2f} {missed:24.1f} % {imagined:30.1f} %{mark}")
+    return errors
 
 
 def evaluate_actions(
@@ -283,11 +328,7 @@ class _Evaluation:
 
         With `stills`, a network for single images where the runtime has one.
         """
-        if runtime.name == "keras":
-            network = load_keras_model(self.weights_name, runtime)
-        else:
-            parts = load_networks(self.weights_name, runtime)
-            network = parts["frames"] if stills and "frames" in parts else joined(parts)
+        network = _load_network(self.weights_name, runtime, stills=stills)
         print(dataset)
         return network
 
@@ -310,6 +351,13 @@ class _Evaluation:
             command=self.command,
             runtime=runtime and _facts_of(runtime),
         )
+
+
+def _load_network(weights_name, runtime, *, stills=False):
+    if runtime.name == "keras":
+        return load_keras_model(weights_name, runtime)
+    parts = load_networks(weights_name, runtime)
+    return parts["frames"] if stills and "frames" in parts else joined(parts)
 
 
 def _facts_of(runtime):

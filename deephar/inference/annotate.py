@@ -63,16 +63,18 @@ def annotate_video(
 ) -> Annotation:
     """Writes a video with skeleton, action and score over every frame, and the numbers.
 
-    With depth, the pose from the front and from the side is drawn beside the frame (see
-    `Person.draw_views`; not to scale, because the camera is not known). Each file appears complete
-    or not at all; the video is opened again and its frames are counted before it replaces an
-    earlier one. The video (H.264) and the numbers have the time stamps of the original. Threads
-    decode the video and run the network while frames are drawn. Beside ``OUT.mp4`` there are:
+    Over a frame in which nobody is seen (see `Person.seen`), nothing is drawn. With depth, the pose
+    from the front and from the side is drawn beside the frame (see `Person.draw_views`; not to
+    scale, because the camera is not known). Each file appears complete or not at all; the video is
+    opened again and its frames are counted before it replaces an earlier one. The video (H.264) and
+    the numbers have the time stamps of the original. Threads decode the video and run the network
+    while frames are drawn. Beside ``OUT.mp4`` there are:
 
-    - ``OUT.json``: of each frame `time`, `joints`, `depth`, `visibility`, `box` and `crop` (see
-      `Person`) and the best actions; and the actions of the whole video, see `mean_action`;
-    - ``OUT.csv``: one row a frame, with its number and time, the best action and its score, then
-      x, y and visibility of each joint;
+    - ``OUT.json``: of each frame `time`, `seen`, `joints`, `depth`, `visibility`, `box` and `crop`
+      (see `Person`) and the best actions; and the actions of the whole video, see
+      `mean_action`;
+    - ``OUT.csv``: one row a frame, with its number and time, whether somebody is seen (1 or 0), the
+      best action and its score, then x, y and visibility of each joint;
     - ``OUT-actions.png``, if the network has actions: the most frequent ones over time.
 
     Args:
@@ -90,14 +92,15 @@ def annotate_video(
     Raises:
         FileNotFoundError: As `Predictor.stream`.
         ValueError: As `Predictor.stream`; `out` does not end in ``.mp4`` or is the video itself.
-        OSError: A file cannot be written.
+        OSError: A file cannot be written, or a file beside `out` is not an earlier result.
     """
     out, (name, num_frames, rate) = _checked_path(out, video, fps), describe_video(video, fps)
+    paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
+    picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
+    _check_beside([path for path in (*paths[1:], picture) if path is not None])
     persons = predictor.stream(video, box, subsampling=subsampling, fps=fps, keep_images=True)
     head = _head(predictor, name, rate)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
-    paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
-    picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
     with ExitStack() as stack:
         persons = stack.enter_context(closing(read_ahead(persons, _AHEAD)))
         writer = stack.enter_context(VideoWriter(out, rate or DEFAULT_RATE))
@@ -149,6 +152,7 @@ def annotate_people(
     out, (name, num_frames, rate) = _checked_path(out, video, fps), describe_video(video, fps)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
+    _check_beside(paths[1:])
     actions = {}
     with ExitStack() as stack:
         frames = predictor.track_frames(video, fps=fps)
@@ -184,6 +188,24 @@ def _checked_path(out, video, fps):
     if out.exists() and Path(name).exists() and out.samefile(name):
         raise ValueError(f"{out} is the video to be read. Give another path to write to.")
     return out
+
+
+def _check_beside(paths):
+    """Raises if files would be replaced that the user did not name, and that we did not write.
+
+    The JSON file, which comes first, tells: if it is an earlier one of ours, so are the others.
+    """
+    there = [path for path in paths if path.exists()]
+    if not there:
+        return
+    if there[0] == paths[0] and there[0].is_file():
+        with open(there[0], "rb") as file:
+            if b'"skeleton": "' in file.read(8192):
+                return
+    raise FileExistsError(
+        f"{there[0]} would be replaced, but is not an earlier result of this command. Move it, or "
+        "give another path to write to (--out)."
+    )
 
 
 def _head(predictor, name, rate):
@@ -247,14 +269,14 @@ def _table(file):
 def _columns(joints):
     """Titles of the columns of a person."""
     places = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
-    return ["action", "score", *places]
+    return ["seen", "action", "score", *places]
 
 
 def _row(person):
     """A person's numbers for CSV."""
     action, score = _rounded(person.action[:1])[0] if person.action else ("", "")
     places = np.column_stack([person.joints.round(2), person.visibility.round(3)])
-    return [action, score, *places.ravel().tolist()]
+    return [int(person.seen), action, score, *places.ravel().tolist()]
 
 
 class _Course:
@@ -279,10 +301,24 @@ class _Course:
 
 
 def _annotated(person):
-    """A frame with the pose and the action over it; with depth, two views at its right."""
+    """A frame with the pose and the action over it; with depth, two views at its right.
+
+    If nobody is seen, the frame as it is, and empty views.
+    """
+    picture = _with_pose(person) if person.seen else person.image
+    if person.depth is None:
+        return picture
+    if not person.seen:
+        person = replace(person, joints=np.full_like(person.joints, np.nan))
+    height = len(picture)
+    views = person.draw_views(size=-(-height // 2), stacked=True)
+    return np.concatenate([picture, views[:height]], axis=1)
+
+
+def _with_pose(person):
     # The crop stays the same for a while. With the size of the pose, the width would flicker.
     extent = (person.crop[2] - person.crop[0]) / (BOX_MARGIN * POSE_MARGIN)
-    picture = draw_action(
+    return draw_action(
         person.image,
         person.joints,
         person.skeleton,
@@ -291,15 +327,11 @@ def _annotated(person):
         note=f"{person.time:.2f} s",
         width=line_width(extent, person.image.shape),
     )
-    if person.depth is None:
-        return picture
-    height = len(picture)
-    views = person.draw_views(size=-(-height // 2), stacked=True)
-    return np.concatenate([picture, views[:height]], axis=1)
 
 
 def _with_people(image, persons):
-    """A frame with the pose, the number and the action of everybody."""
+    """A frame with the pose, the number and the action of everybody who is seen."""
+    persons = [person for person in persons if person.seen]
     for person in persons:
         extent = (person.crop[2] - person.crop[0]) / (BOX_MARGIN * POSE_MARGIN)
         image = draw_skeleton(
@@ -322,6 +354,7 @@ def _with_people(image, persons):
 def _numbers(person):
     """A person's numbers for JSON."""
     return {
+        "seen": person.seen,
         "box": person.box.round(2).tolist(),
         "crop": person.crop.round(2).tolist(),
         "joints": person.joints.round(2).tolist(),

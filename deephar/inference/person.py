@@ -19,6 +19,13 @@ from deephar.data.targets import DEPTH_RANGE
 from deephar.skeletons import Skeleton, get_skeleton
 from deephar.visualize import draw_views
 
+SEEN = 0.5
+"""Mean visibility of the joints from which somebody is seen.
+
+Chosen on persons of MPII held out of training, and on backgrounds of their pictures: see
+weights/README.md for both kinds of errors.
+"""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Person:
@@ -42,6 +49,8 @@ class Person:
         track: number that the person has in the whole video, from 1; None if one person is
             followed.
 
+    A network finds a pose in every crop, also where nobody is: see `seen`.
+
     The size of a person and the distance to the camera do not follow from pixels and mm relative to
     the root alone: `joints_in_space` asks for the camera and for the depth of the root.
     """
@@ -58,10 +67,19 @@ class Person:
     image: np.ndarray | None = None
     track: int | None = None
 
+    @property
+    def seen(self) -> bool:
+        """Whether somebody is seen: the mean visibility is `SEEN` or more.
+
+        If not, the joints mean nothing.
+        """
+        return bool(self.visibility.mean() >= SEEN)
+
     def __repr__(self) -> str:
         box = ", ".join(f"{value:.0f}" for value in self.box)
         parts = [f"{len(self.joints)} joints in {get_skeleton(self.skeleton).name}", f"box ({box})"]
-        parts.append(f"mean visibility {self.visibility.mean():.2f}")
+        unseen = "" if self.seen else ", nobody is seen"
+        parts.append(f"mean visibility {self.visibility.mean():.2f}{unseen}")
         if self.time is not None:
             parts.append(f"{self.time:.2f} s")
         if self.track is not None:

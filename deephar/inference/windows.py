@@ -23,15 +23,12 @@ from deephar.geometry import (
     crop_affine,
 )
 from deephar.inference.network import POSE_OUTPUTS, VISIBLE, actions_of, call_network, stacked
-from deephar.inference.person import Person
+from deephar.inference.person import SEEN, Person
 
 if TYPE_CHECKING:
     from deephar.data.pose_files import PoseTrack
     from deephar.inference.network import Parts
     from deephar.models import ModelConfig
-
-SEEN = 0.25
-"""Mean visibility of the joints from which a person counts as seen (four of sixteen joints)."""
 
 OTHER_WEIGHT = 0.5
 """Factor on the score of `other`, which is more frequent in training than in videos."""
@@ -148,7 +145,7 @@ def with_actions(
     There is a window for each frame that is nearest to a multiple of the rule's interval. The
     frames between have the action of the nearest one. As in training, the poses of a window are
     interpolated between frames, and seen in the square around all of its visible joints. A frame
-    with a mean visibility below `SEEN` has no visible joints. Nor has a time before or after a
+    in which nobody is seen (`Person.seen`) has no visible joints. Nor has a time before or after a
     video that is shorter than the window (by frame number: the first or the last frame is held). A
     window with fewer than two frames in which the person is seen is `other` with a score of 1, if
     there is such an action.

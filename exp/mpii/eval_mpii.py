@@ -5,7 +5,8 @@
 Prints one row per prediction block; the last block is the answer. Writes results.json, curve.png,
 joints.png and persons.png. `--crops flip` evaluates each crop and its mirror image, `--crops multi`
 ten crops per person. Expected score (see "Results" in the README): PCKh 80.1 for
-`vgg16-medium` on a small copy of MPII.
+`vgg16-medium` on a small copy of MPII. `--presence` prints how well persons are told from
+backgrounds instead.
 """
 
 import sys
@@ -20,6 +21,7 @@ main = PoseEvaluation(
     folder="datasets/MPII",
     split="valid",
     score=score_mpii,
+    presence=True,
 ).main
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import shutil
 
 import cv2
 import h5py
@@ -119,6 +121,21 @@ def test_a_network_of_labelled_poses_is_refused_before_the_work(drawn_mpii, tmp_
     captured = capsys.readouterr()
     assert "penn-pose-stream takes labelled poses and cannot see images" in captured.err
     assert captured.out == ""
+
+
+def test_persons_are_told_from_backgrounds(drawn_mpii, tiny_weights, tmp_path, capsys, run):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annot").mkdir()
+    shutil.copy(drawn_mpii / "annot" / "train.json", tmp_path / "annot")
+    for path in drawn_mpii.glob("images/train*.jpg"):
+        wide = cv2.copyMakeBorder(cv2.imread(str(path)), 0, 0, 0, 200, cv2.BORDER_REFLECT)
+        wide[:, 220:] = 90  # a wall
+        cv2.imwrite(str(tmp_path / "images" / path.name), wide)
+    arguments = ["--data", tmp_path, "--weights", tiny_weights, "--presence"]
+    assert run("mpii/eval_mpii.py", *arguments) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^4 persons held out, (4|8|12) backgrounds$", printed, re.MULTILINE)
+    assert printed.count("somebody is seen") == 1
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(drawn_mpii, tiny_weights, tmp_path, capsys, run):

@@ -60,7 +60,7 @@ def test_the_table_has_a_row_for_each_frame(blobs, short_film, tmp_path):
         rows = list(csv.DictReader(file))
     joints = predictor.skeleton.joints
     columns = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
-    assert list(rows[0]) == ["frame", "time", "action", "score", *columns]
+    assert list(rows[0]) == ["frame", "time", "seen", "action", "score", *columns]
     persons = list(predictor.stream(short_film))
     assert len(rows) == len(persons) == 10
     knee = predictor.skeleton.index("left_knee")
@@ -70,6 +70,23 @@ def test_the_table_has_a_row_for_each_frame(blobs, short_film, tmp_path):
         assert float(row["left_knee_x"]) == pytest.approx(person.joints[knee, 0], abs=0.01)
         assert float(row["left_knee_y"]) == pytest.approx(person.joints[knee, 1], abs=0.01)
         assert float(row["left_knee_visibility"]) == 1
+
+
+@pytest.mark.parametrize("config", [CLIPS, ModelConfig(**SMALL, dim=3, depth="volumetric")])
+def test_where_nobody_is_seen_nothing_is_drawn(blobs, tmp_path, config):
+    with VideoWriter(tmp_path / "film.mp4", 20) as writer:
+        for frame in [*film(4), *np.zeros((4, 150, 200, 3), np.uint8)]:
+            writer.write(frame)
+    written = annotate_video(blobs(config), tmp_path / "film.mp4", tmp_path / "o.mp4")
+    numbers = json.loads(written.numbers.read_text())
+    seen = [row["seen"] for row in numbers["frames"]]
+    assert seen == [True] * 4 + [False] * 4
+    with open(written.table, newline="") as file:
+        assert [row["seen"] for row in csv.DictReader(file)] == ["1"] * 4 + ["0"] * 4
+    frames = [frame for frame, _ in read_video(written.video)]
+    assert all(frame[:, :200].max() < 30 for frame in frames[4:])
+    assert all(frame[:, :200].max() > 100 for frame in frames[:4])
+    assert len({frame.shape for frame in frames}) == 1
 
 
 def test_the_actions_over_time_are_a_picture(blobs, short_film, tmp_path):
@@ -100,7 +117,7 @@ def test_without_actions_only_the_pose_is_drawn(blobs, short_film, tmp_path):
     written = annotate_video(blobs(POSES), short_film, tmp_path / "o.mp4")
     assert written.picture is written.actions is None
     assert sorted(path.suffix for path in tmp_path.glob("o*")) == [".csv", ".json", ".mp4"]
-    assert written.table.read_text().splitlines()[1].startswith("0,0.0,,,")
+    assert written.table.read_text().splitlines()[1].startswith("0,0.0,1,,,")
     numbers = json.loads(written.numbers.read_text())
     assert numbers["action_of_the_video"] is None
     assert numbers["frames"][3]["action"] is None
@@ -211,6 +228,21 @@ def test_a_full_disk_leaves_the_earlier_files(blobs, short_film, tmp_path):
 
 def contents(written):
     return {path: path.read_bytes() for path in written[:4]}
+
+
+@pytest.mark.parametrize("name", ["o.json", "o.csv", "o-actions.png"])
+def test_files_beside_the_video_that_are_not_ours_are_kept(blobs, short_film, tmp_path, name):
+    mine = tmp_path / "out" / name
+    mine.parent.mkdir()
+    mine.write_text('{"skeleton": ["mine"]}')
+    for _ in range(2):
+        with pytest.raises(FileExistsError, match=f"{name} would be replaced"):
+            annotate_video(blobs(CLIPS), short_film, mine.with_name("o.mp4"))
+        assert mine.read_text() == '{"skeleton": ["mine"]}'
+        mine.with_name("o.mp4").touch()  # named by the user, so it may be replaced
+    mine.unlink()
+    for _ in range(2):  # our own files are replaced
+        assert annotate_video(blobs(CLIPS), short_film, mine.with_name("o.mp4")).video.exists()
 
 
 def test_where_a_video_cannot_go_is_explained(blobs, short_film):

@@ -10,6 +10,7 @@ from networks import POSES
 from deephar.camera import Camera
 from deephar.data.targets import depth_mm
 from deephar.inference import Person
+from deephar.inference.person import SEEN
 from deephar.inference.poses import pose_in_image
 from deephar.visualize import draw_views
 
@@ -34,6 +35,16 @@ def make_person(joints, depth):
 
 
 CAMERA = Camera(focal=(500, 500), center=(100, 100))
+
+
+def test_somebody_is_seen_from_a_mean_visibility():
+    person = make_person(np.zeros((17, 2)), np.zeros(17))
+    for visibility, seen in ((SEEN, True), (1.0, True), (SEEN - 0.001, False), (0.0, False)):
+        level = np.full(17, visibility)
+        level[:2] += (0.01, -0.01)  # the mean counts
+        other = dataclasses.replace(person, visibility=level)
+        assert other.seen is seen
+        assert ("nobody is seen" in repr(other)) is not seen
 
 
 LENS = {"radial": [-0.2, 0.24, -0.002], "tangential": [-0.0009, -0.0016]}

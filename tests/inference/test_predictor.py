@@ -26,7 +26,7 @@ from deephar import Predictor, weights
 from deephar.inference.search import FoundPerson
 from deephar.inference.windows import BATCH_SIZE, WindowRule
 from deephar.models import ModelConfig, build_model
-from deephar.video import VideoWriter
+from deephar.video import VideoWriter, read_video
 
 
 @pytest.mark.parametrize("config", [POSES, CLIPS])
@@ -489,3 +489,13 @@ def test_the_predictor_is_exported_but_imported_late():
         _ = deephar.Nothing
     code = "import deephar, sys; assert not {'keras', 'cv2', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_person_who_leaves_is_not_seen_any_more(real_data):
+    path = real_data / "faults" / "person_then_nobody.mp4"
+    if not path.is_file():
+        pytest.skip("the video of a person who leaves is not at hand (data/faults)")
+    frames = [frame for frame, _ in read_video(path)]
+    assert len(frames) == 84  # 48 of a person, then 36 of a wall
+    persons = Predictor("vgg16-light").stream(frames[::8])
+    assert [person.seen for person in persons] == [True] * 6 + [False] * 5
