@@ -8,8 +8,8 @@ DESCRIPTION = """
 Writes a network for another runtime, and beside it NAME.json, which describes it.
 
 The exported network is run once by its own runtime on random input, and compared with Keras. The
-description has the network's config, the names of joints and actions, and what goes in and comes
-out. docs/runtimes.md shows how to use each format.
+description has the network's config, the names of joints and actions, the frame rate of clips, and
+what goes in and comes out. docs/runtimes.md shows how to use each format.
 """
 
 
@@ -46,6 +46,7 @@ def export_weights(args: argparse.Namespace) -> None:
     """
     from deephar import weights
     from deephar.export import Target, export
+    from deephar.inference.actions import trained_spacing
 
     target = Target(
         format=args.format,
@@ -56,7 +57,10 @@ def export_weights(args: argparse.Namespace) -> None:
     )
     target.check_path(args.out)  # before the network is built
     model, config = weights.load_model(args.weights)
-    actions = weights.read_facts(args.weights).get("actions")
-    description = export(model, config, args.out, target, actions=actions)
+    facts = weights.read_facts(args.weights)
+    spacing = trained_spacing(facts) if config.actions else None
+    description = export(
+        model, config, args.out, target, actions=facts.get("actions"), spacing=spacing
+    )
     print("wrote", *target.files(args.out))
     print(f"outputs differ from those of Keras by up to {description['difference']:.1g}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,12 +99,14 @@ def export(
     target: Target,
     *,
     actions: dict[str, Sequence[str]] | None = None,
+    spacing: Mapping[str, Any] | None = None,
 ) -> dict:
     """Writes a network for another runtime, with a description beside it.
 
     The network is written to a temporary folder, run there once by its own runtime on random input,
     and compared with Keras. What has passed is moved to its place. The description, ``NAME.json``,
-    has the config, the names of joints and actions, and what goes in and comes out.
+    has the config, the names of joints and actions, how the frames of clips follow each other, and
+    what goes in and comes out.
 
     Args:
         model: a network of `deephar.models`, or a part of one, such as its `frame_view`.
@@ -112,6 +114,8 @@ def export(
         path: file to write, with the suffix of the format; for a SavedModel, the folder.
         target: the format, and the choices in it.
         actions: names of the actions, by head.
+        spacing: how the frames of the clips that the network was trained with follow each other:
+            ``frame_rate``, or ``subsampling``, see `deephar.inference.actions.trained_spacing`.
 
     Returns:
         The description, as a dict.
@@ -138,6 +142,7 @@ def export(
         _check_difference(path, target, difference)
         description = {
             **_describe(model, config, target, actions or {}),
+            **(spacing or {}),
             "inputs": _describe_tensors({x.name: x for x in model.inputs}, batch, frames),
             "outputs": _describe_tensors(model.output, batch, frames),
             "difference": difference,

@@ -114,6 +114,15 @@ def test_clips_may_have_any_length_where_no_number_is_fixed(clips, out):
         assert_same_outputs(exported(clip), clips.predict_on_batch(clip))
 
 
+def test_the_description_says_how_frames_follow_each_other(out):
+    heads = network(STREAM)
+    spacing = {"frame_rate": 10.0}
+    path = out("openvino")
+    description = export(heads, STREAM, path, Target(format="openvino"), spacing=spacing)
+    assert description["frame_rate"] == 10.0
+    assert json.loads(path.with_suffix(".json").read_text())["frame_rate"] == 10.0
+
+
 def test_litert_fixes_the_frames_of_the_config_by_itself(clips, out):
     path = out("litert")
     description = export(action_view(clips), CLIPS, path, Target(format="litert"))
