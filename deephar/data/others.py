@@ -66,13 +66,17 @@ class WithOther:
     to another action in the middle, or with the arms of one action and the legs of another.
 
     Args:
-        videos: a data set of labelled videos, such as `PennAction`.
+        videos: a data set of labelled videos with actions of `PennAction`. The drawn persons do
+            some actions of other data sets, which would then be labelled as none of them.
         per_action: number of videos of each action that has a video with a labelled joint.
         others: number of videos of none of the actions.
         seed: all random choices follow from it, and from the number of the video.
 
     Attributes:
         actions: those of `videos`, and then `OTHER`.
+
+    Raises:
+        ValueError: `videos` has an action that Penn Action does not have.
     """
 
     skeleton = _SKELETON.name
@@ -86,6 +90,12 @@ class WithOther:
         others: int = 3750,
         seed: int = 0,
     ):
+        if unknown := sorted({*videos.actions} - {*DRAWN, *SPORTS}):
+            raise ValueError(
+                f"{videos.source} has the action {unknown[0]!r}, which Penn Action does not have. "
+                "The drawn persons of none of its actions may do it. Use videos of actions of Penn "
+                "Action, or train without `other`."
+            )
         self.videos = videos
         self.name, self.split, self.source = videos.name, videos.split, videos.source
         self.actions = (*videos.actions, OTHER)

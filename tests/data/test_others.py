@@ -126,6 +126,11 @@ def test_some_labelled_videos_are_played_backwards_and_some_frozen():
     assert (np.abs(steps) < 0.13).sum() > 10
 
 
+def test_actions_that_penn_action_lacks_are_refused():
+    with pytest.raises(ValueError, match=r"^memory has the action 'walk', which Penn Action does "):
+        WithOther(Penn(actions=("squat", "walk")))
+
+
 def test_actions_without_a_video_are_left_out():
     videos = WithOther(Subset(Penn(), [0, 1, 3]), per_action=3, others=2)
     assert videos.actions == ("golf_swing", "squat", "tennis_forehand", OTHER)
