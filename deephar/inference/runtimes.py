@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
 import sys
 import timeit
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deephar.export import require_packages
+from deephar.files import cache_folder, replacing
 
 RUNTIMES = ("auto", "keras", "openvino", "onnx")
 """Names of runtimes; "auto" is ``$DEEPHAR_RUNTIME`` if that is set, otherwise OpenVINO where it is
@@ -21,6 +24,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 float32."""
 
 _VARIABLE = "DEEPHAR_RUNTIME"
+_ANSWERS = "bfloat16.json"
 _TITLES = {"keras": "Keras", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
 _KNOWN = {
     "keras": ("float32", "bfloat16"),
@@ -68,11 +72,11 @@ def choose_runtime(name: str = "auto", precision: str = "auto") -> Runtime:
             raise ValueError(f"{what} must be one of {', '.join(known)}, got {value!r}.")
     asked = name
     if name == "auto":
-        name = os.environ.get(_VARIABLE) or _best(precision)
-        if name not in RUNTIMES[1:]:
-            raise ValueError(
-                f"${_VARIABLE} must be one of {', '.join(RUNTIMES[1:])}, got {name!r}."
-            )
+        name = os.environ.get(_VARIABLE) or "auto"
+        if name not in RUNTIMES:
+            raise ValueError(f"${_VARIABLE} must be one of {', '.join(RUNTIMES)}, got {name!r}.")
+    if name == "auto":
+        name = _best(precision)
     if precision not in ("auto", *_KNOWN[name]):
         others = " or ".join(f"runtime={n!r}" for n in _KNOWN if precision in _KNOWN[n])
         raise ValueError(
@@ -147,9 +151,39 @@ def is_faster_in_bfloat16() -> bool:
     """Whether OpenVINO computes faster in bfloat16 than in float32 on this processor.
 
     Processors with matrix units (AMX) do. Others know bfloat16, too, and some are slower in it. The
-    time of a convolution tells, which is measured once in each process.
+    time of a convolution tells. It is measured once for a processor and a version of OpenVINO: the
+    answer is kept in the cache folder, in ``bfloat16.json``.
     """
-    return has_bfloat16() and 1.2 * _convolution_seconds("bf16") < _convolution_seconds("f32")
+    if not has_bfloat16():
+        return False
+    folder, processor = cache_folder(), _processor()
+    kept = {} if folder is None else _read_answers(folder / _ANSWERS)
+    if not isinstance(kept.get(processor), bool):
+        kept[processor] = 1.2 * _convolution_seconds("bf16") < _convolution_seconds("f32")
+        # Where nothing can be written, which a warning about converted networks tells, each process
+        # measures.
+        with contextlib.suppress(OSError):
+            if folder is not None:
+                with replacing(folder / _ANSWERS) as part:
+                    part.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    return kept[processor]
+
+
+def _processor():
+    """The name of the processor, and the version of OpenVINO."""
+    import openvino
+
+    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    return f"{name}, OpenVINO {openvino.__version__}"
+
+
+def _read_answers(file):
+    """By processor, whether bfloat16 is faster; empty if the file is missing or damaged."""
+    try:
+        answers = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return answers if isinstance(answers, dict) else {}
 
 
 def _convolution_seconds(precision):
@@ -171,6 +205,10 @@ def _has_gpu():
     """Whether Keras has a GPU or a TPU."""
     import keras
 
+    if keras.backend.backend() == "torch":  # it lists no devices
+        import torch
+
+        return torch.cuda.is_available()
     try:
         return not all(name.startswith("cpu") for name in keras.distribution.list_devices())
     except (AttributeError, NotImplementedError):  # some backends do not list devices

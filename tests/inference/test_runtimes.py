@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -29,8 +30,12 @@ def openvino_is_missing(monkeypatch):
 
 
 @pytest.fixture
-def bfloat16(monkeypatch):
-    """Says whether the processor has bfloat16, and is faster in it: ``bfloat16(True)``."""
+def bfloat16(monkeypatch, tmp_path):
+    """Says whether the processor has bfloat16, and is faster in it: ``bfloat16(True)``.
+
+    The answers of earlier processes are kept in ``tmp_path``.
+    """
+    monkeypatch.setenv("DEEPHAR_CACHE", str(tmp_path))
 
     def use(has, faster=True):
         monkeypatch.setattr(runtimes, "has_bfloat16", lambda: has)
@@ -89,6 +94,19 @@ def test_bfloat16_is_not_chosen_where_it_is_not_faster(bfloat16):
     assert choose_runtime("openvino", "bfloat16") == Runtime("openvino", "bfloat16")
 
 
+def test_the_faster_precision_is_measured_once_for_a_processor(bfloat16, tmp_path):
+    pytest.importorskip("openvino")
+    bfloat16(True, faster=False)
+    assert not runtimes.is_faster_in_bfloat16()
+    bfloat16(True, faster=True)  # another process
+    assert not runtimes.is_faster_in_bfloat16()
+    (kept,) = tmp_path.iterdir()
+    for content in ("[]", "{", "{}"):
+        kept.write_text(content)
+        bfloat16(True, faster=True)
+        assert runtimes.is_faster_in_bfloat16()
+
+
 def test_the_best_runtime_is_chosen_and_said_once(no_preference, bfloat16, monkeypatch, capsys):
     pytest.importorskip("openvino")
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
@@ -99,8 +117,20 @@ def test_the_best_runtime_is_chosen_and_said_once(no_preference, bfloat16, monke
         "The network runs on OpenVINO in bfloat16. For Keras, use --runtime keras (in Python: "
         'runtime="keras").\n'
     )
+    monkeypatch.setenv("DEEPHAR_RUNTIME", "auto")
+    assert choose_runtime() == Runtime("openvino", "bfloat16")
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["gpu:0"])
     assert choose_runtime() == Runtime("keras", "auto")
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_a_gpu_of_pytorch_is_seen(gpu, no_preference, bfloat16, monkeypatch):
+    pytest.importorskip("openvino")
+    bfloat16(True)
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: gpu))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert choose_runtime().name == ("keras" if gpu else "openvino")
 
 
 def test_a_variable_sets_the_runtime(monkeypatch):
