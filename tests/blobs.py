@@ -36,17 +36,19 @@ def blob_network(config):
             return {"pose": blob_poses(images, config.dim)}
         poses = [blob_poses(clip, config.dim) for clip in images]
         level = images.mean(axis=(1, 2, 3, 4))
-        scores = np.stack([np.full(len(level), 0.5), 0.3 - 0.1 * level, 0.2 + 0.1 * level], -1)
+        grey = 1 - images.max(axis=(1, 2, 3, 4)) ** 2  # 0 where the blob is white
+        scores = np.stack([0.5 + 0.2 * grey, 0.3 - 0.1 * level, 0.2 + 0.1 * level], -1)
+        scores[:, 1:] -= 0.1 * grey[:, None]
         return {"pose": np.stack(poses), "action_dots": scores[:, None]}
 
     network.shapes = []
     return network
 
 
-def picture(x, y, width=200, height=150, size=(20, 30)):
-    """A black picture with a white rectangle, its top left pixel at (x, y)."""
+def picture(x, y, width=200, height=150, size=(20, 30), value=255):
+    """A black picture with a white or grey rectangle, its top left pixel at (x, y)."""
     image = np.zeros((height, width, 3), np.uint8)
-    image[y : y + size[1], x : x + size[0]] = 255
+    image[y : y + size[1], x : x + size[0]] = value
     return image
 
 
@@ -55,9 +57,9 @@ def corners(x, y, size=(20, 30)):
     return np.tile([(x, y), (right, y), (right, low), (x, low)], (4, 1))
 
 
-def film(count, **options):
-    """Pictures of a rectangle that moves to the right by a pixel a frame."""
-    return [picture(40 + number, 60, **options) for number in range(count)]
+def film(count, fade=0, **options):
+    """Pictures of a rectangle that moves to the right by a pixel a frame, and turns grey."""
+    return [picture(40 + n, 60, value=255 - fade * n, **options) for n in range(count)]
 
 
 @pytest.fixture

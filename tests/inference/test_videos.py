@@ -32,16 +32,18 @@ def predictor(blobs):
     return blobs(actions=ACTIONS)
 
 
-def test_scores_are_the_mean_of_the_frames(videos, predictor):
-    given = videos(9, 5)
+def test_scores_are_the_weighted_mean_of_the_frames(videos, predictor):
+    given = videos(9, 5, fade=9)
     predictions = predict_videos(predictor, given)
     assert predictions.videos == tuple(given)
     assert predictions.actions == tuple(ACTIONS)
     assert predictions.unreadable == ()
     for video, scores in zip(given, predictions.scores, strict=True):
         frames = [dict(person.action) for person in predictor.stream(video.path)]
-        expected = [np.mean([frame[name] for frame in frames]) for name in ACTIONS]
-        np.testing.assert_allclose(scores, expected)
+        weights = [max(frame.values()) for frame in frames]
+        assert np.ptp(weights) > 0.01
+        expected = np.average([[f[name] for name in ACTIONS] for f in frames], 0, weights)
+        np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
 def drawn_on(picture):
