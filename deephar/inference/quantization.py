@@ -1,7 +1,8 @@
 """Networks in int8: post-training quantisation by NNCF.
 
 The ranges of the numbers in a network are measured on a few crops of persons. Convolutions then
-compute with 8 bits. Heat maps, soft-argmax, visibility and the action heads stay in float.
+compute with 8 bits, also those that make the heat maps. All else stays in float: soft-argmax,
+visibility, and the action heads where they are a part of their own.
 """
 
 from __future__ import annotations
