@@ -330,7 +330,10 @@ class PoseErrors:
 
     def _lose(self, joints, size):
         """Something else is taken for the person for a while."""
-        when = self._while(max(2, len(joints) // 2))
+        half = max(1, len(joints) // 2)
+        length = len(range(half)[self._while(half)])
+        start = int(self._rng.integers(len(joints) - length + 1))
+        when = slice(start, start + length)
         away = self._rng.standard_normal((1, joints.shape[1], 2)) * self._rng.uniform(0.2, 1)
         joints[when] = np.nanmean(joints[when], axis=(0, 1)) + 0.3 * size * away
 
