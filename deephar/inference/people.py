@@ -28,7 +28,6 @@ SAME_PERSON = 0.3
 
 # Chosen on persons of LSP (training images), two or three in a picture.
 _PARTS = (1, 2, 3)  # the windows' sides: that of the picture, a half, a third
-_NUM_REFINEMENTS = 2  # times that a window is moved to the pose in it
 _LEAST_CONFIDENCE = 0.25  # mean visibility in a window that is looked at again
 _LEAST_SCORE = 0.86  # of a person
 
@@ -38,18 +37,21 @@ def find_people(
     config: Config,
     image: np.ndarray,
     *,
+    searcher: tuple[Callable[[np.ndarray], dict], Config] | None = None,
     batch_size: int = 8,
 ) -> list[np.ndarray]:
     """Finds the persons in a picture, from about a quarter of its height on.
 
     The network looks at all of the picture, and at overlapping windows of a half and of a third of
-    its size. Each window with visible joints is moved to the pose in it, twice. What is seen well,
-    and stays where it is, is a person. Of similar poses, the best one is kept.
+    its size. Each window with visible joints is moved to the pose in it, three times. What is seen
+    well, and stays where it is, is a person. Of similar poses, the best one is kept.
 
     Args:
         network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
         config: its `ModelConfig`.
         image: RGB uint8 array (H, W, 3).
+        searcher: another network with the same joints, and its config, for the windows and the
+            first of the moves: a faster one.
         batch_size: B, windows per call of the network.
 
     Returns:
@@ -57,13 +59,16 @@ def find_people(
         `MOST_PEOPLE`. An empty list if nobody is seen.
     """
     size = image.shape[1::-1]
-    predict = partial(poses_in_boxes, network, config, batch_size=batch_size)
+    judge, search = (
+        partial(poses_in_boxes, *it, batch_size=batch_size)
+        for it in ((network, config), searcher or (network, config))
+    )
     boxes = [box for parts in _PARTS for box in search_boxes(size, parts)]
-    poses = [pose for pose in predict([image] * len(boxes), boxes) if _is_candidate(pose)]
+    poses = [pose for pose in search([image] * len(boxes), boxes) if _is_candidate(pose)]
     poses = different_poses(poses, [_confidence(pose) for pose in poses])[: 2 * MOST_PEOPLE]
     steady = []
-    for _ in range(_NUM_REFINEMENTS):
-        moved = predict([image] * len(poses), [enclosing_box([pose], size) for pose in poses])
+    for see in (search, judge, judge):
+        moved = see([image] * len(poses), [enclosing_box([pose], size) for pose in poses])
         steady = [pose_similarity(a, b) for a, b in zip(poses, moved, strict=True)]
         poses = moved
     scores = [_confidence(pose) * same**0.5 for pose, same in zip(poses, steady, strict=True)]

@@ -20,7 +20,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -257,7 +257,8 @@ class Predictor:
         """The poses of everybody in a picture.
 
         Persons are found from about a quarter of the picture's height on, see
-        `deephar.inference.find_people`. A search takes as long as some 70 poses.
+        `deephar.inference.find_people`. A search takes as long as some 70 poses, and less for
+        larger shipped weights (see `__call__`).
 
         Args:
             image: as of `__call__`.
@@ -271,7 +272,7 @@ class Predictor:
             ValueError: The picture cannot be used.
         """
         pixels = load_picture(image)
-        boxes = find_people(*self._search, pixels)
+        boxes = self._find_people(pixels)
         return [frame.person for frame in self._see_all([pixels] * len(boxes), boxes)]
 
     def track(
@@ -507,7 +508,7 @@ class Predictor:
 
         Adds the images and their times to `shown`.
         """
-        tracker = Tracker(self._see_all, partial(find_people, *self._search))
+        tracker = Tracker(self._see_all, self._find_people)
         for index, ((image, time), persons) in enumerate(tracker.follow(frames)):
             shown.append((image, time))
             yield (
@@ -517,6 +518,10 @@ class Predictor:
                     for number, seen in persons.items()
                 ],
             )
+
+    def _find_people(self, image):
+        """The boxes of everybody in an image."""
+        return find_people(self._stills, self.config, image, searcher=self._search)
 
     def _see_all(self, images, boxes):
         """What the network sees in each image around its box, however many there are."""
