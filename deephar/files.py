@@ -1,4 +1,7 @@
-"""Writing files so that a crash, a kill or a full disk leaves the previous version whole."""
+"""Writing files so that a crash, a kill or a full disk leaves the previous version whole.
+
+And folders that one process at a time writes to.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+    import msvcrt
 
 _CACHE_VARIABLE = "DEEPHAR_CACHE"
 
@@ -88,6 +97,60 @@ def writing_h5(path: str | Path) -> Iterator[h5py.File]:
         yield file
     with replacing(path) as part:
         part.write_bytes(buffer.getbuffer())
+
+
+@contextlib.contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Context manager that holds a lock file, as one process at a time can.
+
+    The system releases it when the process ends, however it ends. On file systems without locks it
+    does nothing. The folder is made if missing, and removed again if nothing was written to it.
+
+    Args:
+        path: the lock file, in the folder that it stands for.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+        NotWrittenError: The folder cannot be written to.
+    """
+    path = Path(path)
+    with contextlib.ExitStack() as ending:
+        if not path.parent.exists():
+            ending.callback(_if_possible, path.parent.rmdir)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = ending.enter_context(open(path, "a"))
+        except OSError as error:
+            raise NotWrittenError(path, error) from error
+        if not _lock(file, path):
+            raise BlockingIOError(
+                f"Another process is at work in {path.parent}. Wait until it has ended, or give "
+                "another folder."
+            )
+        ending.callback(_if_possible, path.unlink)  # on Windows, an open file stays
+        yield
+
+
+def _if_possible(remove):
+    with contextlib.suppress(OSError):
+        remove()
+
+
+def _lock(file, path):
+    """Whether an open file could be locked, or has no lock."""
+    try:
+        if fcntl is None:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # the file system has no locks
+        return True
+    try:  # whoever held it may have removed it since it was opened
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def file_hash(path: str | Path, algorithm: str = "sha256") -> str:

@@ -1,11 +1,13 @@
 """Files that are written in one step, and the folder for files that can be made again."""
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from deephar.files import cache_folder
+from deephar.files import cache_folder, locked
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,35 @@ def test_the_cache_is_where_the_platform_has_caches(monkeypatch, platform, varia
 def test_there_is_no_cache_in_a_relative_folder(monkeypatch):
     monkeypatch.setenv("DEEPHAR_CACHE", "relative")
     assert cache_folder() is None
+
+
+def test_a_lock_is_held_by_one_process_until_it_ends_or_is_killed(tmp_path):
+    path = tmp_path / "run" / "run.lock"
+    code = (
+        "import sys; from deephar.files import locked\n"
+        f"with locked({str(path)!r}): print('locked', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code]
+    for ends in (
+        lambda other: other.communicate(),
+        lambda other: other.send_signal(signal.SIGKILL),
+    ):
+        with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as other:
+            assert other.stdout.readline() == "locked\n"
+            with (
+                pytest.raises(BlockingIOError, match="Another process is at work in"),
+                locked(path),
+            ):
+                pass
+            ends(other)
+    with locked(path):
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_lock_leaves_no_folder_behind_that_nothing_was_written_to(tmp_path):
+    for folder, written in ((tmp_path / "a", True), (tmp_path / "b", False)):
+        with locked(folder / "run.lock"):
+            if written:
+                (folder / "log.csv").touch()
+        assert folder.exists() == written

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from deephar.data.samples import names_of
-from deephar.files import replacing, writing_h5
+from deephar.files import locked, replacing, writing_h5
 from deephar.models import config_from_json
 
 # Validation scores for which lower is better.
@@ -74,12 +74,18 @@ def fit_run(
         The log: a list of dicts, one an epoch.
 
     Raises:
+        BlockingIOError: Another process trains in the folder.
         FileExistsError: The folder holds a run and `run.resume` is False.
         FileNotFoundError: There is no run to resume, or an image is missing.
         ValueError: The run in the folder has other settings, or more epochs than are wanted; or an
             image cannot be used.
         FloatingPointError: The loss is not finite. The files of the last complete epoch stay.
     """
+    with locked(Path(run.out) / "run.lock"):
+        return _fit(model, batches, run, settings, validate, save, callbacks)
+
+
+def _fit(model, batches, run, settings, validate, save, callbacks):
     out = Path(run.out)
     epochs = settings["training"]["epochs"]
     if run.resume:

@@ -18,7 +18,7 @@ from deephar import weights
 from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
 from deephar.data.samples import whole_of
 from deephar.evaluation import score_actions
-from deephar.files import replacing
+from deephar.files import locked, replacing
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
 from deephar.models import (
@@ -75,12 +75,18 @@ def train(
         Path of the best weights of the last stage.
 
     Raises:
+        BlockingIOError: Another process trains in the folder.
         FileExistsError: The folder holds a run, and `resume` is False.
         FileNotFoundError: There is no run to resume; or weights, a folder or an image are missing.
         ValueError: The recipe, the data and the weights do not fit each other.
         FloatingPointError: The training has diverged.
     """
     out = Path(out)
+    with locked(out / "train.lock"):
+        return _train(recipe, out, resume, data, workers)
+
+
+def _train(recipe, out, resume, data, workers):
     # All stages are checked before the first one, which may take hours.
     _check_run_folder(recipe, out, resume)
     if not resume:

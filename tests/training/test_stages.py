@@ -10,6 +10,7 @@ import pytest
 
 from deephar import weights
 from deephar.data import MPII, Subset
+from deephar.files import locked
 from deephar.models import ModelConfig, build_model
 from deephar.training import PoseStage, PoseTraining, Recipe, Source, read_recipe, train
 
@@ -48,6 +49,15 @@ def test_a_run_folder_holds_its_recipe(two_stages):
     for name in ("small", "large"):
         assert read_recipe(out / name) == made
         assert (out / name / "log.csv").exists()
+
+
+def test_two_processes_cannot_train_in_one_folder(drawn_mpii, two_stages, tmp_path):
+    made, out = two_stages
+    for lock, resume in ((tmp_path / "new" / "train.lock", False), (out / "train.lock", True)):
+        with locked(lock), pytest.raises(BlockingIOError, match="Another process is at work in"):
+            train(made, lock.parent, resume=resume, workers=0)
+    with locked(tmp_path / "stage" / "small" / "run.lock"), pytest.raises(BlockingIOError):
+        train(made, tmp_path / "stage", workers=0)
 
 
 def test_a_stage_goes_on_with_what_it_shares_with_the_one_before(two_stages, capsys):
