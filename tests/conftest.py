@@ -14,6 +14,15 @@ GOLDEN = Path(__file__).parent / "golden"
 SHARED = Path(os.environ.get("DEEPHAR_TEST_DATA", Path(__file__).parents[2] / "shared"))
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--mutations", type=int, default=60, help="damaged files of each kind, see tests/fuzz"
+    )
+    parser.addoption(
+        "--kills", type=int, default=0, help="runs to kill, see tests/training/test_kills.py"
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
     """Keeps what is cached for the data of the tests out of the user's cache folder."""

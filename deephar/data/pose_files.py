@@ -36,6 +36,7 @@ _FORMS = (
     "landmarks of MediaPipe a frame"
 )
 _BY_COUNT = {17: "coco17", 33: "mediapipe33", 16: "pa16j"}
+_MOST_FRAMES = 1_000_000  # nine hours
 _LANDMARKS = ("landmarks", "pose_landmarks", "poseLandmarks", "keypoints")
 
 
@@ -87,16 +88,21 @@ def read_poses(path: str | os.PathLike) -> PoseTrack:
         raise FileNotFoundError(f"{path} does not exist. Give the path of a file of poses.")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        frames = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_json(path, text)
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+        return _track(_from_csv(text) if path.suffix.lower() == ".csv" else _from_json(text))
+    except _Refusal as refusal:
+        raise ValueError(f"{path} {refusal}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read as {path.suffix[1:]} ({error}).") from error
-    except (TypeError, KeyError, AttributeError, IndexError) as error:
-        raise _unknown(path, repr(error)) from error
-    return _track(path, frames)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"{path} {_unknown(repr(error))}") from error
 
 
-def _unknown(path, reason):
-    return ValueError(f"{path} holds no poses in a known form ({reason}). Known are {_FORMS}.")
+class _Refusal(Exception):
+    """Why a file is refused: the rest of a sentence that begins with its path."""
+
+
+def _unknown(reason):
+    return _Refusal(f"holds no poses in a known form ({reason}). Known are {_FORMS}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,28 +114,30 @@ class _Frames:
     skeleton: str | Skeleton | None = None
 
 
-def _track(path, frames):
+def _track(frames):
     count = len(frames.persons)
     sizes = {len(person) for persons in frames.persons for person in persons}
     if not sizes:
-        raise ValueError(f"{path} holds no person in {count} frames. Leave the file out.")
+        raise _Refusal(f"holds no person in {count} frames. Leave the file out.")
     if len(sizes) > 1 or (frames.skeleton is None and not sizes <= set(_BY_COUNT)):
-        raise ValueError(
-            f"{path} has poses of {' and '.join(map(str, sorted(sizes)))} joints. Expected those "
+        raise _Refusal(
+            f"has poses of {' and '.join(map(str, sorted(sizes)))} joints. Expected those "
             "of COCO (17) or MediaPipe (33) throughout."
         )
     skeleton = frames.skeleton or _BY_COUNT[next(iter(sizes))]
     expected = get_skeleton(skeleton).num_joints
     if sizes != {expected}:
-        raise ValueError(
-            f"{path} says that its skeleton is {skeleton} of {expected} joints, but its poses have "
+        raise _Refusal(
+            f"says that its skeleton is {skeleton} of {expected} joints, but its poses have "
             f"{next(iter(sizes))}. Write it again."
         )
     times = np.asarray(frames.times, float)
+    if not np.isfinite(times).all():
+        raise _Refusal("has times that are not finite. Correct them.")
     falls = np.flatnonzero(~(np.diff(times) > 0))
     if len(falls):
-        raise ValueError(
-            f"{path} has times that do not rise: frame {falls[0] + 1} is at "
+        raise _Refusal(
+            f"has times that do not rise: frame {falls[0] + 1} is at "
             f"{times[falls[0] + 1]:.3f} s, and the one before at {times[falls[0]]:.3f} s."
         )
     poses = np.full((count, expected, 3), np.nan)
@@ -158,45 +166,45 @@ def _same_person(persons, last):
 # ------------------------------------------------------------------------------------------- CSV
 
 
-def _from_csv(path, text):
+def _from_csv(text):
     """The table of ``deephar demo``: frame, time, ..., JOINT_x, JOINT_y, JOINT_visibility."""
     rows = list(csv.DictReader(text.splitlines()))
     columns = list(rows[0]) if rows else []
     joints = tuple(name[: -len("_visibility")] for name in columns if name.endswith("_visibility"))
     if not joints or "time" not in columns:
-        raise _unknown(path, f"columns {', '.join(columns[:5]) or 'none'}")
+        raise _unknown(f"columns {', '.join(columns[:5]) or 'none'}")
     persons = [
         [np.array([[_number(row[f"{j}_{c}"]) for c in ("x", "y", "visibility")] for j in joints])]
         for row in rows
     ]
-    return _Frames([float(row["time"]) for row in rows], persons, _skeleton_of(path, joints))
+    return _Frames([float(row["time"]) for row in rows], persons, _skeleton_of(joints))
 
 
 def _number(text):
     return float(text) if text not in ("", None) else np.nan
 
 
-def _skeleton_of(path, joints):
+def _skeleton_of(joints):
     for name in ("pa16j", "pa17j", "pa20j", *_BY_COUNT.values()):
         if tuple(joints) == get_skeleton(name).joints:
             return name
-    raise _unknown(path, f"joints {', '.join(joints[:5])}, ...")
+    raise _unknown(f"joints {', '.join(joints[:5])}, ...")
 
 
 # ------------------------------------------------------------------------------------------ JSON
 
 
-def _from_json(path, text):
+def _from_json(text):
     content = json.loads(text)
     head = content if isinstance(content, Mapping) else {}
     frames = head.get("frames", head.get("instance_info", content))
     if not isinstance(frames, list) or not frames:
-        raise _unknown(path, f"a {type(content).__name__} without a list of frames")
+        raise _unknown(f"a {type(content).__name__} without a list of frames")
     rate = float(head.get("fps") or DEFAULT_RATE)
     if all(isinstance(frame, Mapping) and "image_id" in frame for frame in frames):
         return _coco_results(frames, rate)
     size = head.get("width"), head.get("height")
-    persons = [_persons(path, frame, size) for frame in frames]
+    persons = [_persons(frame, size) for frame in frames]
     times = [
         float(frame["time"]) if isinstance(frame, Mapping) and "time" in frame else number / rate
         for number, frame in enumerate(frames)
@@ -219,6 +227,11 @@ def _coco_results(results, rate):
         pose = np.asarray(result["keypoints"], float).reshape(-1, 3)
         frames.setdefault(_frame_number(result["image_id"]), []).append(pose)
     first, last = min(frames), max(frames)
+    if last - first >= _MOST_FRAMES:
+        raise _Refusal(
+            f"has poses of pictures {first} to {last}. Of a video, they must be numbered without "
+            f"large gaps, at most {_MOST_FRAMES} altogether."
+        )
     numbers = range(first, last + 1)
     times = [(number - first) / rate for number in numbers]
     return _Frames(times, [frames.get(number, []) for number in numbers])
@@ -233,12 +246,12 @@ def _frame_number(image):
     return int(found[-1])
 
 
-def _persons(path, frame, size):
+def _persons(frame, size):
     """The poses (J, 3) of all persons in a frame."""
     if not frame:
         return []
     if isinstance(frame, Mapping) and "joints" in frame:  # of deephar demo
-        return [np.column_stack([np.asarray(frame["joints"], float), frame["visibility"]])]
+        return [_pose(frame["joints"], frame["visibility"])]
     if isinstance(frame, Mapping) and "instances" in frame:
         return [_mmpose(person) for person in frame["instances"]]
     if isinstance(frame, Mapping):
@@ -246,7 +259,7 @@ def _persons(path, frame, size):
         if key is None:
             if set(frame) <= {"time", "frame"}:
                 return []
-            raise _unknown(path, f"a frame of {', '.join(list(frame)[:5])}")
+            raise _unknown(f"a frame of {', '.join(list(frame)[:5])}")
         frame = frame[key] or []
     if not frame:
         return []
@@ -254,27 +267,34 @@ def _persons(path, frame, size):
     if isinstance(first, Mapping) and isinstance(first.get("keypoints"), Mapping):
         return [_yolo(person["keypoints"]) for person in frame]
     if isinstance(first, Mapping):  # the landmarks of one person
-        return [_landmarks(path, frame, size)]
-    return [_landmarks(path, person, size) for person in frame]
+        return [_landmarks(frame, size)]
+    return [_landmarks(person, size) for person in frame]
+
+
+def _pose(points, scores):
+    """A pose (J, 3) of points (J, 2 or more) and their scores."""
+    points = np.asarray(points, float)
+    if points.ndim != 2 or points.shape[1] < 2:
+        raise ValueError(f"points of the shape {points.shape}")
+    return np.column_stack([points[:, :2], np.asarray(scores, float)])
 
 
 def _mmpose(person):
-    points = np.asarray(person["keypoints"], float)[:, :2]
-    return np.column_stack([points, person["keypoint_scores"]])
+    return _pose(person["keypoints"], person["keypoint_scores"])
 
 
 def _yolo(points):
     """Ultralytics writes 0, 0 for joints that it does not see."""
     score = points.get("visible") or np.ones(len(points["x"]))
-    pose = np.column_stack([points["x"], points["y"], score]).astype(float)
+    pose = _pose(np.column_stack([points["x"], points["y"]]), score)
     pose[(pose[:, :2] == 0).all(axis=1)] = np.nan
     return pose
 
 
-def _landmarks(path, points, size):
+def _landmarks(points, size):
     if None in size:
-        raise ValueError(
-            f"{path} has landmarks in fractions of a picture of unknown shape. Add its width and "
+        raise _Refusal(
+            "has landmarks in fractions of a picture of unknown shape. Add its width and "
             'height in pixels, as in {"width": 640, "height": 480, "frames": [...]}.'
         )
     pose = [[point["x"], point["y"], point.get("visibility", 1.0)] for point in points]

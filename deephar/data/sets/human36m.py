@@ -6,7 +6,6 @@ Methods for 3D Human Sensing in Natural Environments", TPAMI 2014.
 
 import json
 import os
-import pickle
 import re
 import zipfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from deephar.data.images import load_image
 from deephar.data.samples import Sample
 from deephar.data.sets.jpegs import check_command
 from deephar.data.sets.matfile import load_mat, structures
+from deephar.data.sets.pickled import read_pickled
 from deephar.errors import collecting
 from deephar.skeletons import convert, get_skeleton
 
@@ -478,7 +478,7 @@ def _check_points(what, points):
 
 
 def _unpickled(path, name):
-    """A pickled object in an .npz file; only arrays and plain types are unpickled."""
+    """A pickled object in an .npz file, which must consist of arrays and plain types."""
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
@@ -487,18 +487,7 @@ def _unpickled(path, name):
             header = np.lib.format.read_array_header_2_0(file)
         if not header[2].hasobject:
             raise ValueError(f"an array of {header[2]}")
-        return _ArraysOnly(file).load().item()
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Refuses everything that could run code from the file."""
-
-    def find_class(self, module, name):
-        harmless = ("_reconstruct", "_frombuffer", "ndarray", "dtype", "scalar")
-        numpy = module.split(".")[0] == "numpy" and name in harmless
-        if not numpy and (module, name) != ("_codecs", "encode"):
-            raise pickle.UnpicklingError(f"{module}.{name} does not belong in it")
-        return super().find_class(module, name)
+        return read_pickled(file).item()
 
 
 def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]:

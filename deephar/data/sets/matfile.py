@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from deephar.data.sets.matlab import read_matlab
+
 
 def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
     """Variables of a ``.mat`` file, with clear errors.
@@ -22,18 +24,16 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
         FileNotFoundError: There is no such file.
         ValueError: It is no MATLAB file, is damaged, or lacks one of the variables.
     """
-    from scipy.io import loadmat  # here, since it takes a while and JSON does not need it
-
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. {remedy}")
     try:
-        content = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=names)
+        content = read_matlab(path.read_bytes(), names)
     except NotImplementedError as error:
         raise ValueError(
             f"{path} is in the format of MATLAB 7.3. Save it again with -v7. {remedy}"
         ) from error
-    except Exception as error:  # a damaged file makes scipy and zlib raise all kinds of them
+    except Exception as error:  # a damaged file makes struct and zlib raise all kinds of them
         raise ValueError(f"{path} is no readable MATLAB file ({error}). {remedy}") from error
     missing = [name for name in names if name not in content]
     if missing:

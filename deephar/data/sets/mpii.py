@@ -230,7 +230,7 @@ def _read_json(path, split, problems):
 def _json_records(path, problems=None):
     try:
         records = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no valid JSON ({error}). {_REMEDY}") from error
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ValueError(
