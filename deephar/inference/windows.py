@@ -58,6 +58,8 @@ class SeenFrame(NamedTuple):
 def seen_poses(track: PoseTrack, config: ModelConfig) -> Iterator[SeenFrame]:
     """The frames of a video of which the poses are known, as if a network had seen them.
 
+    Joints that are unknown are NaN in the persons, and hidden for the action heads.
+
     Args:
         track: the poses, in the skeleton of the network.
         config: of the network; every prediction block gives the same pose.
@@ -70,7 +72,7 @@ def seen_poses(track: PoseTrack, config: ModelConfig) -> Iterator[SeenFrame]:
         center, size = box_center_size(box)
         half = BOX_MARGIN * max(size.max(), _SMALLEST) / 2
         person = Person(
-            joints=pose[:, :2],
+            joints=track.joints[index].astype(float),
             visibility=pose[:, 2],
             box=box,
             crop=np.concatenate([center - half, center + half]),

@@ -344,6 +344,7 @@ def test_poses_of_a_file_are_told_as_if_they_were_seen(tmp_path):
     assert persons[1].time == pytest.approx(1 / 30)
     wrist = predictor.skeleton.index("left_wrist")
     np.testing.assert_allclose(persons[2].joints[wrist], poses[2, 9, :2], atol=1e-3)
+    assert np.isnan(persons[2].joints[predictor.skeleton.index("pelvis")]).all()
     assert sum(score for _, score in persons[0].action) == pytest.approx(1)
     assert predictor.classify(path)[0][1] > 1 / 3
 
