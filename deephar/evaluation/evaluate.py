@@ -27,7 +27,7 @@ from deephar.inference.actions import (
     predict_actions,
     trained_spacing,
 )
-from deephar.inference.converted import load_keras_model, load_networks
+from deephar.inference.converted import load_parts
 from deephar.inference.network import joined, require_images, require_joints
 from deephar.inference.person import SEEN
 from deephar.inference.poses import predict_poses
@@ -354,9 +354,7 @@ class _Evaluation:
 
 
 def _load_network(weights_name, runtime, *, stills=False):
-    if runtime.name == "keras":
-        return load_keras_model(weights_name, runtime)
-    parts = load_networks(weights_name, runtime)
+    parts = load_parts(weights_name, runtime)
     return parts["frames"] if stills and "frames" in parts else joined(parts)
 
 

@@ -60,17 +60,17 @@ def load_keras_model(name: str | Path, runtime: Runtime) -> keras.Model:
         return weight_files.load_model(name)[0]
 
 
-def load_networks(
+def load_parts(
     name: str | Path,
     runtime: Runtime,
     *,
     calibration: Sequence[Sample] | None = None,
 ) -> dict[str, Model]:
-    """The parts of the network of some weights, on another runtime than Keras.
+    """The parts of the network of some weights, on a runtime.
 
     Args:
         name: a name in ``weights/index.json``, or the path of a weights file.
-        runtime: OpenVINO or ONNX Runtime.
+        runtime: the runtime.
         calibration: persons to quantise an int8 network on; None for the built-in ones.
 
     Returns:
@@ -80,11 +80,19 @@ def load_networks(
         FileNotFoundError, ValueError: As `deephar.weights.load_model`; or the network cannot be
             converted.
     """
+    if runtime.name == "keras":
+        return parted(load_keras_model(name, runtime))
     config = weight_files.read_config(name)
     crops = _crops_for(runtime, config, calibration)
     entry = _entry(_key(weight_files.find(name), config, runtime, crops))
-    if entry is not None and _is_whole(entry):
-        return _read(entry, runtime)
+    if entry is not None and entry.is_dir():
+        damage = _damage(entry)
+        if damage is None:
+            return _read(entry, runtime)
+        warnings.warn(
+            f"{entry} is a damaged entry of the cache ({damage}). The network is converted again.",
+            stacklevel=2,
+        )
     with _dtype_policy("float32"):
         parts = parted(weight_files.load_model(name)[0])
     return _converted(parts, runtime, crops, entry)
@@ -226,22 +234,15 @@ def _entry(key):
     return None if folder is None else folder / "networks" / key
 
 
-def _is_whole(entry):
-    """Whether there is an entry whose files are as they were written; warns if they are not."""
-    if not entry.is_dir():
-        return False
+def _damage(entry):
+    """What is wrong with an entry; None if its files are as they were written."""
     try:
         files = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
         if files and all(file_hash(entry / name) == files[name] for name in files):
-            return True
-        reason = "its files are not those that were written"
+            return None
+        return "its files are not those that were written"
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error)
-    warnings.warn(
-        f"{entry} is a damaged entry of the cache ({reason}). The network is converted again.",
-        stacklevel=2,
-    )
-    return False
+        return str(error)
 
 
 def _keep(folder, entry):
@@ -255,12 +256,23 @@ def _keep(folder, entry):
                 shutil.copyfile(folder / name, part / name)
             hashes = {name: file_hash(part / name) for name in names}
             (part / _MANIFEST).write_text(json.dumps(hashes), encoding="utf-8")
-            shutil.rmtree(entry, ignore_errors=True)
-            os.replace(part, entry)
+            _put(part, entry)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         _warn_once(str(entry.parent), str(error))
+
+
+def _put(part, entry):
+    """Moves a folder into the place of an entry, unless another process has made it meanwhile."""
+    if _damage(entry) is None:
+        return
+    shutil.rmtree(entry, ignore_errors=True)
+    try:
+        os.replace(part, entry)
+    except OSError:
+        if _damage(entry) is not None:
+            raise
 
 
 @functools.cache

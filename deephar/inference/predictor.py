@@ -35,7 +35,7 @@ from deephar.data.pose_files import read_poses
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
-from deephar.inference.converted import convert_networks, load_keras_model, load_networks
+from deephar.inference.converted import convert_networks, load_keras_model, load_parts
 from deephar.inference.media import Video, is_pose_file, load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
@@ -128,7 +128,7 @@ class Predictor:
             model = load_keras_model(name, self.runtime)
             parts, self._load_model = parted(model), lambda: model
         else:
-            parts = load_networks(name, self.runtime, calibration=calibration)
+            parts = load_parts(name, self.runtime, calibration=calibration)
             self._load_model = lambda: weight_files.load_model(name)[0]
         self._set_parts(parts, **trained_spacing(facts))
         self._search_weights = _search_weights(name, self.config)

@@ -12,8 +12,9 @@ import argparse
 import tempfile
 import time
 from dataclasses import replace
+from itertools import count
 
-import numpy as np
+from timing import alternate
 
 from deephar.data import ClipBatches, InputSpec, Synthetic
 from deephar.models import VARIANTS, action_view, multitask_model
@@ -42,7 +43,10 @@ def main(argv=None):
                 FeatureBatches({"synthetic": features}, share, spec=spec),
             ),
         }
-        seconds = _alternate(works, args.rounds)
+        steps = {name: _step(*work, args.rounds) for name, work in works.items()}
+        seconds = alternate(steps, args.rounds, warm_ups=2)
+        for _, batches in works.values():
+            batches.close()
     frames = sum(len(video.joints) for video in videos.videos)
     print(f"{'clips, s a step':28}{seconds['clips']:10.4g}")
     print(f"{'cached features, s a step':28}{seconds['cached']:10.4g}")
@@ -67,20 +71,11 @@ class _Kept:
         return self.videos[index]
 
 
-def _alternate(works, rounds):
-    """Median seconds of a training step of each, data included, measured in turn."""
-    seconds = {name: [] for name in works}
-    for model, _ in works.values():
-        compile_action(model, ActionTraining(), steps=rounds)
-    for number in range(rounds + 2):
-        for name, (model, batches) in works.items():
-            start = time.perf_counter()
-            model.train_on_batch(*batches[number % len(batches)])
-            if number >= 2:  # the first rounds only warm up
-                seconds[name].append(time.perf_counter() - start)
-    for _, batches in works.values():
-        batches.close()
-    return {name: float(np.median(values)) for name, values in seconds.items()}
+def _step(model, batches, rounds):
+    """A training step on the next batch, as a function."""
+    compile_action(model, ActionTraining(), steps=rounds)
+    numbers = count()
+    return lambda: model.train_on_batch(*batches[next(numbers) % len(batches)])
 
 
 def _parse(argv):

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 
 import keras
-import numpy as np
+from timing import alternate
 
 from deephar.cli.options import add_precision_argument, set_precision
 from deephar.layers import TimeDistributed
@@ -63,7 +63,7 @@ def _compare(title, network, args):
         },
     }
     for work, calls in works.items():
-        rows[work] = _alternate(calls, args.rounds)
+        rows[work] = alternate(calls, args.rounds, warm_ups=2)
 
     print(f"{title:24}{'folded':>10}{'keras':>10}{'keras / folded':>16}")
     for row, values in rows.items():
@@ -108,18 +108,6 @@ def _equations(jaxpr):
     inner = [value for equation in jaxpr.eqns for value in equation.params.values()]
     programs = [getattr(value, "jaxpr", None) for value in inner]
     return len(jaxpr.eqns) + sum(_equations(program) for program in programs if program)
-
-
-def _alternate(calls, rounds):
-    """Median seconds of each call, measured in turn."""
-    seconds = {name: [] for name in calls}
-    for round_number in range(rounds + 2):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if round_number >= 2:  # the first rounds only warm up
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
 def _parse(argv):

@@ -12,10 +12,10 @@ Without LSP, int8 counts for the shipped weights that have passed this test (`PA
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from timing import alternate
 
 from deephar import Predictor, weights
 from deephar.data import LSP
@@ -25,7 +25,7 @@ from deephar.evaluation import score_lsp
 from deephar.geometry import crop_affine, square_window
 from deephar.inference import annotate_video, predict_poses
 from deephar.inference.boxes import full_box
-from deephar.inference.converted import load_keras_model, load_networks
+from deephar.inference.converted import load_parts
 from deephar.inference.network import call_network, stills_network
 from deephar.inference.runtimes import Runtime, choose_runtime
 from deephar.video import VideoWriter, read_video
@@ -99,9 +99,7 @@ def _shortened(args, path):
 
 
 def _stills_network(name, runtime):
-    if runtime.name == "keras":
-        return stills_network(load_keras_model(name, runtime))
-    parts = load_networks(name, runtime)
+    parts = load_parts(name, runtime)
     return parts.get("frames") or stills_network(parts["whole"])
 
 
@@ -112,7 +110,7 @@ def _alone(networks, video, name, batch, rounds):
     affine = crop_affine(*square_window(full_box(frame.shape[1::-1])))
     images = np.stack([normalize(crop_image(frame, affine, size))] * batch)
     works = {key: lambda it=it: call_network(it, images) for key, it in networks.items()}
-    return {key: batch / seconds for key, seconds in _alternate(works, rounds).items()}
+    return {key: batch / seconds for key, seconds in alternate(works, rounds).items()}
 
 
 def _from_video(predictors, video, rounds, folder):
@@ -128,20 +126,8 @@ def _from_video(predictors, video, rounds, folder):
             for key, it in predictors.items()
         },
     }
-    seconds = _alternate(works, rounds)
+    seconds = alternate(works, rounds)
     return ({key: count / seconds[key, end] for key in predictors} for end in ("joints", "drawn"))
-
-
-def _alternate(works, rounds):
-    """Median seconds of each work, measured in turn."""
-    seconds = {name: [] for name in works}
-    for number in range(rounds + 1):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if number >= 1:  # the first round only warms up
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
 def _pck(networks, name, args):
@@ -191,7 +177,7 @@ def _print_rest(args, name, runtime, rate):
             "drawing": (lambda: [draw_action(frame, *pose) for frame in frames], len(frames)),
             "writing": (lambda: [writer.write(frame) for frame in frames], len(frames)),
         }
-        seconds = _alternate({part: work for part, (work, _) in parts.items()}, args.rounds)
+        seconds = alternate({part: work for part, (work, _) in parts.items()}, args.rounds)
     print(f"\n{name} on {runtime}: {1e3 / rate:.2f} ms a frame, from the video file to joints")
     for part, (_, count) in parts.items():
         print(f"{part:<10}{1e3 * seconds[part] / count:8.2f} ms a frame, alone")

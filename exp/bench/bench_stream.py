@@ -11,10 +11,10 @@ Takes two minutes on two cores with `vgg16-light`, and ten with the default weig
 """
 
 import argparse
-import time
 from dataclasses import replace
 
 import numpy as np
+from timing import alternate
 
 from deephar import Predictor, weights
 from deephar.cli.options import add_precision_argument, set_precision
@@ -39,7 +39,8 @@ def main(argv=None):
         "every window": _every_window(model, config, frames, args.windows),
         **_parts(model, config),
     }
-    seconds = _alternate(works, args.rounds)
+    seconds = alternate({name: work for name, (work, _) in works.items()}, args.rounds)
+    seconds = {name: seconds[name] / count for name, (_, count) in works.items()}
     print(f"{args.weights or weights.default_name()}: windows of {NUM_FRAMES} frames, stride 1")
     for name in ("stream", "every window"):
         print(f"{name:14}{1 / seconds[name]:10.2f} frames a second")
@@ -108,18 +109,6 @@ def _parts(model, config):
         "pose": (lambda: poses.predict_on_batch(images), NUM_FRAMES),
         "heads": (lambda: heads.predict_on_batch(windows), BATCH_SIZE),
     }
-
-
-def _alternate(works, rounds):
-    """Median seconds of each work, measured in turn."""
-    seconds = {name: [] for name in works}
-    for number in range(rounds + 1):
-        for name, (work, count) in works.items():
-            start = time.perf_counter()
-            work()
-            if number >= 1:  # the first round only warms up
-                seconds[name].append((time.perf_counter() - start) / count)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
 def _parse(argv):

@@ -1,5 +1,6 @@
 """The cache of converted networks, with a conversion that takes no time."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from networks import POSES, save_untrained
 
 from deephar.inference import converted
-from deephar.inference.converted import load_networks
+from deephar.inference.converted import load_parts
 from deephar.inference.network import call_network
 from deephar.inference.runtimes import Runtime
 
@@ -59,7 +60,7 @@ def conversions(monkeypatch):
 
 def load(path):
     """Loads and calls the network."""
-    (network,) = load_networks(path, OPENVINO).values()
+    (network,) = load_parts(path, OPENVINO).values()
     np.testing.assert_allclose(call_network(network, IMAGES)["pose"], [1, 1])
 
 
@@ -72,8 +73,8 @@ def test_a_network_is_converted_once(path, folder, conversions):
 
 
 def test_bfloat16_has_the_same_entry(path, folder, conversions):
-    load_networks(path, OPENVINO)
-    load_networks(path, Runtime("openvino", "bfloat16"))
+    load_parts(path, OPENVINO)
+    load_parts(path, Runtime("openvino", "bfloat16"))
     assert len(conversions) == 1
 
 
@@ -98,13 +99,13 @@ def test_other_weights_or_versions_are_converted(path, folder, conversions, tmp_
 def test_another_version_of_a_library_is_another_entry(
     path, folder, conversions, runtime, library, monkeypatch
 ):
-    load_networks(path, runtime)
+    load_parts(path, runtime)
     version = converted.metadata.version
     monkeypatch.setattr(
         converted.metadata, "version", lambda name: "99" if name == library else version(name)
     )
-    load_networks(path, runtime)
-    load_networks(path, runtime)
+    load_parts(path, runtime)
+    load_parts(path, runtime)
     assert len(conversions) == 2
 
 
@@ -129,6 +130,31 @@ def test_a_damaged_entry_is_made_again(path, folder, conversions, damage):
     assert weights.read_bytes() == content
     load(path)
     assert len(conversions) == 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_entry_that_another_process_has_made_is_left(
+    path, folder, conversions, monkeypatch, whole
+):
+    load(path)
+    (entry,) = folder.iterdir()
+    before = (entry / "whole.xml").stat().st_mtime_ns
+    other, replace = folder / "other", os.replace
+    os.rename(entry, other)
+
+    def is_slower(source, target):
+        os.rename(other, target)
+        if not whole:
+            (target / "whole.bin").unlink()
+        replace(source, target)  # fails: the folder is not empty
+
+    monkeypatch.setattr(os, "replace", is_slower)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        load(path)
+    assert any("cannot be kept here" in str(warning.message) for warning in told) is not whole
+    assert len(conversions) == 2
+    assert (entry / "whole.xml").stat().st_mtime_ns == before
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(path, tmp_path, conversions, monkeypatch):
