@@ -81,9 +81,13 @@ setup(
         "fast": ["openvino>=2025.0"],
         "int8": ["openvino>=2025.0", "nncf>=2.15"],
         "export": EXPORT,
+        "coco": ["pycocotools>=2.0.8"],
         "test": [
             *EXPORT,
             "openvino>=2025.0",
+            "pandas>=2.2",
+            "pyarrow>=16",
+            "pycocotools>=2.0.8",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.6",

@@ -249,6 +249,44 @@ def torso_size(true: ArrayLike, skeleton: str | Skeleton = "lsp14") -> np.ndarra
     return np.linalg.norm(ends[:, 0] - ends[:, 1], axis=-1)
 
 
+def oks(predicted: ArrayLike, true: ArrayLike, area: ArrayLike, sigmas: ArrayLike) -> np.ndarray:
+    """Object keypoint similarity: 1 where all joints are right, 0 where all are far off.
+
+    The mean over the labelled joints of exp(-d^2 / (2 area (2 sigma)^2)).
+    Source: the evaluation of COCO, https://cocodataset.org/#keypoints-eval.
+
+    Args:
+        predicted: (N, joints, 2), pixels.
+        true: (N, joints, 2), pixels; NaN where unlabelled.
+        area: (N,), area of each person, square pixels.
+        sigmas: (joints,), how far annotators differ on each joint, relative to the root of the
+            area.
+
+    Returns:
+        (N,), in [0, 1]; NaN for a person without labelled joints.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    >>> true = np.zeros((1, 2, 2))
+    >>> oks(true + (10, 0), true, [2500], [0.1, 0.1]).round(3)
+    array([0.607])
+    """
+    predicted, true = np.asarray(predicted, float), np.asarray(true, float)
+    area, sigmas = np.asarray(area, float), np.asarray(sigmas, float)
+    if predicted.shape != true.shape or true.shape != (len(area), len(sigmas), 2):
+        raise ValueError(
+            f"Expected poses of the shape ({len(area)}, {len(sigmas)}, 2), by the areas and "
+            f"sigmas, got {predicted.shape} and {true.shape}."
+        )
+    squares = ((predicted - true) ** 2).sum(axis=-1)
+    similar = np.exp(-squares / (2 * (area[:, None] + np.spacing(1)) * (2 * sigmas) ** 2))
+    labelled = np.isfinite(true).all(axis=-1)
+    counts = labelled.sum(axis=1)
+    sums = np.where(labelled, similar, 0).sum(axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
 def mpjpe(
     predicted: ArrayLike,
     true: ArrayLike,

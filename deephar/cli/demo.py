@@ -32,6 +32,7 @@ with --weights vgg16-light. With OpenVINO (pip install 'deephar[fast]') it is se
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `annotate`."""
     from deephar.cli.options import add_runtime_arguments, parse_subsampling
+    from deephar.data.pose_tables import FORMATS
 
     parser.add_argument(
         "video", nargs="+", help="file, address, camera, folder or pictures", metavar="VIDEO"
@@ -62,6 +63,14 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N|whole",
         help="distance of the frames of a clip (as in the training of the weights)",
     )
+    parser.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        choices=FORMATS,
+        help="also write the joints as COCO results (OUT-coco.json), or as a table with a row for "
+        "each joint (OUT-joints.csv, OUT-joints.parquet): %(choices)s; may be given again",
+    )
     parser.add_argument("--fps", type=float, help="frame rate of pictures (30)")
     add_runtime_arguments(parser, default="auto")
 
@@ -75,10 +84,13 @@ def annotate(args: argparse.Namespace) -> None:
     Raises:
         FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
+    from deephar.data.pose_tables import require_parquet
     from deephar.inference.annotate import annotate_people, annotate_video, in_words
     from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
 
+    if "parquet" in args.format:
+        require_parquet()
     if args.people == "all" and (args.box or args.subsampling):
         raise ValueError("--people all finds the persons. Leave --box and --subsampling out.")
     video = args.video[0] if len(args.video) == 1 else args.video
@@ -95,7 +107,7 @@ def annotate(args: argparse.Namespace) -> None:
         written = annotate_people(predictor, video, out, fps=args.fps, progress=True)
         for number, actions in (written.actions or {}).items():
             print(f"  {number}: {in_words(actions[0][0])}, {100 * actions[0][1]:.1f} %")
-        print("\nwrote", *filter(None, written[:4]), sep="\n  ")
+        _print_written(written, args.format)
         return
     written = annotate_video(
         predictor,
@@ -108,7 +120,15 @@ def annotate(args: argparse.Namespace) -> None:
     )
     for name, score in (written.actions or [])[:5]:
         print(f"  {100 * score:5.1f} %  {in_words(name)}")
-    print("\nwrote", *filter(None, written[:4]), sep="\n  ")
+    _print_written(written, args.format)
+
+
+def _print_written(written, formats):
+    """Writes the numbers in more formats, and prints the paths of all files."""
+    from deephar.data.pose_tables import export_numbers
+
+    more = [export_numbers(written.numbers, form) for form in formats]
+    print("\nwrote", *filter(None, written[:4]), *more, sep="\n  ")
 
 
 def _stem(video):

@@ -138,6 +138,41 @@ class DataOption:
         return {name: value for name, value in values.items() if value is not None}
 
 
+def parse_pairs(text: str) -> list[list[str]]:
+    """``"A:B,C:D"`` to ``[["A", "B"], ["C", "D"]]``, ``"none"`` to an empty list."""
+    if text == "none":
+        return []
+    pairs = [item.split(":") for item in text.split(",")]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise argparse.ArgumentTypeError(
+            f"expected NAME:NAME,NAME:NAME (joints that a mirror image swaps) or none, got {text!r}"
+        )
+    return pairs
+
+
+COCO_OPTIONS = (
+    DataOption(
+        "--annotations",
+        {
+            "metavar": "FILE",
+            "help": "annotation, a JSON file; --data is then the folder of the pictures (found in "
+            "--data)",
+        },
+    ),
+    DataOption("--category", {"help": "category to use, if several have keypoints"}),
+    DataOption(
+        "--flip-pairs",
+        {
+            "type": parse_pairs,
+            "metavar": "A:B,C:D",
+            "help": "keypoints that a mirror image swaps, or none (told from left and right in "
+            "their names)",
+        },
+    ),
+)
+"""Flags for options of `deephar.data.CocoKeypoints`."""
+
+
 def add_precision_argument(parser: Any, default: bool = False) -> None:
     """Adds ``--mixed-precision``, which `set_precision` reads."""
     parser.add_argument(
@@ -225,7 +260,8 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
         "--save-predictions",
         metavar="PATH",
         help="also write predictions: .h5 or .mat for public evaluators (HRNet's shows another "
-        "Head, that of the head top alone, and its Mean@0.1 is at 0.11)",
+        "Head, that of the head top alone, and its Mean@0.1 is at 0.11), .json as COCO's results, "
+        ".csv or .parquet as a table",
     )
 
 

@@ -20,6 +20,7 @@ from deephar.cli.options import (
     parse_subsampling,
     stages_of,
 )
+from deephar.data.sets.by_name import open_dataset
 from deephar.errors import reporting_errors
 from deephar.models.config import DEPTHS, HEAD_FIELDS, VARIANTS, ReceptionConfig, in_space
 from deephar.training import ActionStage, PoseStage, Recipe, Source, read_recipe, train
@@ -410,6 +411,10 @@ class TrainingScript:
             if config.num_pyramids == recipe.network.num_pyramids:
                 heads["action_pyramids"] = recipe.network.action_pyramids
         given = _given(args, "image_size", "peak_window")
+        source = recipe.data[recipe.main]
+        if source.kind == "coco":  # the joints are those that are labelled
+            dataset = open_dataset(source.kind, source.folder, options=source.options)
+            given["skeleton"] = dataset.skeleton
         return replace(config, **{**heads, "actions": {}, **given})
 
     def _variant(self, network, args):

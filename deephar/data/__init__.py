@@ -39,6 +39,7 @@ from deephar.data.pose_files import PoseTrack, read_poses
 from deephar.data.predicted import PredictedPoses
 from deephar.data.samples import Dataset, InMemory, Sample, Subset, Video, hold_out
 from deephar.data.sequences import SequenceAugmentation, pose_clip
+from deephar.data.sets.coco import CocoKeypoints
 from deephar.data.sets.folder import LabelledVideo, VideoFolder
 from deephar.data.sets.human36m import Human36M
 from deephar.data.sets.lsp import LSP
@@ -59,6 +60,7 @@ __all__ = [
     "Clip",
     "ClipBatches",
     "ClipCrop",
+    "CocoKeypoints",
     "Crop",
     "Dataset",
     "DrawnPenn",

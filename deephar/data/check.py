@@ -12,6 +12,8 @@ from deephar.data.crops import touches
 from deephar.data.groups import check_groups
 from deephar.data.images import load_image, orientation
 from deephar.data.pose_files import read_poses
+from deephar.data.sets.coco import SPLITS as SPLITS_OF_COCO
+from deephar.data.sets.coco import CocoKeypoints
 from deephar.data.sets.folder import POSES, SPLITS, VideoFolder
 from deephar.data.sets.human36m import Human36M, size_problem
 from deephar.data.sets.lsp import LSP
@@ -45,11 +47,18 @@ def _folder(folder, split, *, problems):
     return VideoFolder(folder)
 
 
+def _coco(folder, split, *, problems):
+    if Path(folder).suffix == ".json" and split != "all":
+        raise FileNotFoundError("The file is checked as a whole.")
+    return CocoKeypoints.find(folder, split, problems=problems)
+
+
 # What opens each data set, and its splits.
 DATASETS = {
     "mpii": (MPII, ("train", "valid")),
     "lsp": (LSP, ("train", "test")),
     "lspet": (LSP, ("extended",)),
+    "coco": (_coco, SPLITS_OF_COCO),
     "penn": (_penn, ("train", "test")),
     "h36m": (_h36m, ("train", "test")),
     "ntu": (_ntu, ("train", "test")),
@@ -139,6 +148,11 @@ def _read_splits(dataset, folder, problems, notes):
         print(f"  {split}: {report(part, problems, notes)}, from {part.source}")
         if isinstance(part, NTU):
             _print_ntu(part)
+        if isinstance(part, CocoKeypoints):
+            for note in part.notes:
+                print(f"    {note}")
+            joints = get_skeleton(part.skeleton).joints
+            print(f"    joints: {', '.join(joints)}")
     return parts
 
 

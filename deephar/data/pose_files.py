@@ -2,7 +2,8 @@
 
 The form of a file is told by what is in it:
 
-- JSON and CSV of ``deephar demo``;
+- JSON and CSV of ``deephar demo``, and its table with a row for each joint (``--format csv``), if
+  that is of one person;
 - a list of results in the form of COCO, each with ``image_id`` and ``keypoints`` (x, y, score of 17
   joints), as MMPose, AlphaPose and pycocotools use it;
 - MMPose's ``instance_info``: frames with ``instances`` with ``keypoints`` (17 of x, y) and
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deephar.data.pose_tables import COLUMNS
 from deephar.skeletons import SKELETONS, Skeleton, convert, get_skeleton, reference
 from deephar.video import DEFAULT_RATE
 
@@ -170,6 +172,8 @@ def _from_csv(text):
     """The table of ``deephar demo``: frame, time, ..., JOINT_x, JOINT_y, JOINT_visibility."""
     rows = list(csv.DictReader(text.splitlines()))
     columns = list(rows[0]) if rows else []
+    if tuple(columns) == COLUMNS:
+        return _from_table(rows)
     joints = tuple(name[: -len("_visibility")] for name in columns if name.endswith("_visibility"))
     if not joints or "time" not in columns:
         raise _unknown(f"columns {', '.join(columns[:5]) or 'none'}")
@@ -180,6 +184,19 @@ def _from_csv(text):
     return _Frames([float(row["time"]) for row in rows], persons, _skeleton_of(joints))
 
 
+def _from_table(rows):
+    """The table of `deephar.data.pose_tables`, with a row for each joint."""
+    if len(persons := {row["person"] for row in rows}) > 1:
+        raise _Refusal(f"has the poses of {len(persons)} persons. Keep the rows of one of them.")
+    frames = {}
+    for row in rows:
+        pose = frames.setdefault(int(row["frame"]), (float(row["time"]), {}))[1]
+        pose[row["joint"]] = [_number(row[column]) for column in ("x", "y", "visibility")]
+    joints = tuple(next(iter(frames.values()))[1])
+    persons = [[np.array([pose[joint] for joint in joints])] for _, pose in frames.values()]
+    return _Frames([time for time, _ in frames.values()], persons, _skeleton_of(joints))
+
+
 def _number(text):
     return float(text) if text not in ("", None) else np.nan
 
@@ -188,7 +205,7 @@ def _skeleton_of(joints):
     for name in ("pa16j", "pa17j", "pa20j", *_BY_COUNT.values()):
         if tuple(joints) == get_skeleton(name).joints:
             return name
-    raise _unknown(f"joints {', '.join(joints[:5])}, ...")
+    return Skeleton("own", tuple(joints), pairs=())
 
 
 # ------------------------------------------------------------------------------------------ JSON

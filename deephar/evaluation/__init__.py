@@ -35,9 +35,12 @@ from deephar.evaluation.evaluate import (
     report_videos,
 )
 from deephar.evaluation.figures import save_figures
+from deephar.evaluation.keypoints import KeypointScores, coco_results, score_keypoints
 from deephar.evaluation.pose import (
     DepthScores,
     PoseScores,
+    score_coco,
+    score_in_box,
     score_lsp,
     score_mpii,
     score_mpjpe,
@@ -52,9 +55,11 @@ from deephar.evaluation.videos import Rejection, VideoScores, score_videos
 __all__ = [
     "ActionScores",
     "DepthScores",
+    "KeypointScores",
     "PoseScores",
     "Rejection",
     "VideoScores",
+    "coco_results",
     "evaluate_actions",
     "evaluate_poses",
     "evaluate_presence",
@@ -65,6 +70,9 @@ __all__ = [
     "save_figures",
     "save_predictions",
     "score_actions",
+    "score_coco",
+    "score_in_box",
+    "score_keypoints",
     "score_lsp",
     "score_mpii",
     "score_mpjpe",

@@ -15,7 +15,14 @@ from deephar.data.samples import OTHER, Dataset, Sample, Video, hold_out, whole_
 from deephar.data.sets.folder import LabelledVideo
 from deephar.evaluation.action import ActionScores, score_actions
 from deephar.evaluation.figures import save_figures
-from deephar.evaluation.pose import DepthScores, PoseScores, has_3d_labels, score_mpjpe
+from deephar.evaluation.keypoints import require_pycocotools
+from deephar.evaluation.pose import (
+    DepthScores,
+    PoseScores,
+    has_3d_labels,
+    score_coco,
+    score_mpjpe,
+)
 from deephar.evaluation.presence import PresenceErrors, score_presence
 from deephar.evaluation.results import write_results, write_videos
 from deephar.evaluation.saved import check_predictions_path, save_predictions
@@ -57,8 +64,8 @@ def evaluate_poses(
     Args:
         weights_name: a name in weights/index.json, or the path of a weights file.
         dataset: the data set; the scores of a part (`limited`) say that they are of a part.
-        score: `score_mpii`, `score_lsp`, `score_penn` or `score_pckh`; or `score_mpjpe` for errors
-            in space alone.
+        score: `score_mpii`, `score_lsp`, `score_penn`, `score_coco`, `score_in_box` or
+            `score_pckh`; or `score_mpjpe` for errors in space alone.
         out: folder of the files; made if missing.
         save_predictions_to: path of the predictions, see `save_predictions`; None to save none.
         command: the command line, kept in results.json.
@@ -74,6 +81,8 @@ def evaluate_poses(
         ValueError: Something cannot be used; the message says what.
     """
     evaluation = _Evaluation.prepared(weights_name, out, command)
+    if score is score_coco:
+        require_pycocotools()
     if save_predictions_to is not None:
         check_predictions_path(save_predictions_to)
     labelled = any(np.isfinite(dataset[i].joints).any() for i in range(len(dataset)))

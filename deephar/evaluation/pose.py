@@ -1,6 +1,7 @@
 """Scores of poses on a data set, by the protocols of the benchmarks.
 
-`score_mpii`, `score_lsp` and `score_penn`, or for any data set `score_pckh` and `score_mpjpe`.
+`score_mpii`, `score_lsp`, `score_penn` and `score_coco`, or for any data set `score_in_box`,
+`score_pckh` and `score_mpjpe`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from deephar import metrics
 from deephar.data.samples import Sample, whole_of
 from deephar.data.targets import depth_mm
+from deephar.evaluation.keypoints import KeypointScores, score_keypoints
 from deephar.evaluation.scores import Scores, require_finite, require_same_items, split_facts
 from deephar.geometry import BOX_MARGIN
 from deephar.inference.network import require_joints
@@ -38,6 +40,7 @@ class PoseScores(Scores):
         distances: float64 (N, J), of the last block, in units of `unit`; NaN where the true joint
             is unlabelled.
         depth: MPJPE of the same persons; None where it was not scored.
+        keypoints: COCO's scores of the same persons; None where they were not computed.
     """
 
     predictions: Predictions
@@ -50,6 +53,7 @@ class PoseScores(Scores):
     curves: tuple[metrics.Curve, ...]
     distances: np.ndarray
     depth: DepthScores | None = None
+    keypoints: KeypointScores | None = None
 
     @property
     def person_scores(self) -> np.ndarray:
@@ -247,6 +251,51 @@ def score_penn(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
         np.where(known, size, 1),
         _images_or_videos(predictions.names),
     )
+
+
+def score_in_box(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores:
+    """Scores predictions by the PCK of the person's box, on any data set.
+
+    PCK@0.2, PCK@0.1 and the area under the curve from 0 to 0.2. Distances are divided by the longer
+    side of the box. All labelled joints count, hidden ones as well. The interval takes the persons
+    of an image together.
+
+    Args:
+        predictions: in a skeleton that has all joints of the data set.
+        dataset: the data set they were made for; the window of a person (`Sample.side`) is 1.25
+            times the longer side of the box, as in `deephar.data.CocoKeypoints`.
+
+    Returns:
+        `PoseScores`.
+
+    Raises:
+        ValueError: As for `score_penn`.
+    """
+    samples = _matching_samples(predictions, dataset, dataset.skeleton)
+    true = np.stack([sample.joints for sample in samples])
+    size = np.array([sample.side for sample in samples], float) / BOX_MARGIN
+    groups = _images_or_videos(predictions.names)
+    return _score(_PCK_OF_BOX, predictions, dataset, dataset.skeleton, true, size, groups)
+
+
+def score_coco(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores:
+    """Scores predictions as COCO does, with the PCK of `score_in_box` besides.
+
+    The average precision is of the persons' true boxes, so it is not that of a detector. A
+    prediction has the mean visibility of its joints as its score.
+
+    Args:
+        predictions: in a skeleton that has all joints of the data set.
+        dataset: a `deephar.data.CocoKeypoints`, or a part of one.
+
+    Returns:
+        `PoseScores` with `keypoints`.
+
+    Raises:
+        ValueError: As for `score_in_box`, or pycocotools is not installed.
+    """
+    scores = score_in_box(predictions, dataset)
+    return replace(scores, keypoints=score_keypoints(predictions, dataset))
 
 
 def _score(measure, predictions, dataset, skeleton, true, size, dependent=None):

@@ -156,6 +156,7 @@ def _pose_results(scores):
         "score": {"block": len(blocks), **blocks[-1]},
         "blocks": blocks,
         "depth": _depth_along_the_way(scores.depth),
+        "keypoints": scores.keypoints and dataclasses.asdict(scores.keypoints),
         "protocol": {
             "measure": scores.measure,
             "threshold": scores.threshold,

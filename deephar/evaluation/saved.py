@@ -8,12 +8,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from deephar.data.pose_tables import pose_rows, require_parquet, write_coco, write_table
 from deephar.data.samples import Sample
 from deephar.data.targets import depth_mm
+from deephar.evaluation.keypoints import coco_results
 from deephar.evaluation.pose import joints_in_skeleton
 from deephar.files import replacing, writing_h5
 from deephar.inference.poses import Predictions
 from deephar.skeletons import convert, get_skeleton
+
+_SUFFIXES = (".h5", ".mat", ".json", ".csv", ".parquet")
 
 # Coordinate of the centre of the top left pixel in the published annotation of a data set.
 # Predictions follow the annotation, so that an evaluation program can compare the two directly.
@@ -43,8 +47,11 @@ def save_predictions(path: str | Path, predictions: Predictions, dataset: Sequen
     eval_pose (W. Yang), for LSP, reads ``pred`` from a MATLAB file. They all go by row: they need
     every person of the split, in the order of their own copy of the annotation.
 
+    Other suffixes are for other programs: ``.json`` for COCO's results, and ``.csv`` or
+    ``.parquet`` for a table, see `deephar.data.pose_tables`. These count pixels from 0.
+
     Args:
-        path: file to write, ``.h5`` or ``.mat``.
+        path: file to write: ``.h5``, ``.mat``, ``.json``, ``.csv`` or ``.parquet``.
         predictions: `Predictions`.
         dataset: the data set they were made for.
 
@@ -56,6 +63,10 @@ def save_predictions(path: str | Path, predictions: Predictions, dataset: Sequen
         OSError: The file cannot be written.
     """
     _check_suffix(path)
+    if Path(path).suffix == ".json":
+        return write_coco(path, coco_results(predictions, dataset))
+    if Path(path).suffix in (".csv", ".parquet"):
+        return write_table(path, _rows(predictions, dataset))
     skeleton = get_skeleton(dataset.skeleton)
     origin = _PIXEL_ORIGIN.get(skeleton.name, 0)
 
@@ -92,17 +103,29 @@ def check_predictions_path(path: str | Path) -> None:
     """Checks, before predictions are made, that they can be saved at a path.
 
     Raises:
-        ValueError: Another suffix than ``.h5`` or ``.mat``, or an HDF5 file of something else, such
-            as weights.
+        ValueError: Another suffix than those of `save_predictions`, or an HDF5 file of something
+            else, such as weights; or Parquet is wanted, and pyarrow is not installed.
     """
     _check_suffix(path)
+    if Path(path).suffix == ".parquet":
+        require_parquet()
     if Path(path).suffix == ".h5" and Path(path).is_file() and not _holds_predictions(path):
         raise ValueError(f"{path}: The file exists and holds no predictions. Give another path.")
 
 
 def _check_suffix(path):
-    if Path(path).suffix not in (".h5", ".mat"):
-        raise ValueError(f"{path}: Predictions are saved as .h5 or .mat. Give such a path.")
+    if Path(path).suffix not in _SUFFIXES:
+        raise ValueError(
+            f"{path}: Predictions are saved as {', '.join(_SUFFIXES)}. Give such a path."
+        )
+
+
+def _rows(predictions, dataset):
+    """The rows of `deephar.data.pose_tables`, of all persons."""
+    joints = get_skeleton(dataset.skeleton).joints
+    for index, result in enumerate(coco_results(predictions, dataset)):
+        where = _image_name(dataset[index]), 0, 0.0, predictions.names[index]
+        yield from pose_rows(where, joints, np.reshape(result["keypoints"], (-1, 3)))
 
 
 def _holds_predictions(path):

@@ -75,7 +75,17 @@ def _pose_lines(scores):
         f"{scores.measure}@{scores.threshold:g} in percent",
     )
     lines = [*title, *table_lines(header, rows), _pose_summary(scores)]
+    if scores.keypoints is not None:
+        lines.append(_keypoint_summary(scores.keypoints))
     return lines if scores.depth is None else [*lines, _depth_summary(scores.depth)]
+
+
+def _keypoint_summary(scores):
+    return (
+        f"COCO, in the true boxes: AP {scores.ap:.1f} (at OKS 0.5 {scores.ap50:.1f}, at 0.75 "
+        f"{scores.ap75:.1f}, medium {_number(scores.ap_medium)}, large "
+        f"{_number(scores.ap_large)}), AR {scores.ar:.1f}, mean OKS {scores.mean_oks:.1f}"
+    )
 
 
 def _depth_lines(scores):

@@ -95,6 +95,7 @@ def pose_score(dataset: Any) -> Callable:
         "lsp": evaluation.score_lsp,
         "lspet": evaluation.score_lsp,
         "h36m": evaluation.score_mpjpe,
+        "coco": evaluation.score_in_box,
     }
     if whole.name in scores:
         return scores[whole.name]

@@ -178,8 +178,8 @@ def test_lsp_folders(build, tmp_path, capsys):
 
 
 def test_unknown_data_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"'coco'\. Known are mpii, lsp"):
-        check("coco", tmp_path)
+    with pytest.raises(ValueError, match=r"'posetrack'\. Known are mpii, lsp"):
+        check("posetrack", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -373,3 +373,37 @@ def test_what_is_wrong_with_a_folder_of_videos_is_listed(videos, capsys):
     assert "All 1 videos of 'bowl' are of one group" in problems[2]
     assert "note: a.mp4@0-9: The segment ends at 9 s, the video at 0.5 s" in output
     assert "note: There is no column group" in output
+
+
+def test_a_coco_folder_is_checked(tmp_path, capsys):
+    Image.new("RGB", (60, 50)).save(tmp_path / "cat.png")
+    person = {"image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 30]}
+    good = [person | {"id": 1, "keypoints": [10, 10, 2, 20, 10, 2, 15, 20, 1]}]
+    bad = [
+        person | {"id": 2, "keypoints": [1, 2, 2]},
+        person | {"id": 3, "keypoints": [10, 10, 2] * 3, "image_id": 2},
+        person | {"id": 4, "keypoints": [10, 10, 2] * 3, "bbox": [5, 5, 0, 30]},
+        person | {"id": 5, "keypoints": [10, 10, 2] * 3, "image_id": 9},
+        person | {"id": 6, "iscrowd": 1},
+    ]
+    content = {
+        "images": [{"id": 1, "file_name": "cat.png"}, {"id": 2, "file_name": "dog.png"}],
+        "categories": [{"id": 1, "name": "cat", "keypoints": ["left_ear", "right_ear", "tail"]}],
+        "annotations": good,
+    }
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(content))
+    assert check("coco", tmp_path) == []
+    printed = capsys.readouterr().out
+    assert "joints: left_ear, right_ear, tail" in printed
+    assert "ok: 1 persons" in printed
+    path.write_text(json.dumps(content | {"annotations": good + bad}))
+    problems = check("coco", path)
+    expected = ["annotation 2 has 3 values", "annotation 4 has a box of zero area"]
+    expected += ["annotation 5 is of the image 9", "dog.png does not exist"]
+    assert len(problems) == 4
+    for problem, message in zip(problems, expected, strict=True):
+        assert message in problem
+    path.write_text(json.dumps(content | {"annotations": bad[-1:]}))
+    assert check("coco", path) == ["no split can be read"]
+    assert "1 crowd regions" in capsys.readouterr().out

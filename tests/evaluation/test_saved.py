@@ -66,5 +66,5 @@ def test_lsp_predictions_for_matlab_have_the_shape_of_its_annotation(dots, jitte
 
 
 def test_predictions_of_another_suffix_are_refused(mpii, tmp_path):
-    with pytest.raises(ValueError, match=r"\.h5 or \.mat"):
-        save_predictions(tmp_path / "p.csv", mpii[1], mpii[0])
+    with pytest.raises(ValueError, match=r"saved as \.h5, \.mat, \.json, \.csv, \.parquet"):
+        save_predictions(tmp_path / "p.txt", mpii[1], mpii[0])

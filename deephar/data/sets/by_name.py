@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from deephar.data.sets.coco import CocoKeypoints
 from deephar.data.sets.folder import VideoFolder
 from deephar.data.sets.human36m import Human36M
 from deephar.data.sets.lsp import LSP
@@ -18,10 +19,26 @@ def _penn(folder, split, **options):
     return PennAction(folder, split, **{"hidden": False, **options})
 
 
+def _coco(folder, split, *, annotations=None, **options):
+    if annotations is not None:
+        return CocoKeypoints(folder, annotations, split=split, **options)
+    try:
+        return CocoKeypoints.find(folder, split, **options)
+    except FileNotFoundError as error:
+        # Many tools export a single file. It is all there is to train on.
+        if split != "train":
+            raise
+        try:
+            return CocoKeypoints.find(folder, "all", **options)
+        except FileNotFoundError:
+            raise error from None
+
+
 _BUILDERS: dict[str, Callable] = {
     "mpii": MPII,
     "lsp": LSP,
     "lspet": lambda folder, split: LSP(folder, "extended"),
+    "coco": _coco,
     "h36m": Human36M,
     "penn": _penn,
     "penn-drawn": DrawnPenn,
