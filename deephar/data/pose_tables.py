@@ -88,7 +88,7 @@ def _write_parquet(path, rows):
         parquet.write_table(pyarrow.Table.from_arrays(arrays, COLUMNS), part)
 
 
-def coco_result(image: int | str, pose: np.ndarray, category: int = 1) -> dict:
+def coco_result(image: int | str, pose: np.ndarray, *, category: int = 1) -> dict:
     """A person in the form of COCO's results: ``keypoints`` are x, y and score of each joint.
 
     The person's ``score`` is the mean of those of the joints.

@@ -69,7 +69,7 @@ def coco_results(predictions: Predictions, dataset: Sequence[Sample]) -> list[di
     else:
         ids = [(name.split("#")[0], 1) for name in predictions.names]
     return [
-        coco_result(image, pose, category)
+        coco_result(image, pose, category=category)
         for (image, category), pose in zip(ids, poses, strict=True)
     ]
 

@@ -225,6 +225,17 @@ def test_the_demo_writes_beside_the_current_folder(
     assert video_info("film-poses.mp4").frames == 3
 
 
+def test_the_demo_writes_the_joints_for_other_programs(film, small_weights, tmp_path, capsys):
+    options = ["--weights", small_weights, "--box", 0, 0, 60, 60, "--out", tmp_path / "o.mp4"]
+    formats = ["--format", "coco", "--format", "csv"]
+    assert main(["demo", *map(str, [film, *options]), *formats]) == 0
+    assert str(tmp_path / "o-joints.csv") in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "o-coco.json").read_text())) == 3
+    table = (tmp_path / "o-joints.csv").read_text().splitlines()
+    assert table[0] == "video,frame,time,person,joint,x,y,visibility"
+    assert len(table) == 1 + 3 * 16
+
+
 def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
     path = save_untrained(tmp_path / "w.h5", CLIPS)
     arguments = ["--weights", path, "--box", 0, 0, 60, 60, "--out", tmp_path / "o.mp4"]

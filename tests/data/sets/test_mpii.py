@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from deephar.data import MPII, InputSpec, crop_sample
+from deephar.data import MPII, InputSpec, crop_sample, load_image
 
 OFFICIAL = "mpii_human_pose_v1_u12_1.mat"
 
@@ -382,3 +382,15 @@ def test_five_full_size_pictures_have_their_persons_in_the_window(real_data, tmp
         target = crop_sample(sample, InputSpec(128, "mpii16")).target
         labelled = np.isfinite(sample.joints).all(axis=1)
         assert target[labelled, 2].mean() > 0.8
+
+
+def test_the_real_sample_in_the_form_of_hrnet_is_read(real_data, tmp_path):
+    folder = real_data / "samples" / "mpii"
+    (tmp_path / "annot").mkdir()
+    (tmp_path / "images").symlink_to(folder)
+    (tmp_path / "annot" / "valid.json").write_text((folder / "test_mpii.json").read_text())
+    dataset = MPII(tmp_path, split="valid")
+    assert len(dataset) == 5
+    for sample in dataset:
+        height, width = load_image(sample.image).shape[:2]
+        assert (sample.joints[np.isfinite(sample.joints).all(axis=1)] < (width, height)).all()
