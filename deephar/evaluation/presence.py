@@ -28,7 +28,7 @@ class PresenceErrors(NamedTuple):
 
 
 def score_presence(
-    persons: Predictions, backgrounds: Predictions, thresholds: Sequence[float] = ()
+    persons: Predictions, backgrounds: Predictions, *, thresholds: Sequence[float] = ()
 ) -> list[PresenceErrors]:
     """Scores whether somebody is seen in crops.
 

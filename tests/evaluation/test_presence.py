@@ -18,7 +18,7 @@ def seen_with(*means):
 
 def test_both_kinds_of_errors_are_counted_for_every_threshold():
     persons, others = seen_with(0.9, 0.6, 0.32, 0.12), seen_with(0.08, 0.42)
-    low, middle, high = score_presence(persons, others, [0.5, 0.1, 0.2])
+    low, middle, high = score_presence(persons, others, thresholds=[0.5, 0.1, 0.2])
     assert low == (0.1, 0.0, 50.0)
     assert middle == (0.2, 25.0, 50.0)
     assert high == (0.5, 50.0, 0.0)
