@@ -25,7 +25,10 @@ def test_mistakes_and_interrupts_become_a_line_and_a_status(capsys):
 
 
 def test_an_interrupt_during_imports_is_one_line():
-    code = "import deephar.cli.main, os, signal; os.kill(os.getpid(), signal.SIGINT); input()"
+    code = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import deephar.cli.main; os.kill(os.getpid(), signal.SIGINT); input()"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode in (-2, 130)
     assert result.stderr == "interrupted\n"

@@ -32,7 +32,6 @@ with --weights vgg16-light. With OpenVINO (pip install 'deephar[fast]') it is se
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `annotate`."""
     from deephar.cli.options import add_runtime_arguments, parse_subsampling
-    from deephar.data.pose_tables import FORMATS
 
     parser.add_argument(
         "video", nargs="+", help="file, address, camera, folder or pictures", metavar="VIDEO"
@@ -67,7 +66,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         action="append",
         default=[],
-        choices=FORMATS,
+        choices=("coco", "csv", "parquet"),  # pose_tables.FORMATS, slow to import
         help="also write the joints as COCO results (OUT-coco.json), or as a table with a row for "
         "each joint (OUT-joints.csv, OUT-joints.parquet): %(choices)s; may be given again",
     )

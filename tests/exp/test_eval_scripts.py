@@ -94,7 +94,7 @@ def test_a_limited_evaluation_says_so(drawn_mpii, tiny_weights, tmp_path, capsys
         (["--split", "validation"], "train, valid, test"),
         (["--limit", "0"], "at least 1"),
         (["--batch-size", "0"], "batch_size"),
-        (["--save-predictions", "p.csv"], "p.csv"),
+        (["--save-predictions", "p.txt"], "p.txt"),
     ],
 )
 def test_mistakes_are_one_line(drawn_mpii, tiny_weights, tmp_path, capsys, change, message, run):

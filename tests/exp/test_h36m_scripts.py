@@ -134,7 +134,7 @@ def test_protocol_2_reports_the_other_error(folder, tiny_weights, tmp_path, caps
         ("eval", ["--split", "valid"], "train, test, not 'valid'"),
         ("eval", ["--protocol", "0"], "protocols 1 (MPJPE) and 2 (P-MPJPE), not 0"),
         ("eval", ["--limit", "0"], "at least 1"),
-        ("eval", ["--save-predictions", "p.csv"], "p.csv"),
+        ("eval", ["--save-predictions", "p.txt"], "p.txt"),
     ],
 )
 def test_mistakes_are_one_line(

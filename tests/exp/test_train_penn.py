@@ -87,14 +87,14 @@ def test_the_result_is_scored_by_the_evaluation_script(folder, trained, tmp_path
     assert json.loads((tmp_path / "results.json").read_text())["data"]["videos"] == 6
 
 
-def test_a_stage_on_another_pose_network_is_not_taken_for_complete(
+def test_a_stage_of_another_seed_is_not_taken_for_complete(
     folder, drawn_mpii, trained, tmp_path, capsys, run
 ):
     shutil.copytree(trained, tmp_path / "penn")
     shutil.rmtree(tmp_path / "penn" / "pose")
     arguments = ["--data", folder, "--out", tmp_path / "penn", *NETWORK, *QUICK, *STAGES]
     assert run(SCRIPT, *arguments, "--mpii", drawn_mpii, "--seed", 1, "--resume") == 2
-    assert "pose_network was" in capsys.readouterr().err
+    assert "seed was 0, now 1" in capsys.readouterr().err
 
 
 def test_what_would_stop_a_later_stage_shows_before_the_first(folder, tmp_path, capsys, run):

@@ -161,7 +161,8 @@ def camera(monkeypatch):
     def build(**options):
         monkeypatch.setattr(cv2, "VideoCapture", lambda index: Camera(index, **options))
 
-    before = signal.getsignal(signal.SIGINT)
+    # A job in the background of a shell ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield build
     signal.signal(signal.SIGINT, before)
 
