@@ -10,7 +10,9 @@ import dataclasses
 import hashlib
 import json
 import math
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,19 +118,25 @@ def _fit(model, batches, run, settings, validate, save, callbacks):
     batches.error = None
     _write_log(out / "log.csv", progress.log)
     try:
-        model.fit(
-            batches,
-            epochs=epochs,
-            initial_epoch=progress.epoch,
-            shuffle=False,  # the batches shuffle by seed
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                StopOnNonFiniteLoss(batches),
-                *(make(progress.log) for make in callbacks),
-                ValidationScore(validate),
-                _RunFiles(out, progress, settings["data"], save),
-            ],
-        )
+        with _StopOnInterrupt() as stop:
+            model.fit(
+                batches,
+                epochs=epochs,
+                initial_epoch=progress.epoch,
+                shuffle=False,  # the batches shuffle by seed
+                verbose=1 if sys.stdout.isatty() else 2,
+                callbacks=[
+                    stop,
+                    StopOnNonFiniteLoss(batches),
+                    *(make(progress.log) for make in callbacks),
+                    ValidationScore(validate),
+                    _RunFiles(out, progress, settings["data"], save),
+                ],
+            )
+    except KeyboardInterrupt:
+        if keras.backend.backend() == "jax":  # the variables were given to the interrupted step
+            _load_state(model, out)
+        raise
     except Exception as error:
         if batches.error is None or batches.error is error:
             raise
@@ -136,6 +144,34 @@ def _fit(model, batches, run, settings, validate, save, callbacks):
     finally:
         batches.close()
     return progress.log
+
+
+class _StopOnInterrupt(keras.callbacks.Callback):
+    """Stops training after Ctrl-C; to be entered while the model trains.
+
+    An interrupt that comes while NumPy waits for an array of JAX is lost: NumPy drops it.
+    """
+
+    def __enter__(self):
+        self.asked = False
+        self._before = signal.getsignal(signal.SIGINT)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        self._takes = in_main_thread and callable(self._before)  # otherwise it is ignored
+        if self._takes:
+            signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def __exit__(self, *error):
+        if self._takes:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _take(self, number, frame):
+        self.asked = True
+        self._before(number, frame)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):

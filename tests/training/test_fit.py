@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import os
@@ -249,6 +250,19 @@ def test_a_killed_run_resumes_to_the_same_weights(drawn_mpii, whole_run, tmp_pat
     assert [len(log) for log in logs] == [4, 4]
     np.testing.assert_allclose(*[np.array(log[-1].split(","), float) for log in logs], rtol=1e-4)
     assert not list(out.glob(".*"))
+
+
+def test_an_interrupt_that_is_lost_on_its_way_ends_the_training(drawn_mpii, tmp_path):
+    def validate():
+        with contextlib.suppress(KeyboardInterrupt):  # as NumPy does while it waits for JAX
+            signal.raise_signal(signal.SIGINT)
+        return {"pckh": 50.0}
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(drawn_mpii, tmp_path, validate=validate)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2  # a header and an epoch
 
 
 def test_a_run_is_not_overwritten_and_resumes_with_its_own_settings_only(drawn_mpii, tmp_path):
