@@ -298,7 +298,7 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
     with file:
         try:
             yield file
-        except (OSError, KeyError, RuntimeError) as error:
+        except (OSError, KeyError, RuntimeError, UnicodeError) as error:
             raise ValueError(f"{path} is damaged ({error}). {_GET_AGAIN}") from error
 
 
@@ -369,6 +369,8 @@ def _keras3_weights(file: h5py.File, path: str | Path) -> dict[str, list[h5py.Da
     stored, nameless = {}, []
 
     def collect(name, group):
+        if isinstance(name, bytes):
+            raise KeyError(f"{name} is no text")
         if name.split("/")[-1] == "vars" and not name.startswith("optimizer") and len(group):
             stored[group.attrs.get("name", name)] = [group[str(i)] for i in range(len(group))]
             if "name" not in group.attrs:
