@@ -10,13 +10,25 @@ import pytest
 from keras import ops
 
 from deephar.camera import Camera
-from deephar.data import Sample
+from deephar.data import Sample, SequenceAugmentation
 from deephar.data.samples import Video
 from deephar.inference import ActionProtocol
 from deephar.models import ModelConfig
 from deephar.skeletons import convert, get_skeleton
 
 SIZE = 64
+UNCHANGED = SequenceAugmentation(
+    part=(1, 1),
+    warp=0,
+    rotation=0,
+    scale=(1, 1),
+    flip=0,
+    translation=0,
+    noise=0,
+    missing=0,
+    hidden=0,
+)
+"""Changes nothing in a sequence of poses."""
 SKELETON = get_skeleton("pa16j")
 MARKS = 2  # two more dots, A to the left of B: their order tells whether a crop is mirrored
 

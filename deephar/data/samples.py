@@ -1,5 +1,6 @@
 """Samples and videos, of which data sets consist, and parts of data sets."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -111,6 +112,20 @@ def names_of(dataset: Dataset) -> list[str]:
     if hasattr(dataset, "names"):
         return dataset.names()
     return [dataset[index].name for index in range(len(dataset))]
+
+
+def numbered(images: Sequence[str]) -> list[str]:
+    """Names of the persons in images: ``image#1``, ``image#2``, ..., in the order of the images.
+
+    Args:
+        images: the name of the image of each person.
+    """
+    seen = Counter()
+    names = []
+    for image in images:
+        seen[image] += 1
+        names.append(f"{image}#{seen[image]}")
+    return names
 
 
 class Subset:

@@ -8,6 +8,7 @@ from collections import Counter
 import keras
 import numpy as np
 import pytest
+from dots import UNCHANGED
 
 from deephar.data import (
     Augmentation,
@@ -24,22 +25,11 @@ from deephar.data.sequences import pose_clips
 from deephar.skeletons import get_skeleton
 
 WHOLE = InputSpec(num_frames=8, subsampling="whole")
-NONE = SequenceAugmentation(
-    part=(1, 1),
-    warp=0,
-    rotation=0,
-    scale=(1, 1),
-    flip=0,
-    translation=0,
-    noise=0,
-    missing=0,
-    hidden=0,
-)
 
 
 def only(**changes):
     """No change but these."""
-    return dataclasses.replace(NONE, **changes)
+    return dataclasses.replace(UNCHANGED, **changes)
 
 
 def rng(seed=0):
@@ -71,7 +61,7 @@ def lengths_of(poses):
 
 def test_nothing_changes_with_all_ranges_empty():
     poses = some_poses()
-    np.testing.assert_allclose(changed(NONE, poses), poses, atol=1e-6)
+    np.testing.assert_allclose(changed(UNCHANGED, poses), poses, atol=1e-6)
 
 
 def test_rotation_turns_the_picture_about_its_middle_and_keeps_lengths():
@@ -173,7 +163,7 @@ def test_unknown_joints_stay_unknown_and_hidden_ones_hidden():
 
 
 def test_a_whole_video_is_seen_at_even_steps_without_change_in_time():
-    assert (np.diff(frames_seen(NONE, 80, 8)) == 10).all()
+    assert (np.diff(frames_seen(UNCHANGED, 80, 8)) == 10).all()
 
 
 def test_a_part_is_anywhere_in_the_video():
@@ -244,7 +234,7 @@ def test_without_augmentation_it_is_the_clip_that_evaluation_uses(build):
 
 def test_augmentation_without_a_generator_is_refused(build):
     with pytest.raises(ValueError, match="needs rng"):
-        pose_clip(build.videos(30)[0], WHOLE, augmentation=NONE)
+        pose_clip(build.videos(30)[0], WHOLE, augmentation=UNCHANGED)
 
 
 def test_a_clip_of_every_second_frame_stays_in_its_place(build):
@@ -252,7 +242,7 @@ def test_a_clip_of_every_second_frame_stays_in_its_place(build):
     spec = InputSpec(num_frames=8, subsampling=2)
     clip = clip_of(video, spec, rng=rng(5))
     expected = pose_sequence(clip, spec)
-    seen = pose_clip(video, spec, augmentation=NONE, rng=rng(5))
+    seen = pose_clip(video, spec, augmentation=UNCHANGED, rng=rng(5))
     # Between two frames of the clip there is one more, which may be seen in place of the first.
     between = pose_sequence(dataclasses.replace(clip, indices=clip.indices + 1), spec)
     assert all(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from blobs import CLIPS, blob_network, film
+from dots import UNCHANGED
 
 from deephar import Predictor
 from deephar.data import InputSpec, LabelledVideo, SequenceAugmentation, Subset, VideoFolder
@@ -24,18 +25,6 @@ from deephar.training.watching import (
 from deephar.video import VideoWriter
 
 SPEC = InputSpec(num_frames=4, frame_rate=8.0)
-STILL = SequenceAugmentation(
-    part=(1, 1),
-    warp=0,
-    rotation=0,
-    scale=(1, 1),
-    flip=0,
-    translation=0,
-    noise=0,
-    missing=0,
-    hidden=0,
-)
-"""No change."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +100,7 @@ def test_windows_are_those_of_the_predictor(watched):
 def test_batches_hold_windows_and_actions(watched):
     folder, _ = watched()
     make = {"shares": {"a": 4}, "spec": SPEC, "inputs": ["pose"]}
-    batches = WindowBatches({"a": folder}, augmentation=STILL, **make)
+    batches = WindowBatches({"a": folder}, augmentation=UNCHANGED, **make)
     inputs, targets = batches[0]
     assert inputs["pose"].shape == (4, 4, 1, 16, 3)
     labels = [sample.action for sample in batches.samples(0)]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deephar.data.samples import Sample
+from deephar.data.samples import Sample, numbered
 from deephar.errors import collecting
 from deephar.geometry import box_around, square_window
 from deephar.skeletons import get_skeleton, reference, skeleton_of
@@ -115,7 +114,7 @@ class CocoKeypoints:
                 f"({left_out}). Label keypoints, or give another file."
             )
         self._pictures = pictures
-        self._names = _unique_names([pictures[a["image_id"]][0] for a in self._annotations])
+        self._names = numbered([pictures[a["image_id"]][0] for a in self._annotations])
         self.source = self.path.name + (f", {left_out} left out" if self.left_out else "")
 
     @classmethod
@@ -361,15 +360,6 @@ def _check_box(where, box):
             f"{where} has a box of zero area: {box}. Correct it, or remove bbox, and the box "
             "around the labelled joints is taken, which needs two of them."
         )
-
-
-def _unique_names(images):
-    seen = Counter()
-    names = []
-    for image in images:
-        seen[image] += 1
-        names.append(f"{image}#{seen[image]}")
-    return names
 
 
 # ------------------------------------------------------------------------------ files of the tools

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from deephar.data.sets.matlab import read_matlab
+from deephar.data.sets.matlab import OtherVersionError, read_matlab
 
 
 def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
@@ -29,7 +29,7 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
         raise FileNotFoundError(f"{path} does not exist. {remedy}")
     try:
         content = read_matlab(path.read_bytes(), names)
-    except NotImplementedError as error:
+    except OtherVersionError as error:
         raise ValueError(
             f"{path} is in the format of MATLAB 7.3. Save it again with -v7. {remedy}"
         ) from error

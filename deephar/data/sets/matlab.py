@@ -26,6 +26,10 @@ _CELL, _STRUCTURE, _CHARACTERS, _FIRST_NUMERIC, _LAST_NUMERIC = 1, 2, 4, 6, 15
 _COMPLEX = 8
 
 
+class OtherVersionError(ValueError):
+    """A MATLAB file of a version that is not read here."""
+
+
 def read_matlab(content: bytes, names: Container[str]) -> dict[str, Any]:
     """Variables in the content of a file.
 
@@ -38,11 +42,11 @@ def read_matlab(content: bytes, names: Container[str]) -> dict[str, Any]:
         Structures are objects with an attribute a field.
 
     Raises:
-        NotImplementedError: The file is of another version.
+        OtherVersionError: The file is of version 7.3.
         Exception: Of any kind, if it is damaged.
     """
     if content[:8] in (b"MATLAB 7", b"\x89HDF\r\n\x1a\n") or content[512:516] == b"\x89HDF":
-        raise NotImplementedError("version 7.3")
+        raise OtherVersionError("version 7.3")
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
         raise ValueError("it does not begin like one")

@@ -5,13 +5,12 @@ State of the Art Analysis", CVPR 2014.
 """
 
 import json
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from deephar.data.samples import Sample
+from deephar.data.samples import Sample, numbered
 from deephar.data.sets.matfile import load_mat, number, structures
 from deephar.errors import collecting
 from deephar.skeletons import get_skeleton
@@ -81,7 +80,7 @@ class MPII:
         self._persons = read(path, split, problems)
         if self._persons.derived_head_sizes:
             self.source += f", {self._persons.derived_head_sizes} head sizes derived from the scale"
-        self._names = _unique_names(self._persons.images)
+        self._names = numbered(self._persons.images)
 
     def __len__(self):
         return len(self._names)
@@ -179,16 +178,6 @@ def _find_annotation(root, split):
             f"hold_out(MPII({str(root)!r}))."
         )
     return path, read, form
-
-
-def _unique_names(images):
-    """``image#1``, ``image#2``, ... for the persons of each image, in the order of the file."""
-    seen = Counter()
-    names = []
-    for image in images:
-        seen[image] += 1
-        names.append(f"{image}#{seen[image]}")
-    return names
 
 
 _FIELDS = {

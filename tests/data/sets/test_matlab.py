@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from deephar.data.sets.matlab import read_matlab
+from deephar.data.sets.matlab import OtherVersionError, read_matlab
 
 
 def written(compressed=False, **variables):
@@ -75,7 +75,7 @@ def test_an_array_that_cannot_be_in_the_file_is_refused():
 
 
 def test_other_versions_are_told_apart():
-    with pytest.raises(NotImplementedError, match=r"7\.3"):
+    with pytest.raises(OtherVersionError, match=r"7\.3"):
         read_matlab(b"MATLAB 7.3 MAT-file" + bytes(600), ())
     with pytest.raises(ValueError, match="does not begin"):
         read_matlab(b"no MATLAB file", ())
