@@ -15,6 +15,9 @@ from PIL import ExifTags, Image
 
 from deephar.geometry import warp_matrix
 
+# 16384 x 16384, more than cameras have. A damaged header may say a hundred times as much.
+_MOST_PIXELS = 2**28
+
 # A window of exactly twice the crop may be shrunk by 2, in spite of rounding errors.
 _ROUNDING = 1 + 1e-9
 
@@ -177,8 +180,11 @@ def _decode(path, shrinkage, upright):
     if jpeg:
         size = _jpeg_size(content, path)
         factor, flags = _JPEG_MODES[min(3, max(0, int(np.log2(max(shrinkage * _ROUNDING, 1)))))]
-    elif content.startswith(b"\x89PNG") and b"IEND" not in content:
-        raise ValueError(f"The image {path} is truncated. {_REMEDY}")
+        _check_size(path, *size)
+    elif content.startswith(b"\x89PNG"):
+        if b"IEND" not in content:
+            raise ValueError(f"The image {path} is truncated. {_REMEDY}")
+        _check_size(path, int.from_bytes(content[16:20]), int.from_bytes(content[20:24]))
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
@@ -198,6 +204,15 @@ def _decode(path, shrinkage, upright):
         pixels = _turned(pixels, _orientation(content))
         size = pixels.shape[1::-1]
     return pixels, size, factor
+
+
+def _check_size(path, width, height):
+    """Refuses an image that would fill the memory, before it is decoded."""
+    if width * height > _MOST_PIXELS:
+        raise ValueError(
+            f"The image {path} is {width} x {height} pixels by its header, more than "
+            f"{_MOST_PIXELS:,}. It is damaged, or must be made smaller first."
+        )
 
 
 def orientation(path: str | os.PathLike) -> int:

@@ -1,5 +1,8 @@
 """Decoding image files, warping them to crops, and normalization."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -107,6 +110,22 @@ def test_truncated_image_names_the_file(tmp_path, suffix, part):
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
     with pytest.raises(ValueError, match=r"cut\."):
         load_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_an_image_that_would_fill_the_memory_is_refused_by_its_header(tmp_path, suffix):
+    path = tmp_path / f"large{suffix}"
+    cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    content = bytearray(path.read_bytes())
+    if suffix == ".png":
+        content[16:24] = struct.pack(">II", 30000, 20000)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    else:
+        height = content.index(b"\xff\xc0") + 5
+        content[height : height + 4] = struct.pack(">HH", 20000, 30000)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"large\.\w+ is 30000 x 20000 pixels by its header"):
+        load_image(str(path))
 
 
 def test_truncated_jpeg_with_a_whole_thumbnail_inside(tmp_path):
