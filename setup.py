@@ -82,8 +82,10 @@ setup(
         "int8": ["openvino>=2025.0", "nncf>=2.15"],
         "export": EXPORT,
         "coco": ["pycocotools>=2.0.8"],
+        "detector": ["keras-hub>=0.22"],
         "test": [
             *EXPORT,
+            "keras-hub>=0.22",
             "openvino>=2025.0",
             "pandas>=2.2",
             "pyarrow>=16",

@@ -18,6 +18,7 @@ from deephar.inference.actions import (
 )
 from deephar.inference.annotate import Annotation, annotate_people, annotate_video
 from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
+from deephar.inference.detectors import KerasHubDetector
 from deephar.inference.media import Segment
 from deephar.inference.people import find_people
 from deephar.inference.person import Person
@@ -31,6 +32,7 @@ __all__ = [
     "ActionPredictions",
     "ActionProtocol",
     "Annotation",
+    "KerasHubDetector",
     "Person",
     "Predictions",
     "Predictor",

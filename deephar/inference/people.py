@@ -65,16 +65,16 @@ def find_people(
     )
     boxes = [box for parts in _PARTS for box in search_boxes(size, parts)]
     poses = [pose for pose in search([image] * len(boxes), boxes) if _is_candidate(pose)]
-    poses = different_poses(poses, [_confidence(pose) for pose in poses])[: 2 * MOST_PEOPLE]
+    kept = different_poses(poses, [_confidence(pose) for pose in poses])[: 2 * MOST_PEOPLE]
+    poses = [poses[number] for number in kept]
     steady = []
     for see in (search, judge, judge):
         moved = see([image] * len(poses), [enclosing_box([pose], size) for pose in poses])
         steady = [pose_similarity(a, b) for a, b in zip(poses, moved, strict=True)]
         poses = moved
     scores = [_confidence(pose) * same**0.5 for pose, same in zip(poses, steady, strict=True)]
-    found = [(p, s) for p, s in zip(poses, scores, strict=True) if s >= _LEAST_SCORE]
-    best = different_poses(*zip(*found, strict=True)) if found else []
-    return [enclosing_box([pose], size) for pose in best[:MOST_PEOPLE]]
+    best = [number for number in different_poses(poses, scores) if scores[number] >= _LEAST_SCORE]
+    return [enclosing_box([poses[number]], size) for number in best[:MOST_PEOPLE]]
 
 
 def pose_similarity(one: np.ndarray, other: np.ndarray, *, tolerance: float = 0.1) -> float:
@@ -94,17 +94,25 @@ def pose_similarity(one: np.ndarray, other: np.ndarray, *, tolerance: float = 0.
     return float(np.mean(np.exp(-squares / (2 * tolerance**2 * min(areas)))))
 
 
-def different_poses(poses: Sequence[np.ndarray], scores: Sequence[float]) -> list[np.ndarray]:
-    """Of poses of the same person, the one with the highest score; the best first.
+def different_poses(
+    poses: Sequence[np.ndarray], scores: Sequence[float] | None = None
+) -> list[int]:
+    """Of poses of the same person, the one with the highest score.
 
     Args:
         poses: (J, dim + 1) each.
-        scores: of each pose.
+        scores: of each pose; None if the best one comes first.
+
+    Returns:
+        The numbers of the poses that are kept, the best first.
     """
+    if scores is None:
+        scores = np.arange(len(poses), 0, -1)
+    order = np.argsort(-np.asarray(scores, float), kind="stable")
     kept = []
-    for number in np.argsort(-np.asarray(scores, float), kind="stable"):
-        if all(pose_similarity(poses[number], other) <= SAME_PERSON for other in kept):
-            kept.append(poses[number])
+    for number in order.tolist():
+        if all(pose_similarity(poses[number], poses[it]) <= SAME_PERSON for it in kept):
+            kept.append(number)
     return kept
 
 

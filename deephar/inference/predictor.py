@@ -20,7 +20,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.converted import convert_networks, load_keras_model, load_parts
+from deephar.inference.detectors import Detector, detect
 from deephar.inference.media import Video, is_pose_file, load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
@@ -49,7 +50,7 @@ from deephar.inference.network import (
     stacked,
     stills_network,
 )
-from deephar.inference.people import find_people
+from deephar.inference.people import MOST_PEOPLE, different_poses, find_people
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.runtimes import Runtime, choose_runtime, say_once
@@ -253,30 +254,41 @@ class Predictor:
         poses = poses_of(call_network(self._stills, crops), self.config)
         return self._person(poses[0, -1], box, window)
 
-    def people(self, image: str | os.PathLike | np.ndarray) -> list[Person]:
+    def people(
+        self, image: str | os.PathLike | np.ndarray, *, detector: Detector | None = None
+    ) -> list[Person]:
         """The poses of everybody in a picture.
 
         Persons are found from about a quarter of the picture's height on, see
-        `deephar.inference.find_people`. A search takes as long as some 70 poses, and less for
-        larger shipped weights (see `__call__`).
+        `deephar.inference.find_people`, or by a detector. Of poses of the same person, one is kept.
 
         Args:
             image: as of `__call__`.
+            detector: what finds the persons, a function from the picture to boxes and scores, see
+                `deephar.inference.detectors`; None for the network itself.
 
         Returns:
-            A `Person` for everybody, the one who is seen best first; an empty list if nobody is
+            A `Person` for everybody, at most `deephar.inference.people.MOST_PEOPLE`, the one who is
+            seen best, or has the highest score of the detector, first; an empty list if nobody is
             seen.
 
         Raises:
             FileNotFoundError: The file does not exist.
-            ValueError: The picture cannot be used.
+            ValueError: The picture or what the detector gives cannot be used.
         """
         pixels = load_picture(image)
-        boxes = self._find_people(pixels)
-        return [frame.person for frame in self._see_all([pixels] * len(boxes), boxes)]
+        boxes = self._find_people(pixels, detector)
+        persons = [frame.person for frame in self._see_all([pixels] * len(boxes), boxes)]
+        poses = [np.column_stack([person.joints, person.visibility]) for person in persons]
+        return [persons[number] for number in different_poses(poses)]
 
     def track(
-        self, video: Video, *, fps: float | None = None, keep_images: bool = False
+        self,
+        video: Video,
+        *,
+        fps: float | None = None,
+        detector: Detector | None = None,
+        keep_images: bool = False,
     ) -> Iterator[list[Person]]:
         """The poses of everybody in a video, frame by frame, and the actions.
 
@@ -287,6 +299,7 @@ class Predictor:
         Args:
             video: as of `stream`, but no file of poses.
             fps: as of `stream`.
+            detector: as of `people`.
             keep_images: whether the persons carry the frames.
 
         Yields:
@@ -295,17 +308,18 @@ class Predictor:
         Raises:
             FileNotFoundError, OSError, ValueError: As `stream`.
         """
-        for image, _, persons in self.track_frames(video, fps=fps):
+        for image, _, persons in self.track_frames(video, fps=fps, detector=detector):
             yield [replace(person, image=image) for person in persons] if keep_images else persons
 
     def track_frames(
-        self, video: Video, *, fps: float | None = None
+        self, video: Video, *, fps: float | None = None, detector: Detector | None = None
     ) -> Iterator[tuple[np.ndarray, float, list[Person]]]:
         """As `track`, with the frames, also those in which nobody is seen.
 
         Args:
             video: as of `track`.
             fps: as of `track`.
+            detector: as of `track`.
 
         Yields:
             The image, uint8 (H, W, 3), RGB; its time in seconds; and the persons.
@@ -316,7 +330,7 @@ class Predictor:
         footage = load_video(video, fps)
         rule = self._window_rule(None, footage.num_frames)
         shown = deque()  # until the actions are known
-        frames = self._tracked(footage.frames, shown)
+        frames = self._tracked(footage.frames, shown, detector)
         if rule is None:
             persons = ([frame.person for frame in seen] for _, seen in frames)
         else:
@@ -503,12 +517,12 @@ class Predictor:
                 found = found.moved_to(poses, images[0].shape[1::-1])
             yield from zip(piece[-num_new:], seen, strict=True)
 
-    def _tracked(self, frames, shown):
+    def _tracked(self, frames, shown, detector):
         """The time of each frame, and what the network has seen of everybody in it.
 
         Adds the images and their times to `shown`.
         """
-        tracker = Tracker(self._see_all, self._find_people)
+        tracker = Tracker(self._see_all, partial(self._find_people, detector=detector))
         for index, ((image, time), persons) in enumerate(tracker.follow(frames)):
             shown.append((image, time))
             yield (
@@ -519,8 +533,10 @@ class Predictor:
                 ],
             )
 
-    def _find_people(self, image):
-        """The boxes of everybody in an image."""
+    def _find_people(self, image, detector):
+        """The boxes of everybody in an image, the best first."""
+        if detector is not None:
+            return detect(detector, image)[0][:MOST_PEOPLE]
         return find_people(self._stills, self.config, image, searcher=self._search)
 
     def _see_all(self, images, boxes):

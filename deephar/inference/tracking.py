@@ -92,7 +92,7 @@ class Tracker:
         """Finds persons who are new, and those who were lost."""
         boxes = self._find(image)
         poses = [pose_of(it) for it in self._see([image] * len(boxes), boxes)]
-        poses = different_poses(poses, [_confidence(pose) for pose in poses])
+        poses = [poses[number] for number in different_poses(poses)]
         for pose, track in zip(poses, self._assigned(poses, time), strict=True):
             if track is not None:
                 track.move(pose, time)
@@ -112,11 +112,7 @@ class Tracker:
 
     def _in_frame(self, seen, time):
         poses = [pose_of(it) for it in seen]
-        order = np.argsort([-_confidence(pose) for pose in poses], kind="stable")
-        kept = []
-        for number in order:
-            if all(pose_similarity(poses[number], poses[it]) <= SAME_PERSON for it in kept):
-                kept.append(number)
+        kept = different_poses(poses, [_confidence(pose) for pose in poses])
         persons = {}
         for number, track in zip(
             kept, self._assigned([poses[number] for number in kept], time), strict=True
