@@ -60,6 +60,7 @@ setup(
     package_dir={"deephar.weights.shipped": "weights"},
     package_data={
         "deephar": ["py.typed"],
+        "deephar.examples": ["*.jpg", "*.mp4"],
         "deephar.weights.shipped": ["index.json", *SHIPPED_WEIGHTS],
     },
     entry_points={"console_scripts": ["deephar = deephar.cli.main:main"]},

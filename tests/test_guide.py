@@ -1,4 +1,4 @@
-"""The guide page docs/runtimes.md: its Python runs, and gives the poses of the Predictor."""
+"""The README and the guide: links, command lines for CI, and the Python of docs/runtimes.md."""
 
 import importlib
 import json
@@ -15,7 +15,10 @@ from deephar.export import Target, export
 from deephar.inference import Predictor
 from deephar.models import ModelConfig, build_model
 
-PAGE = Path(__file__).parents[1] / "docs" / "runtimes.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "runtimes.md"
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/*/README.md")]
+PAGES.append(ROOT / "weights" / "README.md")
 FILES = {
     "onnx": "pose.onnx",
     "openvino": "pose.xml",
@@ -96,7 +99,42 @@ def test_the_actions_of_a_clip_are_read_as_the_page_says(folder, network, monkey
     assert page["poses"].shape == (1, 8, 2, 16, 3)
 
 
-def test_the_page_names_files_and_blocks_that_exist():
+def test_the_page_of_runtimes_has_its_blocks():
     assert len(blocks()) == 6
-    for target in re.findall(r"\]\((\.\./[^)]+)\)", PAGE.read_text(encoding="utf-8")):
-        assert (PAGE.parent / target).exists(), target
+
+
+# --- all pages
+
+
+def anchors(page):
+    """Names of the headings of a page, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings_that_exist(page):
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        path = page.parent / path if path else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+def test_scripts_that_pages_name_exist():
+    named = {
+        script
+        for page in PAGES
+        for script in re.findall(r"\bexp/[\w/]+\.py", page.read_text("utf-8"))
+    }
+    assert len(named) > 15
+    assert [script for script in named if not (ROOT / script).is_file()] == []
+
+
+def test_the_readme_is_short_and_has_the_command_lines_of_ci():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 130
+    for mark in ("start", "main", "tests"):
+        assert lines[lines.index(f"<!-- ci: {mark} -->") + 2].startswith(
+            "    python3 -m venv .venv"
+        )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from deephar.examples import OTHER_PICTURE, PICTURE, VIDEO
+
 ROOT = Path(__file__).parents[1]
 FOLDER = "deephar/weights/shipped"
 
@@ -61,6 +63,8 @@ def test_a_wheel_holds_the_package_and_the_shipped_weights(wheel):
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "deephar").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == modules
     assert "deephar/py.typed" in names
+    examples = {f"deephar/examples/{path.name}" for path in (VIDEO, PICTURE, OTHER_PICTURE)}
+    assert examples < names
     assert len(shipped_files()) >= 3
     assert {name for name in names if name.startswith(FOLDER)} == {
         f"{FOLDER}/{name}" for name in ["index.json", *shipped_files()]

@@ -14,7 +14,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "deephar"
 
 FLOORS = [
-    "skeletons geometry camera metrics files video visualize errors progress startup version",
+    "skeletons geometry camera metrics files video visualize errors examples progress startup "
+    "version",
     "layers losses models",
     "weights",
     "export",

@@ -6,6 +6,8 @@ import argparse
 import re
 from pathlib import Path
 
+from deephar.examples import VIDEO
+
 DESCRIPTION = """
 Draws the pose of a person, the action and its score over a video.
 
@@ -34,7 +36,11 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     from deephar.cli.options import add_runtime_arguments, parse_subsampling
 
     parser.add_argument(
-        "video", nargs="+", help="file, address, camera, folder or pictures", metavar="VIDEO"
+        "video",
+        nargs="*",
+        default=[str(VIDEO)],
+        help="file, address, camera, folder or pictures (an example that comes with deephar)",
+        metavar="VIDEO",
     )
     parser.add_argument(
         "--out",

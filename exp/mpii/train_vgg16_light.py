@@ -3,7 +3,7 @@
     python exp/mpii/train_vgg16_light.py --out runs/light
 
 Needs the folders of MPII, LSP and LSP-extended (see datasets/). Takes 97 minutes on 2 CPU cores
-with bfloat16 (111,360 crops of 128 pixels). Score on the small copies of the README: MPII
+with bfloat16 (111,360 crops of 128 pixels). Score on the small copies of docs/results.md: MPII
 PCKh@0.5 69.1, LSP PCK@0.2 76.6. The shipped file is that of epoch 20, picked by joints read from
 the whole maps (peak_window=0).
 """

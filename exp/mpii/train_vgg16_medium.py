@@ -4,7 +4,7 @@
 
 Needs the folders of MPII, LSP and LSP-extended (see datasets/). Six stages; the last one,
 `stage6`, gives the weights. Takes 588 minutes on 2 CPU cores with
-bfloat16 (245,760 crops of 256 pixels). Score on the small copies of the README: MPII PCKh@0.5
+bfloat16 (245,760 crops of 256 pixels). Score on the small copies of docs/results.md: MPII PCKh@0.5
 80.1, LSP PCK@0.2 84.8. For the score of each stage, see docs/training-log.md.
 """
 

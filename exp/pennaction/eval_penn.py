@@ -13,7 +13,7 @@ set. Writes results.json, videos.csv, confusion.png, actions.png and videos.png.
     --data datasets/PennAction --drawn           on frames drawn from the labels
     --data synthetic                             on the built-in data set
 
-Score from labelled poses, with `penn-pose-stream`: accuracy 98.9 % (see "Results" in the README).
+Score from labelled poses, with `penn-pose-stream`: accuracy 98.9 % (see docs/results.md).
 With frames: not measured, frames unavailable.
 """
 

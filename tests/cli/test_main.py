@@ -225,6 +225,13 @@ def test_the_demo_writes_beside_the_current_folder(
     assert video_info("film-poses.mp4").frames == 3
 
 
+def test_the_demo_without_a_video_takes_the_example(small_weights, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--weights", str(small_weights), "--box", *"200 50 400 380".split()]) == 0
+    assert "squat-poses.mp4" in capsys.readouterr().out
+    assert video_info("squat-poses.mp4").frames == 20
+
+
 def test_the_demo_writes_the_joints_for_other_programs(film, small_weights, tmp_path, capsys):
     options = ["--weights", small_weights, "--box", 0, 0, 60, 60, "--out", tmp_path / "o.mp4"]
     formats = ["--format", "coco", "--format", "csv"]
