@@ -84,6 +84,7 @@ setup(
         "export": EXPORT,
         "coco": ["pycocotools>=2.0.8"],
         "detector": ["keras-hub>=0.22"],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27"],
         "test": [
             *EXPORT,
             "keras-hub>=0.22",
