@@ -1,7 +1,7 @@
 """What MkDocs does besides: pages of the project that lie outside of docs/, and links to them.
 
-On GitHub, links lead to files of the repository. In the site, they lead to the page of that file, and
-those to files that have no page, such as code, become plain text.
+On GitHub, links lead to files of the repository. In the site, they lead to the page of that
+file, and those to files that have no page, such as code, become plain text.
 """
 
 import os
