@@ -21,14 +21,19 @@ the best actions, and the actions of the whole video; OUT.csv has one row a fram
 shows the actions over time. The five best ones of the whole video are printed. "No known action"
 means that it is none of those that the network knows. Where nobody is seen, nothing is drawn.
 
-The most visible person is found and followed, unless --box gives a box. With --people all,
-everybody is, and each person has a number, a pose and an action. Weights of a 3D network add
+The most visible person is found and followed, unless --box gives a box, or --person somebody else:
+the largest one, the one nearest to the centre, or the one with a number. With --people all,
+everybody is followed, and each person has a number, a pose and an action. Joints are smoothed over
+time, and lag behind by less than a frame where they move fast. Weights of a 3D network add
 depth to the numbers (mm relative to the pelvis), and draw the pose from the front and from the side
 beside each frame.
 
 Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
 with --weights vgg16-light. With OpenVINO (pip install 'deephar[fast]') it is several times as fast.
 """
+
+
+_WHOM = ("best", "largest", "centre")  # deephar.inference.search.WHOM, slow to import
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +66,19 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("one", "all"),
         default="one",
         help="whom to show; all: everybody, each with a number that stays (%(default)s)",
+    )
+    parser.add_argument(
+        "--person",
+        type=_parse_person,
+        help="whom to follow: best (who is seen best, the default), largest, centre, or the number "
+        "that the person has with --people all",
+        metavar="best|largest|centre|NUMBER",
+    )
+    parser.add_argument(
+        "--smooth",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="smooth the joints over time",
     )
     parser.add_argument(
         "--subsampling",
@@ -96,8 +114,12 @@ def annotate(args: argparse.Namespace) -> None:
 
     if "parquet" in args.format:
         require_parquet()
-    if args.people == "all" and (args.box or args.subsampling):
-        raise ValueError("--people all finds the persons. Leave --box and --subsampling out.")
+    if args.people == "all" and (args.box or args.person or args.subsampling):
+        raise ValueError(
+            "--people all finds the persons. Leave --box, --person and --subsampling out."
+        )
+    if args.box and args.person:
+        raise ValueError("--box and --person both say whom to follow. Leave one of them out.")
     video = args.video[0] if len(args.video) == 1 else args.video
     out = args.out or f"{_stem(args.video[0])}-poses.mp4"
     # Reports a bad path before the network is built.
@@ -109,7 +131,9 @@ def annotate(args: argparse.Namespace) -> None:
     if fps is None:
         print(f"reading {name}; Ctrl-C ends it")
     if args.people == "all":
-        written = annotate_people(predictor, video, out, fps=args.fps, progress=True)
+        written = annotate_people(
+            predictor, video, out, fps=args.fps, progress=True, smooth=args.smooth
+        )
         for number, actions in (written.actions or {}).items():
             print(f"  {number}: {in_words(actions[0][0])}, {100 * actions[0][1]:.1f} %")
         _print_written(written, args.format)
@@ -118,14 +142,26 @@ def annotate(args: argparse.Namespace) -> None:
         predictor,
         video,
         out,
-        box=args.box,
-        subsampling=args.subsampling,
         fps=args.fps,
         progress=True,
+        box=args.box or args.person,
+        subsampling=args.subsampling,
+        smooth=args.smooth,
     )
     for name, score in (written.actions or [])[:5]:
         print(f"  {100 * score:5.1f} %  {in_words(name)}")
     _print_written(written, args.format)
+
+
+def _parse_person(text):
+    """Whom to follow: "best", "largest", "centre", or a number from 1."""
+    if text in _WHOM:
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is none of {', '.join(_WHOM)}, and no number from 1"
+        )
+    return int(text)
 
 
 def _print_written(written, formats):

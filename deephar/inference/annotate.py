@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,6 @@ from deephar.video import DEFAULT_RATE, VideoWriter
 from deephar.visualize import draw_action, draw_label, draw_skeleton, line_width, plot_actions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from deephar.inference.predictor import Predictor
 
 _LISTED_ACTIONS = 5  # per frame in the JSON file
@@ -56,10 +54,9 @@ def annotate_video(
     video: Video,
     out: str | os.PathLike,
     *,
-    box: Sequence[float] | None = None,
-    subsampling: int | str | None = None,
     fps: float | None = None,
     progress: bool = False,
+    **options: Any,
 ) -> Annotation:
     """Writes a video with skeleton, action and score over every frame, and the numbers.
 
@@ -81,10 +78,9 @@ def annotate_video(
         predictor: a `Predictor`.
         video: see `Predictor.stream`.
         out: path of the video to write, ending in ``.mp4``.
-        box: see `Predictor.stream`.
-        subsampling: see `Predictor.stream`.
         fps: see `Predictor.stream`.
         progress: shows a progress bar on a terminal.
+        options: `box`, `margin`, `subsampling` and `smooth` of `Predictor.stream`.
 
     Returns:
         The paths, and the actions of the whole video.
@@ -98,7 +94,7 @@ def annotate_video(
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
     _check_beside([path for path in (*paths[1:], picture) if path is not None])
-    persons = predictor.stream(video, box, subsampling=subsampling, fps=fps, keep_images=True)
+    persons = predictor.stream(video, fps=fps, keep_images=True, **options)
     head = _head(predictor, name, rate)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     with ExitStack() as stack:
@@ -129,6 +125,7 @@ def annotate_people(
     *,
     fps: float | None = None,
     progress: bool = False,
+    **options: Any,
 ) -> Annotation:
     """Writes a video with the pose, the number and the action of everybody in it, and the numbers.
 
@@ -142,6 +139,7 @@ def annotate_people(
         out: path of the video to write, ending in ``.mp4``.
         fps: see `Predictor.track`.
         progress: shows a progress bar on a terminal.
+        options: `detector` and `smooth` of `Predictor.track`.
 
     Returns:
         The paths; of `actions`, those of each person by their number.
@@ -155,7 +153,7 @@ def annotate_people(
     _check_beside(paths[1:])
     actions = {}
     with ExitStack() as stack:
-        frames = predictor.track_frames(video, fps=fps)
+        frames = predictor.track_frames(video, fps=fps, **options)
         frames = stack.enter_context(closing(read_ahead(frames, _AHEAD)))
         writer = stack.enter_context(VideoWriter(out, rate or DEFAULT_RATE))
         parts = [stack.enter_context(replacing(path)) for path in paths[1:]]

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ from deephar.data.pose_files import read_poses
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
+from deephar.inference.boxes import full_box
 from deephar.inference.converted import convert_networks, load_keras_model, load_parts
 from deephar.inference.detectors import Detector, detect
 from deephar.inference.media import Video, is_pose_file, load_picture, load_video
@@ -55,6 +57,7 @@ from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.runtimes import Runtime, choose_runtime, say_once
 from deephar.inference.search import find_person
+from deephar.inference.smoothing import Smoother
 from deephar.inference.tracking import Tracker
 from deephar.inference.windows import (
     SeenFrame,
@@ -214,7 +217,7 @@ class Predictor:
     def __call__(
         self,
         image: str | os.PathLike | np.ndarray | Sequence,
-        box: Sequence | np.ndarray | None = None,
+        box: Sequence | np.ndarray | str | None = None,
         *,
         margin: float = BOX_MARGIN,
     ) -> Person | list[Person]:
@@ -225,10 +228,10 @@ class Predictor:
                 EXIF data say; or a list of either, of one person each.
             box: (4,), bounding box of the person in pixels, the crop is the square around it; None
                 finds the person whose joints are seen best, who may be small in the picture (see
-                `deephar.inference.find_person`). This takes some 20 times as long. For larger
-                shipped weights `vgg16-light` searches, which is several times as fast. If the
-                picture is cut to the person, give all of it as the box, and ``margin=1``. For a
-                list of pictures, a list of boxes.
+                `deephar.inference.find_person`), "largest" or "centre" another one. This takes some
+                20 times as long. For larger shipped weights `vgg16-light` searches, which is
+                several times as fast. If the picture is cut to the person, give all of it as the
+                box, and ``margin=1``. For a list of pictures, a list of boxes.
             margin: side of the crop divided by the longer side of the box.
 
         Returns:
@@ -239,7 +242,7 @@ class Predictor:
             ValueError: The picture or the box cannot be used.
         """
         if isinstance(image, list | tuple):
-            boxes = [None] * len(image) if box is None else box
+            boxes = [box] * len(image) if box is None or isinstance(box, str) else box
             if len(boxes) != len(image):
                 raise ValueError(
                     f"box must have one box per picture, got {len(boxes)} for {len(image)} "
@@ -247,8 +250,8 @@ class Predictor:
                 )
             return [self(one, its, margin=margin) for one, its in zip(image, boxes, strict=True)]
         pixels = load_picture(image)
-        if box is None:
-            box = find_person(*self._search, [pixels]).box
+        if box is None or isinstance(box, str):
+            box = find_person(*self._search, [pixels], whom=box or "best").box
         window = self._window(pixels, box, margin)
         crops = self._crops([pixels], [window], 1)
         poses = poses_of(call_network(self._stills, crops), self.config)
@@ -288,6 +291,7 @@ class Predictor:
         *,
         fps: float | None = None,
         detector: Detector | None = None,
+        smooth: bool = False,
         keep_images: bool = False,
     ) -> Iterator[list[Person]]:
         """The poses of everybody in a video, frame by frame, and the actions.
@@ -300,6 +304,7 @@ class Predictor:
             video: as of `stream`, but no file of poses.
             fps: as of `stream`.
             detector: as of `people`.
+            smooth: as of `stream`.
             keep_images: whether the persons carry the frames.
 
         Yields:
@@ -308,11 +313,17 @@ class Predictor:
         Raises:
             FileNotFoundError, OSError, ValueError: As `stream`.
         """
-        for image, _, persons in self.track_frames(video, fps=fps, detector=detector):
+        frames = self.track_frames(video, fps=fps, detector=detector, smooth=smooth)
+        for image, _, persons in frames:
             yield [replace(person, image=image) for person in persons] if keep_images else persons
 
     def track_frames(
-        self, video: Video, *, fps: float | None = None, detector: Detector | None = None
+        self,
+        video: Video,
+        *,
+        fps: float | None = None,
+        detector: Detector | None = None,
+        smooth: bool = False,
     ) -> Iterator[tuple[np.ndarray, float, list[Person]]]:
         """As `track`, with the frames, also those in which nobody is seen.
 
@@ -320,6 +331,7 @@ class Predictor:
             video: as of `track`.
             fps: as of `track`.
             detector: as of `track`.
+            smooth: as of `track`.
 
         Yields:
             The image, uint8 (H, W, 3), RGB; its time in seconds; and the persons.
@@ -335,21 +347,22 @@ class Predictor:
             persons = ([frame.person for frame in seen] for _, seen in frames)
         else:
             persons = with_actions_of_all(frames, self._parts, self._head, self.actions, rule)
-        nothing = True
+        smoother, nothing = Smoother() if smooth else None, True
         for its in persons:
             nothing = False
-            yield *shown.popleft(), its
+            yield *shown.popleft(), [smoother(it) for it in its] if smooth else its
         if nothing:
             raise ValueError(f"{footage.name} holds no frame. Give a video with at least one.")
 
     def stream(
         self,
         video: Video,
-        box: Sequence[float] | np.ndarray | None = None,
+        box: Sequence[float] | np.ndarray | str | int | None = None,
         *,
         margin: float = BOX_MARGIN,
         subsampling: int | str | None = None,
         fps: float | None = None,
+        smooth: bool = False,
         keep_images: bool = False,
     ) -> Iterator[Person]:
         """The poses of one person in a video, frame by frame, and the actions.
@@ -375,13 +388,17 @@ class Predictor:
                 (N, H, W, 3). See `deephar.inference.media.load_video`. Or the path of a file of
                 poses, see `deephar.data.read_poses`, if the action heads see poses alone. Ctrl-C
                 ends a camera or a live stream, and what was seen until then is complete.
-            box: (4,), bounding box of the person in pixels, for all frames; None finds one.
+            box: (4,), bounding box of the person in pixels, for all frames; None finds the one who
+                is seen best, "largest" the largest one, "centre" the one nearest to the middle of
+                the picture. A number is for the person who has it in `track`.
             margin: side of the crop divided by the longer side of the box.
             subsampling: frames of the video from one frame of a clip to the next, instead of a
                 frame rate. "whole" spreads the clips over the whole video if its length is known,
                 with up to 8 frames from one to the next. By default what the network was trained
                 with.
             fps: frame rate of pictures and of frames without a file; 30 by default.
+            smooth: whether to take the jitter out of the joints, see
+                `deephar.inference.smoothing.Smoother`. Actions are told from joints as they are.
             keep_images: whether the results carry the frames.
 
         Yields:
@@ -392,7 +409,7 @@ class Predictor:
             OSError: The address does not answer.
             ValueError: There is no such camera; the file is empty, holds no video (only sound,
                 say), cannot be decoded, or holds no frame; its time stamps do not rise; a frame or
-                the box cannot be used; the frames differ in size.
+                the box cannot be used; nobody has the number; the frames differ in size.
 
         Warns:
             UserWarning: Frames of the file are missing or damaged.
@@ -405,13 +422,15 @@ class Predictor:
             rule = self._window_rule(subsampling, footage.num_frames)
             frames = self._watch(footage, box, margin, rule, keep_images)
         if rule is None:
-            return (frame.person for frame in frames)
-        return with_actions(frames, self._parts, self._head, self.actions, rule)
+            persons = (frame.person for frame in frames)
+        else:
+            persons = with_actions(frames, self._parts, self._head, self.actions, rule)
+        return map(Smoother(), persons) if smooth else persons
 
     def watch(
         self,
         video: Video,
-        box: Sequence[float] | np.ndarray | None = None,
+        box: Sequence[float] | np.ndarray | str | int | None = None,
         *,
         margin: float = BOX_MARGIN,
         keep_images: bool = False,
@@ -438,7 +457,7 @@ class Predictor:
     def classify(
         self,
         video: Video,
-        box: Sequence[float] | np.ndarray | None = None,
+        box: Sequence[float] | np.ndarray | str | int | None = None,
         *,
         margin: float = BOX_MARGIN,
         fps: float | None = None,
@@ -469,7 +488,10 @@ class Predictor:
     def _watch(self, footage, box, margin, rule, keep_images):
         """The frames of a video as the network sees them, numbered."""
         length = _CHUNK if rule is None or rule.by_time else rule.num_frames * rule.interval
-        seen = self._follow(_pieces(footage.frames, length), length, box, margin)
+        if isinstance(box, Integral):
+            seen = self._follow_number(footage, box)
+        else:
+            seen = self._follow(_pieces(footage.frames, length), length, box, margin)
         return _numbered(seen, footage.name, keep_images, warn=rule is not None)
 
     def _read(self, path):
@@ -505,17 +527,32 @@ class Predictor:
 
     def _follow(self, pieces, length, box, margin):
         """The frames of a video, (image, time), as the network has seen them."""
-        found = None
+        found, box = None, "best" if box is None else box
         for piece, num_new in pieces:
             images = [image for image, _ in piece]
-            if box is None:
-                found = find_person(*self._search, images, near=found)
-            its = found.box if box is None else box
+            if isinstance(box, str):
+                found = find_person(*self._search, images, near=found, whom=box)
+            its = found.box if isinstance(box, str) else box
             seen = self._see(images[-num_new:], num_new * [its], margin, length)
             if found is not None:
                 poses = [np.column_stack([p.joints, p.visibility]) for p, _ in seen]
                 found = found.moved_to(poses, images[0].shape[1::-1])
             yield from zip(piece[-num_new:], seen, strict=True)
+
+    def _follow_number(self, footage, number):
+        """As `_follow`, of the person who has a number."""
+        tracker = Tracker(self._see_all, partial(self._find_people, detector=None))
+        box, last = None, 0
+        for frame, persons in tracker.follow(footage.frames):
+            seen, last = persons.get(number), max(last, *persons, 0)
+            if seen is None:  # what the network sees there is of no use, but has the right shapes
+                box = full_box(frame[0].shape[1::-1]) if box is None else box
+                seen = self._see([frame[0]], [box], BOX_MARGIN, 1)[0].unseen()
+            box = seen.person.box
+            yield frame, seen
+        if not 1 <= number <= last:
+            numbers = f"there are the numbers 1 to {last}" if last else "nobody is seen"
+            raise ValueError(f"Nobody has the number {number} in {footage.name}: {numbers}.")
 
     def _tracked(self, frames, shown, detector):
         """The time of each frame, and what the network has seen of everybody in it.

@@ -12,11 +12,14 @@ from deephar.data.images import load_image
 from deephar.geometry import union_of_boxes
 from deephar.inference.boxes import enclosing_box, key_frames
 from deephar.inference.network import VISIBLE
-from deephar.inference.people import search_boxes
+from deephar.inference.people import find_people, search_boxes
 from deephar.inference.poses import poses_in_boxes
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config
+
+WHOM = ("best", "largest", "centre")
+"""Whom to find, see `find_person`."""
 
 FOLLOW_MARGIN = 1.75
 """Side of the crop in which a person is followed, divided by the longer side of the box."""
@@ -77,6 +80,7 @@ def find_person(
     frames: Sequence,
     *,
     near: FoundPerson | None = None,
+    whom: str = "best",
 ) -> FoundPerson:
     """Finds one person in a piece of a video, or in a picture, who may be small in it.
 
@@ -95,20 +99,26 @@ def find_person(
             or in the last frame, near to where they were last, there is no search. A person who
             was found with a confidence below `CERTAIN_CONFIDENCE` may be something else: there is
             a search, and somebody who is seen clearly better replaces them.
+        whom: whom to search for: "best", who is seen best; "largest", who is largest in the
+            picture; or "centre", who is nearest to the middle of it. For the latter two, everybody
+            is searched for, see `find_people`; where nobody is found, it is as for "best".
 
     Returns:
         A `FoundPerson`.
 
     Raises:
         FileNotFoundError: As `predicted_boxes`.
-        ValueError: As `predicted_boxes`.
+        ValueError: As `predicted_boxes`; or `whom` is none of `WHOM`.
     """
+    if whom not in WHOM:
+        raise ValueError(f"The person to find must be one of {', '.join(WHOM)}, got {whom!r}.")
     images = [load_image(frames[index]) for index in key_frames(len(frames))]
     predict = partial(poses_in_boxes, network, config, batch_size=_BATCH_SIZE)
     followed = None if near is None else _follow(predict, images, near)
     if followed is not None and near.confidence >= CERTAIN_CONFIDENCE:
         return followed
-    found = _find(predict, images)
+    find_all = None if whom == "best" else partial(find_people, network, config)
+    found = _find(predict, images, whom, find_all)
     if followed is not None and found.confidence <= near.confidence + REPLACE_MARGIN:
         return followed
     return found
@@ -132,9 +142,11 @@ def _follow(predict, images, near):
     return FoundPerson(box, near.confidence, enclosing_box(poses[-1:], size))
 
 
-def _find(predict, images):
-    """The person who is seen best in the middle frame, and where they are in all of them."""
-    found = _search(predict, images[len(images) // 2])
+def _find(predict, images, whom, find_all):
+    """A person in the middle frame, and where they are in all of them."""
+    middle = images[len(images) // 2]
+    boxes = find_all(middle) if find_all else []
+    found = _choose(predict, middle, boxes, whom) if boxes else _search(predict, middle)
     if len(images) == 1:
         return found
     size = images[0].shape[1::-1]
@@ -144,6 +156,16 @@ def _find(predict, images):
     if seen := [pose for pose in poses if found.is_seen_in(pose)]:
         found = found._replace(box=union_of_boxes([found.box, enclosing_box(seen, size)]))
     return found.moved_to(poses, size)
+
+
+def _choose(predict, image, boxes, whom):
+    """One of the persons in an image."""
+    middle = np.array(image.shape[1::-1]) / 2
+    if whom == "largest":
+        box = max(boxes, key=lambda it: np.prod(it[2:] - it[:2]))
+    else:
+        box = min(boxes, key=lambda it: np.linalg.norm((it[:2] + it[2:]) / 2 - middle))
+    return FoundPerson(box, _confidence(predict([image], [box])[0]), box)
 
 
 def _search(predict, image):

@@ -54,6 +54,14 @@ class SeenFrame(NamedTuple):
     person: Person
     outputs: dict[str, np.ndarray]
 
+    def unseen(self) -> SeenFrame:
+        """The same frame if nobody is seen in it: all joints are hidden."""
+        person = replace(self.person, visibility=np.zeros_like(self.person.visibility))
+        outputs = {name: value.copy() for name, value in self.outputs.items()}
+        for name in outputs.keys() & POSE_OUTPUTS:
+            outputs[name][..., -1] = 0
+        return SeenFrame(person, outputs)
+
 
 def seen_poses(track: PoseTrack, config: ModelConfig) -> Iterator[SeenFrame]:
     """The frames of a video of which the poses are known, as if a network had seen them.

@@ -1,5 +1,6 @@
 """The ``deephar`` command: its subcommands, its speed, and mistakes as one line."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -230,6 +231,34 @@ def test_the_demo_without_a_video_takes_the_example(small_weights, tmp_path, mon
     assert main(["demo", "--weights", str(small_weights), "--box", *"200 50 400 380".split()]) == 0
     assert "squat-poses.mp4" in capsys.readouterr().out
     assert video_info("squat-poses.mp4").frames == 20
+
+
+@pytest.mark.parametrize("whom", ["best", "largest", "centre", 2])
+def test_the_demo_follows_whom_one_says(whom, film, small_weights, monkeypatch):
+    calls = []
+
+    def annotate_video(predictor, video, out, **options):
+        calls.append(options)
+        raise ValueError("that is enough")
+
+    monkeypatch.setattr("deephar.inference.annotate.annotate_video", annotate_video)
+    assert main(["demo", str(film), "--weights", str(small_weights), "--person", str(whom)]) == 2
+    assert (calls[0]["box"], calls[0]["smooth"]) == (whom, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--person", "tallest"], "'tallest' is none of best, largest, centre"),
+        (["--person", "0"], "no number from 1"),
+        (["--person", "2", "--people", "all"], "Leave --box, --person"),
+        (["--person", "best", "--box", *"1 2 3 4".split()], "Leave one of them out"),
+    ],
+)
+def test_a_person_who_cannot_be_followed_is_refused(options, message, film, capsys):
+    with contextlib.suppress(SystemExit):
+        assert main(["demo", str(film), *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_demo_writes_the_joints_for_other_programs(film, small_weights, tmp_path, capsys):

@@ -160,3 +160,49 @@ def test_everybody_is_drawn_and_written(tmp_path):
     assert len(rows) == sum(len(frame["people"]) for frame in frames)
     assert {row["track"] for row in rows} == {"1", "2"}
     assert {number: its[0][0] for number, its in written.actions.items()} == {1: "bowl", 2: "bowl"}
+
+
+# ---------------------------------------------------------------------- one of several persons
+
+
+def scene_of_three():
+    """Persons at the left, in the middle and, the largest, at the right."""
+    image = np.maximum(scene((20, 20)), scene((140, 60), size=(20, 36)))
+    image[30:90, 240:270] = 255
+    return image
+
+
+@pytest.mark.parametrize(("whom", "x"), [("largest", 240), ("centre", 140)])
+def test_one_of_several_persons_is_chosen(predictor, whom, x):
+    image = scene_of_three()
+    assert predictor(image, whom).joints[:, 0].min() == pytest.approx(x, abs=2)
+    persons = list(predictor.stream([image] * 20, whom))
+    assert [person.joints[:, 0].min() for person in persons] == pytest.approx([x] * 20, abs=2)
+
+
+def test_where_nobody_is_there_is_no_one_to_choose(predictor):
+    assert not any(person.seen for person in predictor.stream([BLACK] * 3, "largest"))
+
+
+def test_an_unknown_choice_of_a_person_is_refused(predictor):
+    with pytest.raises(ValueError, match="one of best, largest, centre, got 'smallest'"):
+        predictor(BLACK, "smallest")
+
+
+def test_a_person_is_followed_by_their_number():
+    predictor = Predictor.from_model(network, CLIPS, actions=ACTIONS)
+    both, one = scene((40, 50), (200, 50)), scene((40, 50))
+    film = 8 * [both] + 8 * [one] + 8 * [both]
+    numbers = places_of(next(iter(predictor.track(film, fps=25))))
+    (number,) = (n for n, (x, _) in numbers.items() if x > 100)
+    persons = list(predictor.stream(film, number, fps=25))
+    assert [person.index for person in persons] == list(range(24))
+    assert [person.seen for person in persons] == 8 * [True] + 8 * [False] + 8 * [True]
+    assert [person.joints[:, 0].min() for person in persons if person.seen] == pytest.approx(
+        [200] * 16, abs=2
+    )
+    assert persons[0].action[0] == ("bowl", 0.7)
+    with pytest.raises(ValueError, match=r"number 3 .*: there are the numbers 1 to 2"):
+        list(predictor.stream(film, 3, fps=25))
+    with pytest.raises(ValueError, match="nobody is seen"):
+        list(predictor.stream([BLACK] * 3, 1))

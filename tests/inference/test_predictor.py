@@ -461,7 +461,9 @@ def test_a_small_listed_network_searches_for_a_larger_one(tmp_path, monkeypatch)
     searched = []
     monkeypatch.setattr(
         "deephar.inference.predictor.find_person",
-        lambda network, config, images: searched.append(config.image_size) or full_person(images),
+        lambda network, config, images, **_: (
+            searched.append(config.image_size) or full_person(images)
+        ),
     )
     for name, size in (("vgg16-light", 64), ("large", 128)):
         config = replace(POSES, image_size=size)
