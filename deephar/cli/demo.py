@@ -11,25 +11,20 @@ from deephar.examples import VIDEO
 DESCRIPTION = """
 Draws the pose of a person, the action and its score over a video.
 
-VIDEO is a file, or the address of a video (https://...) or of a live stream (rtsp://...), the
-number of a camera (0), a folder of pictures, numbered pictures (frames/%06d.png), or several
-pictures. Ctrl-C ends a camera or a live stream, and what was seen until then is written.
+VIDEO is a file, an address (https://... or rtsp://...), the number of a camera (0), a folder of
+pictures, numbered pictures (frames/%06d.png), or several pictures. Without it, an example is taken.
+Ctrl-C ends a camera or a live stream. What was seen until then is written.
 
-Writes the video OUT.mp4, and beside it the numbers: OUT.json has for each frame its time, whether
-somebody is seen, the joints in pixels, their visibility, the person's box, the cropped square and
-the best actions, and the actions of the whole video; OUT.csv has one row a frame. OUT-actions.png
-shows the actions over time. The five best ones of the whole video are printed. "No known action"
+Writes the video OUT.mp4. Beside it, OUT.json and OUT.csv have the numbers, and OUT-actions.png
+shows the actions over time. The five best actions of the whole video are printed. "No known action"
 means that it is none of those that the network knows. Where nobody is seen, nothing is drawn.
 
-The most visible person is found and followed, unless --box gives a box, or --person somebody else:
-the largest one, the one nearest to the centre, or the one with a number. With --people all,
-everybody is followed, and each person has a number, a pose and an action. Joints are smoothed over
-time, and lag behind by less than a frame where they move fast. Weights of a 3D network add
-depth to the numbers (mm relative to the pelvis), and draw the pose from the front and from the side
-beside each frame.
+The most visible person is found and followed. --box or --person choose another one, and --people
+all shows everybody. Joints are smoothed over time, and lag behind by less than a frame where they
+move fast. A 3D network adds depth, and views from the front and from the side.
 
-Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
-with --weights vgg16-light. With OpenVINO (pip install 'deephar[fast]') it is several times as fast.
+A CPU takes a while. --weights vgg16-light-penn is four times as fast, and so is OpenVINO
+(pip install 'deephar[int8]') with --precision int8. docs/your-own-video.md says more.
 """
 
 
@@ -44,12 +39,12 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         "video",
         nargs="*",
         default=[str(VIDEO)],
-        help="file, address, camera, folder or pictures (an example that comes with deephar)",
+        help="file, address, camera, folder or pictures (an example)",
         metavar="VIDEO",
     )
     parser.add_argument(
         "--out",
-        help=".mp4 file to write (VIDEO-poses.mp4 in the current folder)",
+        help="video to write (VIDEO-poses.mp4 in the current folder)",
         metavar="OUT.mp4",
     )
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
@@ -65,34 +60,33 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         "--people",
         choices=("one", "all"),
         default="one",
-        help="whom to show; all: everybody, each with a number that stays (%(default)s)",
+        help="whom to show; all: everybody, with numbers (%(default)s)",
     )
     parser.add_argument(
         "--person",
         type=_parse_person,
-        help="whom to follow: best (who is seen best, the default), largest, centre, or the number "
-        "that the person has with --people all",
-        metavar="best|largest|centre|NUMBER",
+        help="whom to follow: best seen, largest, centre, or a NUMBER (best)",
+        metavar="WHOM",
     )
     parser.add_argument(
         "--smooth",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="smooth the joints over time",
+        help="smooth the joints over time (yes)",
     )
     parser.add_argument(
         "--subsampling",
         type=parse_subsampling,
         metavar="N|whole",
-        help="distance of the frames of a clip (as in the training of the weights)",
+        help="distance of a clip's frames (that of the training)",
     )
     parser.add_argument(
         "--format",
         action="append",
         default=[],
         choices=("coco", "csv", "parquet"),  # pose_tables.FORMATS, slow to import
-        help="also write the joints as COCO results (OUT-coco.json), or as a table with a row for "
-        "each joint (OUT-joints.csv, OUT-joints.parquet): %(choices)s; may be given again",
+        metavar="FORM",
+        help="also write the joints as coco, csv or parquet; may be repeated",
     )
     parser.add_argument("--fps", type=float, help="frame rate of pictures (30)")
     add_runtime_arguments(parser, default="auto")

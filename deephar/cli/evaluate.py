@@ -18,6 +18,7 @@ from deephar.cli.options import (
     add_evaluation_arguments,
     add_split_argument,
     add_video_evaluation_arguments,
+    script_parser,
 )
 from deephar.data.samples import OTHER, limited
 from deephar.data.sets.by_name import open_dataset
@@ -56,7 +57,7 @@ class _Evaluation:
 
     def _run(self, argv):
         argv = sys.argv[1:] if argv is None else argv
-        parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
+        parser = script_parser(self.doc)
         self._add_arguments(parser)
         for option in self.options:
             option.add_to(parser)
@@ -91,8 +92,7 @@ class PoseEvaluation(_Evaluation):
             parser.add_argument(
                 "--presence",
                 action="store_true",
-                help="instead of poses: how often persons held out of the training split are taken "
-                "for nobody, and backgrounds of their pictures for somebody",
+                help="score whether somebody is seen, on held-out training persons",
             )
 
     def _evaluate(self, args, command):

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deephar import weights
-from deephar.cli.options import STREAMS, add_runtime_arguments, parse_folder, parse_seed
+from deephar.cli.options import (
+    STREAMS,
+    add_runtime_arguments,
+    parse_folder,
+    parse_seed,
+    script_parser,
+)
 from deephar.errors import reporting_errors
 from deephar.models import ModelConfig
 from deephar.models.config import HEAD_FIELDS
@@ -51,42 +57,43 @@ class FolderTraining:
     def parser(self) -> argparse.ArgumentParser:
         """The parser of the script's arguments."""
         (stage,) = self.recipe.stages
-        parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
+        parser = script_parser(self.doc)
         add = parser.add_argument
         add(
             "--data",
             required=True,
             metavar="FOLDER",
-            help="folder with a folder of videos for each action, or with a clips.csv",
+            help="a folder of videos for each action, or a clips.csv (needed)",
         )
-        add("--out", required=True, type=parse_folder, help="run folder to write")
+        add("--out", required=True, type=parse_folder, help="run folder to write (needed)")
         add(
             "--weights",
             default=stage.start[0],
-            help=".h5 file or name of the pose network, which stays as it is (%(default)s)",
+            help="pose network, which stays as it is (%(default)s)",
         )
         add(
             "--heads",
             choices=("start", "new"),
-            help="whether the action heads start from those of --weights, or from nothing "
-            "(start, if there are any)",
+            metavar="HEADS",
+            help="start from those of --weights, or new (start, if there are any)",
         )
         add(
             "--stream",
             choices=STREAMS,
             default=next(k for k, v in STREAMS.items() if v == stage.streams),
-            help="what to tell actions from: motion, look, or both (%(default)s)",
+            metavar="NAME",
+            help="what actions are told from: pose, appearance or fused (%(default)s)",
         )
         add(
             "--folds",
             type=int,
             default=5,
             metavar="N",
-            help="parts for cross-validation with whole groups; 0 scores only the videos held out "
-            "to pick the epoch (%(default)s)",
+            help="parts for cross-validation; 0: only held-out videos (%(default)s)",
         )
-        add("--epochs", type=int, help=f"epochs ({stage.training.epochs})")
-        add("--seed", type=parse_seed, default=self.recipe.seed, help="seed (%(default)s)")
+        add("--epochs", type=int, metavar="N", help=f"epochs ({stage.training.epochs})")
+        seed = self.recipe.seed
+        add("--seed", type=parse_seed, default=seed, metavar="N", help="seed (%(default)s)")
         add_runtime_arguments(parser, default="auto")
         return parser
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from deephar import version
 from deephar.cli import classify, demo, export
+from deephar.cli.options import help_format
 from deephar.errors import reporting_errors
 
 
 @dataclass(frozen=True)
 class _Command:
-    """A subcommand: its help, its arguments, and the function that runs it."""
+    """A subcommand: its help, its arguments in words, an example, and the functions for it."""
 
     help: str
+    arguments: str
+    example: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int | None]
     description: str | None = None
@@ -32,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int | None:
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="deephar", description="2D and 3D human poses and actions from RGB video."
+        prog="deephar",
+        description="Human poses and actions from ordinary video.",
+        epilog="example:\n  deephar demo VIDEO.mp4\n\nHelp for a command: deephar demo --help",
+        formatter_class=help_format,
     )
     parser.add_argument("--version", action="version", version=f"deephar {version.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -41,7 +47,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             name,
             help=command.help,
             description=command.description or f"{command.help[:1].upper()}{command.help[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            usage=f"deephar {name} {command.arguments}".rstrip(),
+            epilog=f"example:\n  {command.example}",
+            formatter_class=help_format,
         )
         # Some arguments need Keras, which takes seconds to import. Other commands do not need it.
         if name in argv[:1]:
@@ -125,26 +133,52 @@ evaluation would meet.
 _COMMANDS = {
     "demo": _Command(
         "draw poses and actions over a video",
+        "[VIDEO ...] [options]",
+        "deephar demo VIDEO.mp4",
         demo.add_demo_arguments,
         lambda args: demo.annotate(args),
         demo.DESCRIPTION,
     ),
     "classify": _Command(
         "tell the action in videos, or in files of poses",
+        "VIDEO ... [options]",
+        "deephar classify VIDEO.mp4",
         classify.add_classify_arguments,
         lambda args: classify.classify(args),
         classify.DESCRIPTION,
     ),
-    "inspect": _Command("describe a weights file", _add_inspect_arguments, _inspect),
+    "inspect": _Command(
+        "describe a weights file",
+        "FILE",
+        "deephar inspect vgg16-medium",
+        _add_inspect_arguments,
+        _inspect,
+    ),
     "convert": _Command(
-        "convert a weights file of the authors", _add_convert_arguments, _convert, _CONVERT
+        "convert a weights file of the authors",
+        "FILE OUT [options]",
+        "deephar convert weights_AR_merge_ep074_26-10-17.h5 cvpr18-penn.h5",
+        _add_convert_arguments,
+        _convert,
+        _CONVERT,
     ),
     "export": _Command(
         "write a network for another runtime",
+        "WEIGHTS [options]",
+        "deephar export vgg16-light --uint8 --format onnx --out pose.onnx",
         export.add_export_arguments,
         export.export_weights,
         export.DESCRIPTION,
     ),
-    "check": _Command("verify the folder of a data set", _add_check_arguments, _check, _CHECK),
-    "info": _Command("show versions, devices and weights", lambda parser: None, _info),
+    "check": _Command(
+        "verify the folder of a data set",
+        "KIND FOLDER",
+        "deephar check mpii datasets/MPII",
+        _add_check_arguments,
+        _check,
+        _CHECK,
+    ),
+    "info": _Command(
+        "show versions, devices and weights", "", "deephar info", lambda parser: None, _info
+    ),
 }

@@ -1,6 +1,7 @@
 """Arguments of several scripts, and the types of their values."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,29 @@ STREAMS = {
     "appearance": ("appearance",),
 }
 """Streams that actions are predicted from, by value of ``--stream``."""
+
+
+# -------------------------------------------------------------------------------------- parsers
+
+
+def help_format(prog: str) -> argparse.HelpFormatter:
+    """Help with a line for each flag, so that it fits on one screen."""
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=30)
+
+
+def script_parser(doc: str) -> argparse.ArgumentParser:
+    """A parser whose help has the first line and the first command of a script's docstring.
+
+    Args:
+        doc: the docstring. Commands are indented, and start with ``python``.
+    """
+    commands = re.findall(r"^    (python .*)", doc, re.MULTILINE)
+    return argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=doc.splitlines()[0],
+        epilog=f"example:\n  {commands[0]}" if commands else None,
+        formatter_class=help_format,
+    )
 
 
 # ------------------------------------------------------------------------------ types of values
@@ -155,8 +179,7 @@ COCO_OPTIONS = (
         "--annotations",
         {
             "metavar": "FILE",
-            "help": "annotation, a JSON file; --data is then the folder of the pictures (found in "
-            "--data)",
+            "help": "JSON file; --data then holds the pictures (found in --data)",
         },
     ),
     DataOption("--category", {"help": "category to use, if several have keypoints"}),
@@ -165,8 +188,7 @@ COCO_OPTIONS = (
         {
             "type": parse_pairs,
             "metavar": "A:B,C:D",
-            "help": "keypoints that a mirror image swaps, or none (told from left and right in "
-            "their names)",
+            "help": "keypoints that a mirror image swaps, or none (by their names)",
         },
     ),
 )
@@ -177,9 +199,15 @@ def add_precision_argument(parser: Any, default: bool = False) -> None:
     """Adds ``--mixed-precision``, which `set_precision` reads."""
     parser.add_argument(
         "--mixed-precision",
-        action=argparse.BooleanOptionalAction,
+        action="store_true",
         default=default,
-        help="compute in bfloat16: faster on GPUs, and on CPUs that support it",
+        help="compute in bfloat16: faster on GPUs, and on CPUs that have it",
+    )
+    parser.add_argument(
+        "--no-mixed-precision",
+        action="store_false",
+        dest="mixed_precision",
+        help="compute in float32" if default else argparse.SUPPRESS,
     )
 
 
@@ -202,17 +230,15 @@ def add_runtime_arguments(parser: Any, *, default: str) -> None:
     # `deephar.inference.choose_runtime` checks the names: its module takes seconds to import.
     parser.add_argument(
         "--runtime",
-        metavar="auto|keras|openvino|onnx",
+        metavar="NAME",
         default=default,
-        help="what the network runs on; auto is OpenVINO if installed and there is no GPU "
-        "(%(default)s)",
+        help="keras, openvino, onnx, or auto: the fastest (%(default)s)",
     )
     parser.add_argument(
         "--precision",
-        metavar="auto|float32|bfloat16|int8",
+        metavar="NAME",
         default="auto",
-        help="what it computes with; auto is bfloat16 for OpenVINO where that is faster, else "
-        "float32; int8 needs OpenVINO (%(default)s)",
+        help="float32, bfloat16, int8 (OpenVINO), or auto (%(default)s)",
     )
 
 
@@ -229,8 +255,7 @@ def add_data_argument(parser: Any, folder: str, *, has_drawn: bool = False) -> N
         "--data",
         default=folder,
         metavar="FOLDER|synthetic" if has_drawn else "FOLDER",
-        help=f"folder of the data set{', or synthetic for the built-in one' if has_drawn else ''} "
-        "(%(default)s)",
+        help=f"folder of the data set{', or synthetic' if has_drawn else ''} (%(default)s)",
     )
     if has_drawn:
         parser.add_argument("--drawn", action="store_true", help="draw frames from the labels")
@@ -245,23 +270,24 @@ def add_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -> None:
     """Adds the arguments of pose evaluations; `out` is the default folder."""
     from deephar.inference.poses import CROPS
 
-    parser.add_argument("--weights", required=True, help=".h5 file, or name in weights/")
+    parser.add_argument("--weights", required=True, help=".h5 file, or name in weights/ (needed)")
     parser.add_argument(
         "--crops",
         choices=CROPS,
         default="single",
-        help="crops per person: one, one and its mirror image, or ten (%(default)s)",
+        metavar="CROPS",
+        help="single, flip (and its mirror image) or multi (ten) (%(default)s)",
     )
-    parser.add_argument("--batch-size", type=int, default=16, help="crops per batch (%(default)s)")
+    parser.add_argument(
+        "--batch-size", type=int, default=16, metavar="N", help="crops per batch (%(default)s)"
+    )
     add_runtime_arguments(parser, default="keras")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N persons")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")
     parser.add_argument(
         "--save-predictions",
         metavar="PATH",
-        help="also write predictions: .h5 or .mat for public evaluators (HRNet's shows another "
-        "Head, that of the head top alone, and its Mean@0.1 is at 0.11), .json as COCO's results, "
-        ".csv or .parquet as a table",
+        help="also write poses: .h5, .mat, .json (COCO), .csv or .parquet",
     )
 
 
@@ -271,41 +297,51 @@ def add_action_evaluation_arguments(parser: argparse.ArgumentParser, out: str) -
 
     parser.add_argument(
         "--weights",
-        help=".h5 file, or name in weights/ (the first listed for --stream and --poses)",
+        help=".h5 file, or name in weights/ (the best listed ones)",
     )
     parser.add_argument(
-        "--stream", choices=STREAMS, help="streams that the weights must have (any)"
+        "--stream",
+        choices=STREAMS,
+        metavar="NAME",
+        help="streams of the weights: fused, pose or appearance (any)",
     )
     parser.add_argument(
         "--poses",
         choices=("predicted", "labels"),
         default="predicted",
-        help="input of the pose stream (%(default)s); labels needs no frames, and weights that "
-        "see no appearance",
+        metavar="POSES",
+        help="predicted, or labels: no frames, no appearance (%(default)s)",
     )
     parser.add_argument(
-        "--clips", choices=CLIPS, default="single", help="clips per video (%(default)s)"
+        "--clips",
+        choices=CLIPS,
+        default="single",
+        metavar="CLIPS",
+        help="clips per video: single or multi (%(default)s)",
     )
     parser.add_argument("--mirror", action="store_true", help="average with mirror images")
     parser.add_argument(
         "--boxes",
         choices=BOXES,
         default="gt",
-        help="boxes from labels, from predicted poses, or the full frame (%(default)s)",
+        metavar="BOXES",
+        help="gt (labels), predicted (by poses), or full (frame) (%(default)s)",
     )
     parser.add_argument(
         "--subsampling",
         type=parse_subsampling,
         metavar="N|whole",
-        help="distance of the frames of a clip (distance or frame rate of the training)",
+        help="distance of the frames of a clip (that of the training)",
     )
     parser.add_argument(
         "--frames",
         type=int,
         metavar="T",
-        help="frames per clip (as in the training of the weights)",
+        help="frames per clip (those of the training)",
     )
-    parser.add_argument("--batch-size", type=int, default=4, help="clips per batch (%(default)s)")
+    parser.add_argument(
+        "--batch-size", type=int, default=4, metavar="N", help="clips per batch (%(default)s)"
+    )
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N videos, spread over the split"
     )
@@ -319,7 +355,7 @@ def add_video_evaluation_arguments(parser: argparse.ArgumentParser, out: str) ->
         "--data",
         required=True,
         metavar="FOLDER",
-        help="folder with a folder of videos for each action, or with a clips.csv",
+        help="a folder of videos for each action, or a clips.csv (needed)",
     )
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
     parser.add_argument("--head", help="action head to use, if the network has several")

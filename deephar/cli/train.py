@@ -18,6 +18,7 @@ from deephar.cli.options import (
     parse_seed,
     parse_shares,
     parse_subsampling,
+    script_parser,
     stages_of,
 )
 from deephar.data.sets.by_name import open_dataset
@@ -69,12 +70,12 @@ class TrainingScript:
 
     def parser(self) -> argparse.ArgumentParser:
         """The parser of the script's arguments."""
-        parser = argparse.ArgumentParser(description=self.doc.splitlines()[0])
-        self._add_data_arguments(parser.add_argument_group("data"))
-        self._add_network_arguments(parser.add_argument_group("network"))
+        parser = script_parser(self.doc)
+        self._add_data_arguments(parser)
+        self._add_network_arguments(parser)
         if self._has_actions:
-            self._add_action_arguments(parser.add_argument_group("actions"))
-        self._add_training_arguments(parser.add_argument_group("training"))
+            self._add_action_arguments(parser)
+        self._add_training_arguments(parser)
         return parser
 
     def recipe_of(self, args: argparse.Namespace) -> Recipe:
@@ -121,24 +122,29 @@ class TrainingScript:
                 dest=name,
                 default=folder,
                 metavar="FOLDER",
-                help=f"folder of the data set {name}, to train on as well ({default})",
+                help=f"the data set {name}, to train on as well ({default})",
             )
         group.add_argument(
             "--validation",
             type=parse_fraction,
             metavar="FRACTION",
-            help="fraction of the training data that is held out to pick the best epoch "
-            f"({self.recipe.validation})",
+            help=f"training data held out to pick the best epoch ({self.recipe.validation})",
         )
 
     def _add_network_arguments(self, group):
         group.add_argument(
-            "--variant", choices=VARIANTS, help="network to train (that of the recipe)"
+            "--variant",
+            choices=VARIANTS,
+            metavar="NAME",
+            help="network, such as vgg16-light (that of the recipe)",
         )
         if self._has_actions or self.recipe.network.dim == 3:
             default = self.recipe.network.depth or "that of the variant"
             group.add_argument(
-                "--depth", choices=DEPTHS, help=f"way to predict depth, for 3D poses ({default})"
+                "--depth",
+                choices=DEPTHS,
+                metavar="NAME",
+                help=f"of 3D poses: {' or '.join(DEPTHS)} ({default})",
             )
         if self.recipe.network.dim == 3:
             group.add_argument("--dim", type=int, choices=(2, 3), help="coordinates of a joint (3)")
@@ -148,22 +154,23 @@ class TrainingScript:
                 choices=self.skeletons,
                 help=f"joints to predict ({self.skeletons[0]})",
             )
-        group.add_argument("--image-size", type=int, help="size of crops in pixels (the network's)")
+        group.add_argument(
+            "--image-size", type=int, metavar="N", help="size of crops in pixels (the network's)"
+        )
         group.add_argument(
             "--peak-window",
             type=int,
             metavar="RADIUS",
-            help="read joints within this radius of the maximum of their heat maps, such as 2 "
-            "(needs --heat-map-weight); 0 reads the whole maps (the network's)",
+            help="read heat maps near their maximum, such as 2; 0: the whole maps",
         )
         group.add_argument(
             "--weights",
-            help="start from this .h5 file or name; with --variant, from its layers of equal name",
+            help="start from these: .h5 file, or name in weights/",
         )
         group.add_argument(
             "--stem-weights",
-            metavar="imagenet|none|PATH",
-            help="initial weights of the VGG-16 stem (imagenet, downloaded once)",
+            metavar="PATH",
+            help="start of VGG-16: imagenet (downloaded), none, or a path (imagenet)",
         )
 
     def _add_action_arguments(self, group):
@@ -172,60 +179,62 @@ class TrainingScript:
             "--subsampling",
             type=parse_subsampling,
             metavar="N|whole",
-            help="distance of the frames of a clip; whole spreads them over the video (whole)",
+            help="distance of a clip's frames; whole: over the video (whole)",
         )
         group.add_argument(
-            "--stream", choices=STREAMS, help="streams to predict actions from (fused)"
+            "--stream",
+            choices=STREAMS,
+            metavar="NAME",
+            help="what actions are told from: pose, appearance or fused (fused)",
         )
         if self.labels is not None:
             group.add_argument(
                 "--poses",
                 choices=("predicted", "labels"),
                 default="predicted",
-                help="input of the pose stream (%(default)s); labels, with --stream pose, needs no "
-                "frames",
+                metavar="POSES",
+                help="predicted, or labels, with --stream pose: no frames (%(default)s)",
             )
         group.add_argument(
             "--cache-features",
             action="store_true",
             default=any(getattr(stage, "cache_features", False) for stage in self.recipe.stages),
-            help="run the frozen pose network over all frames once, not in every epoch of the "
-            "action stage: faster, but without augmentation other than mirroring",
+            help="run the frozen pose network once: fast, mirrored frames only",
         )
         group.add_argument(
             "--stages",
             type=stages_of(self._stage_names),
-            help=f"stages to run, some of {','.join(self._stage_names)} "
-            f"({','.join(self.stages or self._stage_names)})",
+            help=f"of {','.join(self._stage_names)} ({','.join(self.stages or self._stage_names)})",
         )
         group.add_argument(
             "--batch",
             type=by_stage(self._stage_names),
             default={},
-            help=f"frames or clips of the videos per batch ({self._numbers('batch')}); each data "
-            "set of stills has half as many",
+            help=f"frames or clips per batch ({self._numbers('batch')})",
         )
 
     def _add_training_arguments(self, group):
         numbers = by_stage(self._stage_names)
         rates = by_stage(self._stage_names, float)
         add = group.add_argument
-        add("--out", required=True, type=parse_folder, help="run folder to write")
+        add("--out", required=True, type=parse_folder, help="run folder to write (needed)")
         add("--resume", action="store_true", help="continue the run in --out")
-        add("--epochs", type=numbers, default={}, help=f"epochs ({self._numbers('epochs')})")
+        epochs_help = f"epochs ({self._numbers('epochs')})"
+        add("--epochs", type=numbers, default={}, metavar="N", help=epochs_help)
         add(
             "--steps",
             type=numbers,
             default={},
             help=f"batches per epoch ({self._numbers('steps')})",
+            metavar="N",
         )
-        rate_help = f"initial learning rate ({self._numbers('learning_rate')})"
+        rate_help = f"first learning rate ({self._numbers('learning_rate')})"
         add("--learning-rate", type=rates, default={}, metavar="RATE", help=rate_help)
         shares = ",".join(f"{k}={v}" for k, v in self.recipe.stages[0].shares.items())
         add(
             "--shares",
             type=parse_shares,
-            help=f"samples of each data set per batch ({shares}, without data sets left out)",
+            help=f"samples of each data set per batch ({shares})",
         )
         # These override settings of pose stages only.
         add(
@@ -238,19 +247,30 @@ class TrainingScript:
             "--stem-rate",
             type=float,
             metavar="FACTOR",
-            help="factor on the learning rate of the VGG-16 blocks that are not frozen, in pose "
-            "training, such as 0.1",
+            help="factor on the learning rate of VGG-16, such as 0.1 (pose)",
         )
         add(
             "--heat-map-weight",
             type=float,
             metavar="WEIGHT",
-            help="weight of the heat maps in the loss of pose training, such as 0.1",
+            help="weight of the heat maps in the loss, such as 0.1 (pose)",
         )
-        add("--schedule", choices=SCHEDULES, help="schedule of the learning rate in pose training")
-        add("--seed", type=parse_seed, help=f"seed of all stages ({self.recipe.seed})")
+        schedules = " or ".join(SCHEDULES)
+        add(
+            "--schedule",
+            choices=SCHEDULES,
+            metavar="NAME",
+            help=f"of the learning rate: {schedules} (pose)",
+        )
+        add("--seed", type=parse_seed, metavar="N", help=f"seed of all stages ({self.recipe.seed})")
         add_precision_argument(group, self.recipe.mixed_precision)
-        add("--workers", type=int, default=2, help="threads that prepare crops (%(default)s)")
+        add(
+            "--workers",
+            type=int,
+            default=2,
+            metavar="N",
+            help="threads that prepare crops (%(default)s)",
+        )
 
     def _numbers(self, name):
         """Values of a number in the recipe, by stage, for a help text."""
@@ -259,7 +279,7 @@ class TrainingScript:
             if name == "batch":
                 values[stage.name] = stage.shares[self.recipe.main]
             elif name == "steps":
-                values[stage.name] = stage.steps or "all data once"
+                values[stage.name] = stage.steps or "all"
             else:
                 values[stage.name] = getattr(stage.training, name)
         if len(values) == 1:

@@ -8,7 +8,6 @@ makes the cache once. The last line, ``ratio``, is the speed-up of a training st
 minutes on two cores.
 """
 
-import argparse
 import tempfile
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ from itertools import count
 
 from timing import alternate
 
+from deephar.cli.options import script_parser
 from deephar.data import ClipBatches, InputSpec, Synthetic
 from deephar.models import VARIANTS, action_view, multitask_model
 from deephar.training.compile import compile_action, set_pose_trainable
@@ -79,7 +79,7 @@ def _step(model, batches, rounds):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--videos", type=int, default=48, help="(%(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="clips (%(default)s)")
     parser.add_argument("--frames", type=int, default=16, help="frames a clip (%(default)s)")

@@ -12,7 +12,6 @@ With --video, `deephar.video.read_video` and OpenCV decode a drawn video of 1920
 as many threads as each likes, and the ratio is that of their speeds, at least 0.95.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from deephar.cli.options import script_parser
 from deephar.data import Augmentation, InputSpec, Sample, crop_sample
 from deephar.skeletons import get_skeleton
 from deephar.video import VideoWriter, read_video
@@ -129,14 +129,14 @@ def resident_mib():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main(argv=None):
+    parser = script_parser(__doc__)
     parser.add_argument("--video", action="store_true", help="reading video instead")
     parser.add_argument("--frames", type=int, default=120, help="of the video (%(default)s)")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3, help="the quickest counts")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     if arguments.video:
         bench_video(arguments)
         return

@@ -12,7 +12,6 @@ smaller, since the convolutions of a single frame already keep all cores busy. T
 two cores.
 """
 
-import argparse
 import time
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,7 @@ from functools import partial
 import keras
 from timing import alternate
 
-from deephar.cli.options import add_precision_argument, set_precision
+from deephar.cli.options import add_precision_argument, script_parser, set_precision
 from deephar.layers import TimeDistributed
 from deephar.losses import PoseLoss
 from deephar.models import VARIANTS, build_model
@@ -111,7 +110,7 @@ def _equations(jaxpr):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument(
         "--variants", nargs="+", default=["vgg16-light", "vgg16-light-64"], choices=VARIANTS
     )

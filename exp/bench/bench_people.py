@@ -7,7 +7,6 @@ height on, on a blurred image. A person is found if their box and that of the la
 overlap by half (intersection over union). Persons of LSP's images without labels count as false.
 """
 
-import argparse
 import time
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from deephar import Predictor
+from deephar.cli.options import script_parser
 from deephar.data import LSP
 from deephar.data.images import load_image
 from deephar.metrics import pck, torso_size
@@ -107,7 +107,7 @@ def _overlap(joints, labels):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--data", default="datasets/LSP", help="folder of LSP (%(default)s)")
     parser.add_argument("--split", default="test", help="(%(default)s)")
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")

@@ -8,12 +8,11 @@ search for the person and the first batch of frames. The last line, ``frames a s
 given box. Takes two minutes on two cores with the default weights and 260 frames.
 """
 
-import argparse
 import time
 from itertools import islice
 
 from deephar import Predictor
-from deephar.cli.options import add_runtime_arguments
+from deephar.cli.options import add_runtime_arguments, script_parser
 from deephar.video import read_video
 
 
@@ -42,7 +41,7 @@ def main(argv=None):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("video", help="video file")
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
     add_runtime_arguments(parser, default="auto")

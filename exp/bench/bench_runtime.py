@@ -10,7 +10,6 @@ runtime whose PCK is lower by less than 0.5 than that of Keras in float32, again
 Without LSP, int8 counts for the shipped weights that have passed this test (`PASSED`).
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 from timing import alternate
 
 from deephar import Predictor, weights
+from deephar.cli.options import script_parser
 from deephar.data import LSP
 from deephar.data.images import crop_image, normalize
 from deephar.data.samples import limited
@@ -188,7 +188,7 @@ def _first_frames(video):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("video", help="video file")
     parser.add_argument(
         "--weights",

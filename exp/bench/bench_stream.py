@@ -10,14 +10,13 @@ the heads divided by that of a frame in the pose network. The last line, ``ratio
 Takes two minutes on two cores with `vgg16-light`, and ten with the default weights.
 """
 
-import argparse
 from dataclasses import replace
 
 import numpy as np
 from timing import alternate
 
 from deephar import Predictor, weights
-from deephar.cli.options import add_precision_argument, set_precision
+from deephar.cli.options import add_precision_argument, script_parser, set_precision
 from deephar.data import Synthetic
 from deephar.data.images import crop_image, normalize
 from deephar.geometry import crop_affine, square_window
@@ -112,7 +111,7 @@ def _parts(model, config):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
     parser.add_argument("--frames", type=int, default=64, help="of the video (%(default)s)")
     parser.add_argument("--windows", type=int, default=8, help="that are measured (%(default)s)")

@@ -10,7 +10,6 @@ the operations of its forward pass, or twice if no layer before it is trained. T
 (``KERAS_BACKEND``).
 """
 
-import argparse
 import time
 from dataclasses import replace
 
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from deephar.cli.options import add_precision_argument, set_precision
+from deephar.cli.options import add_precision_argument, script_parser, set_precision
 from deephar.models import VARIANTS, build_model
 from deephar.training.compile import compile_pose, freeze_stem
 from deephar.training.settings import PoseTraining
@@ -101,7 +100,7 @@ def fastest(call, rounds):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--variant", choices=VARIANTS, default="vgg16-light", help="(%(default)s)")
     parser.add_argument("--batch", type=int, default=32, help="crops (%(default)s)")
     parser.add_argument("--image-size", type=int, help="pixels (the variant's)")

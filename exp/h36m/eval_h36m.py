@@ -28,7 +28,9 @@ main = PoseEvaluation(
         DataOption(
             "--every", {"type": int, "metavar": "N", "help": "take every N-th frame (64; train 5)"}
         ),
-        DataOption("--protocol", {"type": int, "help": "1 (MPJPE) or 2 (P-MPJPE) (1)"}),
+        DataOption(
+            "--protocol", {"type": int, "metavar": "N", "help": "1 (MPJPE), 2 (P-MPJPE) (1)"}
+        ),
     ),
 ).main
 

@@ -46,7 +46,8 @@ main = TrainingScript(
             "--protocol",
             {
                 "type": int,
-                "help": "measure that picks the best epoch: 1 (MPJPE) or 2 (P-MPJPE) (1)",
+                "metavar": "N",
+                "help": "picks the best epoch: 1 (MPJPE) or 2 (P-MPJPE) (1)",
             },
         ),
     ),

@@ -1,16 +1,18 @@
 """Mends the labels of LSP-extended, which are inaccurate, by another network's joints.
 
-    python exp/lsp/eval_lsp.py --data datasets/LSPET --split extended --weights vgg16-medium \
-        --runtime openvino --precision int8 --save-predictions runs/own.h5
     python exp/lsp/clean_labels.py --data datasets/LSPET --teacher teacher.npz --own runs/own.h5 \
         --out datasets/LSPET-clean
+
+The joints of a network of ours, `--own`, are written by
+
+    python exp/lsp/eval_lsp.py --data datasets/LSPET --split extended --weights vgg16-medium \
+        --runtime openvino --precision int8 --save-predictions runs/own.h5
 
 The teacher's file has an array `joints` (10000, 17, 3): x and y in pixels, and a score, of each
 image's person, in COCO's order of joints. The rules are those of `deephar.data.cleaning`. The
 output folder has a new `joints.mat`, and a link to the images.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import h5py
 import numpy as np
 from scipy.io import savemat
 
+from deephar.cli.options import script_parser
 from deephar.data import LSP
 from deephar.data.cleaning import clean_labels
 from deephar.errors import reporting_errors
@@ -79,7 +82,7 @@ def _read_own(path, count):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--data", required=True, metavar="FOLDER", help="folder of LSP-extended")
     parser.add_argument("--teacher", required=True, metavar="FILE", help="the teacher's joints")
     parser.add_argument("--own", required=True, metavar="FILE", help="joints of a network of ours")

@@ -32,7 +32,8 @@ main = ActionEvaluation(
             "--protocol",
             {
                 "choices": PROTOCOLS,
-                "help": f"protocol of the split (that of the weights, or {PROTOCOLS[0]})",
+                "metavar": "NAME",
+                "help": f"{' or '.join(PROTOCOLS)} (that of the weights)",
             },
         ),
     ),

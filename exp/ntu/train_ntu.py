@@ -98,7 +98,16 @@ main = TrainingScript(
     optional=("mpii",),
     stages=("pose", "action"),
     skeletons=("pa17j", "pa20j"),
-    options=(DataOption("--protocol", {"choices": PROTOCOLS, "help": f"({PROTOCOLS[0]})"}),),
+    options=(
+        DataOption(
+            "--protocol",
+            {
+                "choices": PROTOCOLS,
+                "metavar": "NAME",
+                "help": f"{' or '.join(PROTOCOLS)} ({PROTOCOLS[0]})",
+            },
+        ),
+    ),
     labels=LABELS_RECIPE,
 ).main
 

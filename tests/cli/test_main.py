@@ -25,6 +25,7 @@ from deephar.models import ModelConfig
 from deephar.video import VideoWriter, video_info
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = ("demo", "classify", "inspect", "convert", "export", "check", "info")
 
 
 @pytest.fixture
@@ -73,15 +74,22 @@ def test_help_is_shown_without_importing_keras(arguments):
     assert "numpy" not in result.stderr
 
 
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_fits_on_a_screen_and_has_an_example(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) <= 45
+    assert text.split("example:\n")[1].startswith(f"  deephar {command}")
+
+
 def test_help_names_all_commands_and_all_data_sets(capsys):
     for arguments in (["--help"], ["check", "--help"]):
         with pytest.raises(SystemExit, match="0"):
             main(arguments)
     printed = capsys.readouterr().out
-    assert all(
-        f"  {name} " in printed
-        for name in ("demo", "classify", "inspect", "convert", "export", "check", "info")
-    )
+    assert all(f"  {name} " in printed for name in COMMANDS)
     assert ", ".join(DATASETS) in " ".join(printed.split())
 
 

@@ -1,0 +1,54 @@
+"""The help of the scripts: one screen, one example. And the flags in the pages' commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted(
+    path.relative_to(ROOT / "exp").as_posix()
+    for path in (ROOT / "exp").glob("*/*.py")
+    if path.name != "timing.py"  # what the benchmarks share
+)
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/*/README.md")]
+
+SCREEN = 45
+"""Lines of 100 columns."""
+
+
+@pytest.fixture
+def help_of(run, monkeypatch, capsys):
+    """The help of a script."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def read(script):
+        with pytest.raises(SystemExit, match="0"):
+            run(script, "--help")
+        return capsys.readouterr().out
+
+    return read
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_fits_on_a_screen_and_has_an_example(script, help_of):
+    text = help_of(script)
+    assert len(text.splitlines()) <= SCREEN
+    flags, example = text.split("example:\n")
+    assert example.startswith(f"  python exp/{script}")
+    assert set(re.findall(r"--[a-z][\w-]*", example)) <= set(re.findall(r"--[a-z][\w-]*", flags))
+
+
+def test_commands_on_pages_have_flags_that_scripts_know(help_of):
+    unknown, seen = [], set()
+    for page in PAGES:
+        for script, rest in re.findall(r"python exp/([\w/]+\.py)(.*)", page.read_text("utf-8")):
+            seen.add(script)
+            known = re.findall(r"--[a-z][\w-]*", help_of(script))
+            unknown += [
+                f"{page.name}: {script} {flag}"
+                for flag in re.findall(r"--[a-z][\w-]*", rest.split("`")[0])
+                if flag not in known
+            ]
+    assert unknown == []
+    assert len(seen) > 15
