@@ -16,7 +16,8 @@ pictures, numbered pictures (frames/%06d.png), or several pictures. Without it, 
 Ctrl-C ends a camera or a live stream. What was seen until then is written.
 
 Writes the video OUT.mp4. Beside it, OUT.json and OUT.csv have the numbers, and OUT-actions.png
-shows the actions over time. The five best actions of the whole video are printed. "No known action"
+shows the actions over time. Prints the five best actions of the whole video, and what was done from
+when to when and, of push-ups, squats and the like, how often. "No known action"
 means that it is none of those that the network knows. Where nobody is seen, nothing is drawn.
 
 The most visible person is found and followed. --box or --person choose another one, and --people
@@ -103,6 +104,7 @@ def annotate(args: argparse.Namespace) -> None:
     """
     from deephar.data.pose_tables import require_parquet
     from deephar.inference.annotate import annotate_people, annotate_video, in_words
+    from deephar.inference.intervals import describe_intervals
     from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
 
@@ -130,6 +132,7 @@ def annotate(args: argparse.Namespace) -> None:
         )
         for number, actions in (written.actions or {}).items():
             print(f"  {number}: {in_words(actions[0][0])}, {100 * actions[0][1]:.1f} %")
+            print(*describe_intervals(written.intervals[number]), sep="\n")
         _print_written(written, args.format)
         return
     written = annotate_video(
@@ -144,6 +147,7 @@ def annotate(args: argparse.Namespace) -> None:
     )
     for name, score in (written.actions or [])[:5]:
         print(f"  {100 * score:5.1f} %  {in_words(name)}")
+    print(*describe_intervals(written.intervals), sep="\n")
     _print_written(written, args.format)
 
 

@@ -19,11 +19,13 @@ from deephar.inference.actions import (
 from deephar.inference.annotate import Annotation, annotate_people, annotate_video
 from deephar.inference.boxes import box_of_poses, full_box, predicted_boxes
 from deephar.inference.detectors import KerasHubDetector
+from deephar.inference.intervals import ActionTimeline, Interval, intervals_of
 from deephar.inference.media import Segment
 from deephar.inference.people import find_people
 from deephar.inference.person import Person
 from deephar.inference.poses import Predictions, predict_poses
 from deephar.inference.predictor import Predictor
+from deephar.inference.repetitions import RepetitionCounter, find_repetitions
 from deephar.inference.runtimes import Runtime, choose_runtime
 from deephar.inference.search import find_person
 from deephar.inference.videos import VideoPredictions, predict_videos
@@ -31,11 +33,14 @@ from deephar.inference.videos import VideoPredictions, predict_videos
 __all__ = [
     "ActionPredictions",
     "ActionProtocol",
+    "ActionTimeline",
     "Annotation",
+    "Interval",
     "KerasHubDetector",
     "Person",
     "Predictions",
     "Predictor",
+    "RepetitionCounter",
     "Runtime",
     "Segment",
     "VideoPredictions",
@@ -45,7 +50,9 @@ __all__ = [
     "choose_runtime",
     "find_people",
     "find_person",
+    "find_repetitions",
     "full_box",
+    "intervals_of",
     "mean_action",
     "predict_actions",
     "predict_poses",

@@ -18,6 +18,7 @@ from deephar.data.samples import OTHER
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
 from deephar.inference.actions import mean_action
+from deephar.inference.intervals import ActionTimeline, Interval, in_words
 from deephar.inference.media import Video, describe_video
 from deephar.progress import ProgressBar
 from deephar.video import DEFAULT_RATE, VideoWriter
@@ -40,6 +41,8 @@ class Annotation(NamedTuple):
         picture: path of the picture of the actions over time; None of a network without actions.
         actions: those of the whole video, (name, score), the best first; None of a network without
             actions.
+        intervals: what was done from when to when, and how often, see `Interval`; empty of a
+            network without actions.
     """
 
     video: Path
@@ -47,6 +50,7 @@ class Annotation(NamedTuple):
     table: Path
     picture: Path | None
     actions: list[tuple[str, float]] | None
+    intervals: list[Interval] | dict[int, list[Interval]]
 
 
 def annotate_video(
@@ -68,10 +72,10 @@ def annotate_video(
     while frames are drawn. Beside ``OUT.mp4`` there are:
 
     - ``OUT.json``: of each frame `time`, `seen`, `joints`, `depth`, `visibility`, `box` and `crop`
-      (see `Person`) and the best actions; and the actions of the whole video, see
-      `mean_action`;
+      (see `Person`), the best actions and the repetitions so far; the actions of the whole
+      video, see `mean_action`; and the `intervals` of the actions, see `Interval`;
     - ``OUT.csv``: one row a frame, with its number and time, whether somebody is seen (1 or 0), the
-      best action and its score, then x, y and visibility of each joint;
+      best action, its score and its repetitions so far, then x, y and visibility of each joint;
     - ``OUT-actions.png``, if the network has actions: the most frequent ones over time.
 
     Args:
@@ -83,7 +87,7 @@ def annotate_video(
         options: `box`, `margin`, `subsampling` and `smooth` of `Predictor.stream`.
 
     Returns:
-        The paths, and the actions of the whole video.
+        The paths, the actions of the whole video, and their intervals.
 
     Raises:
         FileNotFoundError: As `Predictor.stream`.
@@ -99,6 +103,8 @@ def annotate_video(
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     with ExitStack() as stack:
         persons = stack.enter_context(closing(read_ahead(persons, _AHEAD)))
+        timeline = ActionTimeline(predictor.skeleton)
+        persons = map(timeline.add, persons)
         writer = stack.enter_context(VideoWriter(out, rate or DEFAULT_RATE))
         parts = [stack.enter_context(replacing(path)) for path in paths[1:]]
         numbers = stack.enter_context(open(parts[0], "w", encoding="utf-8"))
@@ -113,9 +119,10 @@ def annotate_video(
             course = _Course(predictor.actions)
             actions = mean_action(course.actions_of(persons))
             course.plot(Path(name).name).savefig(stack.enter_context(replacing(picture)))
-        _end_list(numbers, actions and _rounded(actions))
+        intervals = timeline.intervals()
+        _end_list(numbers, actions and _rounded(actions), [it.to_json() for it in intervals])
         writer.finish()  # while a failure still leaves all files as they were
-    return Annotation(*paths, picture, actions)
+    return Annotation(*paths, picture, actions, intervals)
 
 
 def annotate_people(
@@ -130,8 +137,9 @@ def annotate_people(
     """Writes a video with the pose, the number and the action of everybody in it, and the numbers.
 
     As `annotate_video`, but the frames of ``OUT.json`` have a list `people`, each with `track`,
-    their number, and ``action_of_the_video`` is that of each number. ``OUT.csv`` has a row for each
-    person in each frame, with the column `track`. There is no picture of the actions.
+    their number, and ``action_of_the_video`` and ``intervals`` are those of each number.
+    ``OUT.csv`` has a row for each person in each frame, with the column `track`. There is no
+    picture of the actions.
 
     Args:
         predictor: a `Predictor`.
@@ -142,7 +150,7 @@ def annotate_people(
         options: `detector` and `smooth` of `Predictor.track`.
 
     Returns:
-        The paths; of `actions`, those of each person by their number.
+        The paths; of `actions` and `intervals`, those of each person by their number.
 
     Raises:
         FileNotFoundError, ValueError, OSError: As `annotate_video`.
@@ -151,7 +159,7 @@ def annotate_people(
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     _check_beside(paths[1:])
-    actions = {}
+    actions, timelines = {}, {}
     with ExitStack() as stack:
         frames = predictor.track_frames(video, fps=fps, **options)
         frames = stack.enter_context(closing(read_ahead(frames, _AHEAD)))
@@ -162,6 +170,9 @@ def annotate_people(
         rows.writerow(["frame", "time", "track", *_columns(predictor.skeleton.joints)])
         numbers.write(json.dumps(_head(predictor, name, rate))[:-1] + ', "frames": [')
         for index, (image, time, persons) in enumerate(frames):
+            for person in persons:
+                timelines.setdefault(person.track, ActionTimeline(predictor.skeleton))
+            persons = [timelines[person.track].add(person) for person in persons]
             writer.write(_with_people(image, persons), time)
             people = [{"track": person.track, **_numbers(person)} for person in persons]
             frame = {"frame": index, "time": round(time, 4), "people": people}
@@ -173,9 +184,11 @@ def annotate_people(
             bar.update(index + 1)
         actions = {track: mean_action(its) for track, its in actions.items()}
         rounded = {track: _rounded(its) for track, its in actions.items()}
-        _end_list(numbers, rounded or None)
+        intervals = {track: timeline.intervals() for track, timeline in timelines.items()}
+        listed = {track: [it.to_json() for it in its] for track, its in intervals.items()}
+        _end_list(numbers, rounded or None, listed)
         writer.finish()  # while a failure still leaves all files as they were
-    return Annotation(*paths, None, actions or None)
+    return Annotation(*paths, None, actions or None, intervals)
 
 
 def _checked_path(out, video, fps):
@@ -216,15 +229,6 @@ def _head(predictor, name, rate):
     }
 
 
-def in_words(action: str) -> str:
-    """The name of an action as it is shown: "no known action" for "other", no underscores.
-
-    >>> in_words("golf_swing"), in_words("other")
-    ('golf swing', 'no known action')
-    """
-    return "no known action" if action == OTHER else action.replace("_", " ")
-
-
 # Each of these generators writes what comes, and passes it on: a long video does not fit into
 # memory.
 
@@ -246,9 +250,10 @@ def _listed(persons, file, head):
         yield person
 
 
-def _end_list(file, actions):
+def _end_list(file, actions, intervals):
     """Writes the end of the JSON file."""
-    file.write("\n], " + json.dumps({"action_of_the_video": actions})[1:] + "\n")
+    end = {"action_of_the_video": actions, "intervals": intervals}
+    file.write("\n], " + json.dumps(end)[1:] + "\n")
 
 
 def _tabulated(persons, file, joints):
@@ -267,14 +272,15 @@ def _table(file):
 def _columns(joints):
     """Titles of the columns of a person."""
     places = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
-    return ["seen", "action", "score", *places]
+    return ["seen", "action", "score", "repetitions", *places]
 
 
 def _row(person):
     """A person's numbers for CSV."""
     action, score = _rounded(person.action[:1])[0] if person.action else ("", "")
+    count = "" if person.repetitions is None else person.repetitions
     places = np.column_stack([person.joints.round(2), person.visibility.round(3)])
-    return [int(person.seen), action, score, *places.ravel().tolist()]
+    return [int(person.seen), action, score, count, *places.ravel().tolist()]
 
 
 class _Course:
@@ -322,9 +328,14 @@ def _with_pose(person):
         person.skeleton,
         visibility=person.visibility,
         actions=person.action and [(in_words(name), score) for name, score in person.action[:1]],
-        note=f"{person.time:.2f} s",
+        note=f"{person.time:.2f} s" + _counted(person),
         width=line_width(extent, person.image.shape),
     )
+
+
+def _counted(person):
+    """The repetitions so far, as text."""
+    return "" if person.repetitions is None else f"   {person.repetitions} x"
 
 
 def _with_people(image, persons):
@@ -343,7 +354,7 @@ def _with_people(image, persons):
         text = str(person.track)
         if person.action:
             name, score = person.action[0]
-            text += f"  {in_words(name)} {100 * score:.0f} %"
+            text += f"  {in_words(name)} {100 * score:.0f} %{_counted(person)}"
         top = person.joints[:, 1].min() - 0.03 * np.ptp(person.joints[:, 1])
         image = draw_label(image, text, (person.joints[:, 0].mean(), top))
     return image
@@ -359,6 +370,7 @@ def _numbers(person):
         "depth": None if person.depth is None else person.depth.round(2).tolist(),
         "visibility": person.visibility.round(3).tolist(),
         "action": person.action and _rounded(person.action[:_LISTED_ACTIONS]),
+        "repetitions": person.repetitions,
     }
 
 

@@ -48,6 +48,8 @@ class Person:
         image: the frame, uint8 (H, W, 3), RGB, if asked for, else None.
         track: number that the person has in the whole video, from 1; None if one person is
             followed.
+        repetitions: how often the action was done so far, see `ActionTimeline`; None if nothing is
+            counted.
 
     A network finds a pose in every crop, also where nobody is: see `seen`.
 
@@ -66,6 +68,7 @@ class Person:
     time: float | None = None
     image: np.ndarray | None = None
     track: int | None = None
+    repetitions: int | None = None
 
     @property
     def seen(self) -> bool:

@@ -50,6 +50,15 @@ def test_an_annotated_video_and_its_numbers_are_written(blobs, short_film, tmp_p
     assert numbers["joints"] == list(predictor.skeleton.joints)
     assert [name for name, _ in numbers["action_of_the_video"]] == ACTIONS
     assert paths.actions[0] == ("bowl", 0.5)
+    (interval,) = numbers["intervals"]
+    assert interval == {
+        "action": "bowl",
+        "start": 0.0,
+        "end": 0.45,
+        "duration": 0.45,
+        "repetitions": None,
+    }
+    assert paths.intervals[0].to_json() == interval
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
 
 
@@ -60,7 +69,7 @@ def test_the_table_has_a_row_for_each_frame(blobs, short_film, tmp_path):
         rows = list(csv.DictReader(file))
     joints = predictor.skeleton.joints
     columns = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
-    assert list(rows[0]) == ["frame", "time", "seen", "action", "score", *columns]
+    assert list(rows[0]) == ["frame", "time", "seen", "action", "score", "repetitions", *columns]
     persons = list(predictor.stream(short_film))
     assert len(rows) == len(persons) == 10
     knee = predictor.skeleton.index("left_knee")
@@ -117,7 +126,7 @@ def test_without_actions_only_the_pose_is_drawn(blobs, short_film, tmp_path):
     written = annotate_video(blobs(POSES), short_film, tmp_path / "o.mp4")
     assert written.picture is written.actions is None
     assert sorted(path.suffix for path in tmp_path.glob("o*")) == [".csv", ".json", ".mp4"]
-    assert written.table.read_text().splitlines()[1].startswith("0,0.0,1,,,")
+    assert written.table.read_text().splitlines()[1].startswith("0,0.0,1,,,,")
     numbers = json.loads(written.numbers.read_text())
     assert numbers["action_of_the_video"] is None
     assert numbers["frames"][3]["action"] is None
@@ -252,3 +261,42 @@ def test_where_a_video_cannot_go_is_explained(blobs, short_film):
     with pytest.raises(ValueError, match=r"must end in \.mp4"):
         annotate_video(blobs(CLIPS), short_film, short_film.with_suffix(".avi"))
     assert short_film.read_bytes() == before
+
+
+def test_repetitions_so_far_are_in_all_results(short_film, tmp_path, monkeypatch):
+    class Squats:
+        actions = ("squat",)
+        skeleton = get_skeleton("pa16j")
+
+        def stream(self, video, *_, **__):
+            for number, (frame, time) in enumerate(read_video(video)):
+                time *= 10  # five seconds
+                pose = np.linspace(20, 80, 32).reshape(16, 2) * [1, 0.7 + 0.3 * np.cos(2.5 * time)]
+                yield Person(
+                    joints=pose,
+                    visibility=np.ones(16),
+                    box=np.array([0.0, 0, 150, 150]),
+                    crop=np.array([0.0, 0, 150, 150]),
+                    skeleton="pa16j",
+                    action=[("squat", 1.0)],
+                    index=number,
+                    time=time,
+                    image=frame,
+                )
+
+    notes = []
+    draw = annotate.draw_action
+
+    def drawing(*args, note, **options):
+        notes.append(note)
+        return draw(*args, note=note, **options)
+
+    monkeypatch.setattr(annotate, "draw_action", drawing)
+    written = annotate_video(Squats(), short_film, tmp_path / "o.mp4")
+    (interval,) = written.intervals
+    assert interval.repetitions >= 1
+    rows = json.loads(written.numbers.read_text())["frames"]
+    assert [rows[0]["repetitions"], rows[-1]["repetitions"]] == [0, interval.repetitions]
+    with open(written.table, newline="") as file:
+        assert [row["repetitions"] for row in csv.DictReader(file)][-1] == str(interval.repetitions)
+    assert notes[-1].endswith(f" s   {interval.repetitions} x")
