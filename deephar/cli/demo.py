@@ -24,7 +24,7 @@ The most visible person is found and followed. --box or --person choose another 
 all shows everybody. Joints are smoothed over time, and lag behind by less than a frame where they
 move fast. A 3D network adds depth, and views from the front and from the side.
 
-A CPU takes a while. --weights vgg16-light-penn is four times as fast, and so is OpenVINO
+A CPU takes a while. --weights vgg16-light-penn is almost four times as fast, and so is OpenVINO
 (pip install 'deephar[int8]') with --precision int8. docs/your-own-video.md says more.
 """
 

@@ -192,7 +192,7 @@ def _decode(path, shrinkage, upright):
     if pixels is None and is_heic(path):
         raise ValueError(f"The image {path} is in the format HEIC. {HEIC_ADVICE}")
     if pixels is None:
-        raise ValueError(f"The image {path} is no image, or damaged. {_REMEDY}")
+        raise ValueError(f"The image {path} is not an image, or is damaged. {_REMEDY}")
     if jpeg:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
     else:

@@ -31,7 +31,7 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file or the array is no picture.
+        ValueError: The file or the array is not a picture.
     """
     if isinstance(image, np.ndarray):
         return load_image(image)

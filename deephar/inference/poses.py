@@ -216,7 +216,7 @@ def crop_frame(
 
     Raises:
         FileNotFoundError: The frame is missing.
-        ValueError: The frame is no image.
+        ValueError: The frame is not an image.
     """
     frame = load_image(frame)
     affine = crop_affine(*square_window(box, margin))

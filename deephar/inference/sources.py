@@ -1,4 +1,4 @@
-"""Videos that are no files: cameras, live streams, and pictures in a row."""
+"""Videos that are not files: cameras, live streams, and pictures in a row."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _open_file(path):
         raise PermissionError(f"{path} may not be read. Change its permissions.") from error
     except (av.FFmpegError, ValueError) as error:
         raise ValueError(
-            f"{path} holds no frames that can be decoded. It is no video file, has sound only, is "
+            f"{path} holds no frames that can be decoded. It is not a video, has sound only, is "
             "damaged, or has an unknown format. Try to convert it, as in: ffmpeg -i IN OUT.mp4"
         ) from error
 

@@ -81,7 +81,7 @@ def test_damaged_annotation(mpii, capsys):
     (mpii / "annot" / "valid.json").write_text("[{]")
     problems, output = run(capsys, "mpii", mpii)
     assert problems
-    assert "valid.json is no valid JSON" in output
+    assert "valid.json is not valid JSON" in output
 
 
 def test_all_broken_entries_are_listed_and_the_others_checked(build, tmp_path, capsys):

@@ -145,7 +145,7 @@ def test_truncated_jpeg_with_a_whole_thumbnail_inside(tmp_path):
 
 def test_file_that_is_no_image(tmp_path):
     (tmp_path / "page.jpg").write_text("<html>404 not found</html>")
-    with pytest.raises(ValueError, match=r"page\.jpg is no image"):
+    with pytest.raises(ValueError, match=r"page\.jpg is not an image"):
         load_image(tmp_path / "page.jpg")
 
 

@@ -1,4 +1,4 @@
-"""Videos that are no files: cameras, addresses, folders of pictures, numbered ones, lists."""
+"""Videos that are not files: cameras, addresses, folders of pictures, numbered ones, lists."""
 
 import functools
 import http.server

@@ -75,7 +75,7 @@ class CocoKeypoints:
 
     Raises:
         FileNotFoundError: The folder, the file or a picture is missing, or nobody is labelled.
-        ValueError: The file is no COCO keypoint file; an annotation has another number of
+        ValueError: The file is not a COCO keypoint file; an annotation has another number of
             keypoints, a box of zero area or an unknown image; or the names of the keypoints are not
             different, or do not tell which of them a mirror image swaps.
     """
@@ -295,12 +295,12 @@ def _read(path):
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no valid JSON ({error}). Export it again.") from error
+        raise ValueError(f"{path} is not valid JSON ({error}). Export it again.") from error
     parts = ("images", "annotations", "categories")
     if not isinstance(content, dict) or not all(isinstance(content.get(p), list) for p in parts):
         raise ValueError(
-            f"{path} is no COCO keypoint file: it needs the lists {', '.join(parts)}. Export the "
-            "labels as COCO keypoints."
+            f"{path} is not a COCO keypoint file: it needs the lists {', '.join(parts)}. Export "
+            "the labels as COCO keypoints."
         )
     return content
 

@@ -22,7 +22,7 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no MATLAB file, is damaged, or lacks one of the variables.
+        ValueError: It is not a MATLAB file, is damaged, or lacks one of the variables.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,7 +34,7 @@ def load_mat(path: str | Path, names: tuple[str, ...], remedy: str) -> dict:
             f"{path} is in the format of MATLAB 7.3. Save it again with -v7. {remedy}"
         ) from error
     except Exception as error:  # a damaged file makes struct and zlib raise all kinds of them
-        raise ValueError(f"{path} is no readable MATLAB file ({error}). {remedy}") from error
+        raise ValueError(f"{path} cannot be read as a MATLAB file ({error}). {remedy}") from error
     missing = [name for name in names if name not in content]
     if missing:
         raise ValueError(f"{path} holds no variable {missing[0]!r}. {remedy}")

@@ -220,7 +220,7 @@ def _json_records(path, problems=None):
     try:
         records = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no valid JSON ({error}). {_REMEDY}") from error
+        raise ValueError(f"{path} is not valid JSON ({error}). {_REMEDY}") from error
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise ValueError(
             f"{path} must hold a list with a dict for each person (keys "

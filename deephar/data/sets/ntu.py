@@ -448,7 +448,7 @@ def parse_name(name: str) -> tuple[int, int, int, int, int]:
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ValueError(f"{name!r} is no name of NTU RGB+D, such as 'S001C002P003R002A013'.")
+        raise ValueError(f"{name!r} is not a name of NTU RGB+D, such as 'S001C002P003R002A013'.")
     numbers = tuple(map(int, match.groups()))
     if not 1 <= numbers[4] <= len(ACTIONS):
         raise ValueError(

@@ -164,7 +164,7 @@ def test_a_missing_picture_is_named(write):
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
 def test_a_file_of_another_form_is_refused(tmp_path, text):
     (tmp_path / "labels.json").write_text(text)
-    with pytest.raises(ValueError, match=r"labels\.json is no (valid JSON|COCO keypoint file)"):
+    with pytest.raises(ValueError, match=r"labels\.json is not (valid JSON|a COCO keypoint file)"):
         CocoKeypoints(tmp_path, tmp_path / "labels.json")
 
 

@@ -276,7 +276,7 @@ def test_json_of_another_format(build, tmp_path, records, message):
 def test_cut_off_json(build, tmp_path):
     path = build.mpii_json(tmp_path, "train", [build.record()])
     path.write_text(path.read_text()[:50])
-    with pytest.raises(ValueError, match=r"train\.json is no valid JSON"):
+    with pytest.raises(ValueError, match=r"train\.json is not valid JSON"):
         MPII(tmp_path)
 
 
@@ -313,7 +313,7 @@ def test_mat_files_of_another_format(build, tmp_path):
     with pytest.raises(ValueError, match=f"{OFFICIAL}: RELEASE lacks"):
         MPII(tmp_path)
     path.write_bytes(b"this is no MATLAB file, but long enough to look at" * 10)
-    with pytest.raises(ValueError, match=f"{OFFICIAL} is no readable MATLAB file"):
+    with pytest.raises(ValueError, match=f"{OFFICIAL} cannot be read as a MATLAB file"):
         MPII(tmp_path)
     scipy.io.savemat(tmp_path / "annotations.mat", {"annot_tr": np.zeros((2, 4))})
     with pytest.raises(ValueError, match=r"annotations\.mat: annot_tr must be a cell array"):
@@ -329,7 +329,7 @@ def test_truncated_mat_file(build, tmp_path, compressed):
     content = path.read_bytes()
     for length in (0, 60, len(content) // 2):
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=f"{OFFICIAL} is no readable MATLAB file"):
+        with pytest.raises(ValueError, match=f"{OFFICIAL} cannot be read as a MATLAB file"):
             MPII(tmp_path)
 
 
@@ -341,7 +341,7 @@ def test_damaged_mat_file(build, tmp_path):
     content = bytearray(path.read_bytes())
     content[200:210] = b"0123456789"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"{OFFICIAL} is no readable MATLAB file"):
+    with pytest.raises(ValueError, match=f"{OFFICIAL} cannot be read as a MATLAB file"):
         MPII(tmp_path)
 
 

@@ -226,7 +226,7 @@ def test_label_file_of_another_form_is_named(build, tmp_path, changes, message):
 def test_damaged_label_file_is_named(build, tmp_path):
     path = build.penn(tmp_path)
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"0001\.mat is no readable MATLAB file"):
+    with pytest.raises(ValueError, match=r"0001\.mat cannot be read as a MATLAB file"):
         PennAction(tmp_path)
 
 
