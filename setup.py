@@ -83,6 +83,7 @@ setup(
         "int8": ["openvino>=2025.0", "nncf>=2.15"],
         "export": EXPORT,
         "coco": ["pycocotools>=2.0.8"],
+        "ray": ["ray[data]>=2.40", "pyarrow>=16"],
         "detector": ["keras-hub>=0.22"],
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27"],
         "test": [

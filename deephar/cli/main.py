@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deephar import version
-from deephar.cli import classify, demo, export
+from deephar.cli import batch, classify, demo, export
 from deephar.cli.options import help_format
 from deephar.errors import reporting_errors
 
@@ -146,6 +146,14 @@ _COMMANDS = {
         classify.add_classify_arguments,
         lambda args: classify.classify(args),
         classify.DESCRIPTION,
+    ),
+    "batch": _Command(
+        "write tables of poses and actions for many videos",
+        "VIDEOS ... --out FOLDER [options]",
+        "deephar batch videos/ --out results/ --people all --workers 4",
+        batch.add_batch_arguments,
+        batch.batch,
+        batch.DESCRIPTION,
     ),
     "inspect": _Command(
         "describe a weights file",

@@ -15,14 +15,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from deephar.data.loading import batches_of
 from deephar.files import replacing
 
-COLUMNS = ("video", "frame", "time", "person", "joint", "x", "y", "visibility")
+_TYPES = {
+    **{"video": str, "frame": int, "time": float, "person": str},
+    **{"joint": str, "x": float, "y": float, "visibility": float},
+}
+COLUMNS = tuple(_TYPES)
+_ROWS = 10_000  # that are written together
 FORMATS = {"coco": "-coco.json", "csv": "-joints.csv", "parquet": "-joints.parquet"}
 """What `export_numbers` writes: the end of the file's name, by format."""
 
@@ -39,12 +45,16 @@ def pose_rows(where: Sequence, joints: Sequence[str], pose: np.ndarray) -> Itera
         yield (*where, joint, *values)
 
 
-def write_table(path: str | Path, rows: Iterable[tuple]) -> Path:
-    """Writes rows (`COLUMNS`) as a table.
+def write_table(
+    path: str | Path, rows: Iterable[Sequence], *, columns: Mapping[str, type] = _TYPES
+) -> Path:
+    """Writes rows as a table, some thousands at a time.
 
     Args:
         path: file to write, ``.csv`` or ``.parquet``.
-        rows: see `pose_rows`.
+        rows: values of each row, see `pose_rows`; None where there is none.
+        columns: types of the columns by their names: str, int or float. By default
+            `COLUMNS`.
 
     Raises:
         ValueError: Parquet is wanted, and the package pyarrow is not installed.
@@ -52,11 +62,11 @@ def write_table(path: str | Path, rows: Iterable[tuple]) -> Path:
     """
     path = Path(path)
     if path.suffix == ".parquet":
-        _write_parquet(path, rows)
+        _write_parquet(path, rows, columns)
         return path
     with replacing(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
         writer.writerows(rows)
     return path
 
@@ -71,21 +81,20 @@ def require_parquet() -> None:
         ) from error
 
 
-def _write_parquet(path, rows):
+def _write_parquet(path, rows, columns):
     require_parquet()
     import pyarrow
     from pyarrow import parquet
 
-    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    types = dict.fromkeys(COLUMNS, pyarrow.float64())
-    types |= dict.fromkeys(("video", "person", "joint"), pyarrow.string())
-    types["frame"] = pyarrow.int64()
-    columns[COLUMNS.index("person")] = map(str, columns[COLUMNS.index("person")])
-    arrays = [
-        pyarrow.array(column, types[name]) for name, column in zip(COLUMNS, columns, strict=True)
-    ]
-    with replacing(path) as part:
-        parquet.write_table(pyarrow.Table.from_arrays(arrays, COLUMNS), part)
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
+    with replacing(path) as part, parquet.ParquetWriter(part, schema) as writer:
+        for some in batches_of(rows, _ROWS):
+            arrays = [
+                pyarrow.array([None if value is None else kind(value) for value in values])
+                for kind, values in zip(columns.values(), zip(*some, strict=True), strict=True)
+            ]
+            writer.write_table(pyarrow.table(arrays, names=list(columns)).cast(schema))
 
 
 def coco_result(image: int | str, pose: np.ndarray, *, category: int = 1) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,9 @@ class OpenVINONetwork:
             "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
         }
+        # As other libraries do. Ray sets it, so that its workers share the cores of a machine.
+        if threads := os.environ.get("OMP_NUM_THREADS"):
+            self._settings["INFERENCE_NUM_THREADS"] = int(threads)
         self._requests, self._lock = {}, threading.Lock()
         shapes = {
             _name(port): tuple(

@@ -25,6 +25,9 @@ from deephar.video import DEFAULT_RATE, VideoWriter
 from deephar.visualize import draw_action, draw_label, draw_skeleton, line_width, plot_actions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deephar.inference.person import Person
     from deephar.inference.predictor import Predictor
 
 _LISTED_ACTIONS = 5  # per frame in the JSON file
@@ -167,7 +170,7 @@ def annotate_people(
         parts = [stack.enter_context(replacing(path)) for path in paths[1:]]
         numbers = stack.enter_context(open(parts[0], "w", encoding="utf-8"))
         rows = _table(stack.enter_context(open(parts[1], "w", encoding="utf-8", newline="")))
-        rows.writerow(["frame", "time", "track", *_columns(predictor.skeleton.joints)])
+        rows.writerow(["frame", "time", "track", *person_columns(predictor.skeleton.joints)])
         numbers.write(json.dumps(_head(predictor, name, rate))[:-1] + ', "frames": [')
         for index, (image, time, persons) in enumerate(frames):
             for person in persons:
@@ -177,7 +180,7 @@ def annotate_people(
             people = [{"track": person.track, **_numbers(person)} for person in persons]
             frame = {"frame": index, "time": round(time, 4), "people": people}
             numbers.write(("," if index else "") + "\n" + json.dumps(frame))
-            rows.writerows([index, round(time, 4), it.track, *_row(it)] for it in persons)
+            rows.writerows([index, round(time, 4), it.track, *person_row(it)] for it in persons)
             for person in persons:
                 if person.action:
                     actions.setdefault(person.track, []).append(person.action)
@@ -259,9 +262,9 @@ def _end_list(file, actions, intervals):
 def _tabulated(persons, file, joints):
     """Writes the CSV file."""
     rows = _table(file)
-    rows.writerow(["frame", "time", *_columns(joints)])
+    rows.writerow(["frame", "time", *person_columns(joints)])
     for person in persons:
-        rows.writerow([person.index, round(person.time, 4), *_row(person)])
+        rows.writerow([person.index, round(person.time, 4), *person_row(person)])
         yield person
 
 
@@ -269,18 +272,22 @@ def _table(file):
     return csv.writer(file, lineterminator="\n")
 
 
-def _columns(joints):
-    """Titles of the columns of a person."""
+def person_columns(joints: Sequence[str]) -> dict[str, type]:
+    """Types of the columns of a person in a table, by their names.
+
+    Whether they are seen (1 or 0), their best action and its score, its repetitions, then x, y and
+    visibility of each joint.
+    """
     places = [f"{joint}_{name}" for joint in joints for name in ("x", "y", "visibility")]
-    return ["seen", "action", "score", "repetitions", *places]
+    columns = {"seen": int, "action": str, "score": float, "repetitions": int}
+    return {**columns, **dict.fromkeys(places, float)}
 
 
-def _row(person):
-    """A person's numbers for CSV."""
-    action, score = _rounded(person.action[:1])[0] if person.action else ("", "")
-    count = "" if person.repetitions is None else person.repetitions
+def person_row(person: Person) -> list:
+    """A person's values in the columns of `person_columns`; None for what is not known."""
+    action, score = _rounded(person.action[:1])[0] if person.action else (None, None)
     places = np.column_stack([person.joints.round(2), person.visibility.round(3)])
-    return [int(person.seen), action, score, count, *places.ravel().tolist()]
+    return [int(person.seen), action, score, person.repetitions, *places.ravel().tolist()]
 
 
 class _Course:

@@ -1,0 +1,421 @@
+"""Poses and actions of many videos, as tables, by one process or by the workers of a Ray cluster.
+
+A folder of results holds
+
+- ``settings.json``: what the results depend on;
+- ``manifest.jsonl``: a line for each video, with its table or its error;
+- ``tables/VIDEO.parquet`` (or ``.csv``): a row for each frame and person.
+
+A run that was interrupted goes on where it was: videos with a table are not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from deephar import weights as weight_files
+from deephar.data.pose_tables import require_parquet, write_table
+from deephar.data.sets.folder import SUFFIXES
+from deephar.files import NotWrittenError, file_hash, locked, replacing
+from deephar.inference.actions import mean_action
+from deephar.inference.annotate import person_columns, person_row
+from deephar.inference.intervals import ActionTimeline
+from deephar.inference.runtimes import choose_runtime
+from deephar.progress import with_progress
+from deephar.version import __version__
+
+if TYPE_CHECKING:
+    from deephar.inference.predictor import Predictor
+
+PEOPLE = ("one", "all")
+"""Whom the tables are of: one person, who is followed, or everybody."""
+FORMATS = ("parquet", "csv")
+"""Formats of the tables."""
+MANIFEST = "manifest.jsonl"
+SETTINGS = "settings.json"
+
+_TABLES = "tables"
+_WHERE = {"video": str, "frame": int, "time": float, "person": int}
+# Parts of the work that Ray hands out. Each is one video, unless there are more videos than this.
+_MOST_PARTS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """How videos are watched.
+
+    Attributes:
+        weights: as of `deephar.Predictor`.
+        head: as of `deephar.Predictor`.
+        runtime: as of `deephar.Predictor`.
+        precision: as of `deephar.Predictor`.
+        people: one of `PEOPLE`.
+        form: one of `FORMATS`.
+
+    Raises:
+        ValueError: `people` or `form` is none of these, or Parquet is wanted, and the package
+            pyarrow is not installed.
+    """
+
+    weights: str | os.PathLike | None = None
+    head: str | None = None
+    runtime: str = "auto"
+    precision: str = "auto"
+    people: str = "one"
+    form: str = "parquet"
+
+    def __post_init__(self):
+        for name, known in {"people": PEOPLE, "form": FORMATS}.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
+                )
+        if self.form == "parquet":
+            require_parquet()
+
+    @property
+    def facts(self) -> dict[str, str | None]:
+        """What the results depend on, as ``settings.json`` keeps it."""
+        name = weight_files.default_name() if self.weights is None else str(self.weights)
+        runtime = choose_runtime(self.runtime, self.precision)
+        return {
+            "deephar": __version__,
+            "weights": name,
+            "sha256 of the weights": file_hash(weight_files.find(name)),
+            "head": self.head,
+            "runtime": runtime.name,
+            "precision": runtime.precision,
+            "people": self.people,
+            "format": self.form,
+        }
+
+
+class Job(NamedTuple):
+    """A video to watch.
+
+    Attributes:
+        video: absolute path of the video.
+        name: its name in the manifest.
+        table: absolute path of its table.
+    """
+
+    video: str
+    name: str
+    table: str
+
+
+def find_videos(paths: Iterable[str | os.PathLike]) -> dict[str, Path]:
+    """Video files by their names: of a folder, the paths in it, with ``/`` between the parts.
+
+    Args:
+        paths: video files, and folders, which are searched with all folders in them. Hidden files
+            are left out.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no video in a folder.
+        ValueError: Two videos have the same name.
+    """
+    videos = {}
+    for path in map(Path, paths):
+        found = dict(_in_folder(path)) if path.is_dir() else {path.name: path}
+        if not found:
+            raise FileNotFoundError(
+                f"{path} holds no video. Videos end in {', '.join(SUFFIXES)}; give another folder."
+            )
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist. Give a video, or a folder of videos.")
+        for name, video in found.items():
+            if name in videos:
+                raise ValueError(
+                    f"{videos[name]} and {video} have the same name, {name}, which their results "
+                    "would share. Give the folder that holds both, or rename one of them."
+                )
+            videos[name] = video
+    return videos
+
+
+def _in_folder(folder):
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
+            yield inside.as_posix(), path
+
+
+def watch_videos(
+    videos: Mapping[str, str | os.PathLike],
+    out: str | os.PathLike,
+    settings: BatchSettings,
+    *,
+    workers: int = 1,
+    ray_address: str | None = None,
+) -> dict[str, dict]:
+    """Watches videos that have not been watched yet, and writes their tables.
+
+    A video that cannot be read is noted with its error, and is tried again by the next run. If a
+    table cannot be written, such as on a full disk, the run ends.
+
+    Args:
+        videos: paths by names, see `find_videos`.
+        out: folder of the results. With Ray, all machines must see it, and the videos, under the
+            same path.
+        settings: how they are watched.
+        workers: number of processes. One works without Ray.
+        ray_address: address of a Ray cluster, or ``"auto"`` for that of this machine; None starts
+            one for several workers on this machine. Ray is needed: ``pip install 'deephar[ray]'``.
+
+    Returns:
+        The lines of the manifest of these videos, by name: `video`; `error`, None if there is none;
+        `table`, its path in the folder; `frames` and `rows`, how many there are; `actions`, the
+        best of each person by number, with its score; `intervals`, what each did from when to when;
+        `warnings`; and the `seconds` that it took.
+
+    Raises:
+        ValueError: The folder holds results of other settings or a damaged manifest, Ray is not
+            installed, `workers` is not positive; or as `deephar.Predictor`.
+        OSError: A file cannot be written, or another process works in the folder.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}.")
+    use_ray = workers > 1 or ray_address is not None
+    if use_ray:
+        _require_ray()
+    out = Path(out)
+    with locked(out / ".lock"):
+        _check_settings(out, settings.facts)
+        manifest = _Manifest(out / MANIFEST)
+        jobs = [
+            Job(str(Path(video).resolve()), name, str(_table(out, name, settings.form).resolve()))
+            for name, video in videos.items()
+        ]
+        jobs = [job for job in jobs if not manifest.has(job)]
+        if use_ray and jobs:
+            reports = _reports_of_ray(jobs, settings, workers, ray_address)
+        else:
+            reports = _reports(jobs, settings)
+        with closing(reports):
+            for report in with_progress(reports, len(jobs), "video"):
+                name = report["video"]
+                table = _table(Path(), name, settings.form).as_posix()
+                manifest.add({**report, "table": None if report["error"] else table})
+    return {name: manifest.lines[name] for name in videos}
+
+
+def _table(out, name, form):
+    return out / _TABLES / f"{name}.{form}"
+
+
+def _check_settings(out, facts):
+    """Writes the settings of a new folder, and refuses a folder with others."""
+    path = out / SETTINGS
+    if not path.exists():
+        if (out / MANIFEST).exists():
+            raise ValueError(f"{out} holds results without {SETTINGS}. Give another folder.")
+        with replacing(path) as part:
+            part.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        return
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        different = [name for name in facts if known.get(name) != facts[name]]
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Give another folder.") from error
+    if different:
+        name = different[0]
+        raise ValueError(
+            f"{out} holds results of other settings: {name} was {known.get(name)!r}, and is "
+            f"{facts[name]!r} now. Give another folder, or the settings in {path}."
+        )
+
+
+class _Manifest:
+    """The lines of a manifest, by video; the last line of a video counts.
+
+    Args:
+        path: the file, which need not exist. If its last line was cut off, as by a crash, the line
+            is dropped.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self.lines: dict[str, dict] = {}
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                report = json.loads(line)
+                self.lines[report["video"]] = report
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{path} is damaged in line {number}. Remove the line: its video is then done "
+                    "again."
+                ) from error
+        if whole != content:
+            with replacing(path) as part:
+                part.write_bytes(whole)
+
+    def has(self, job: Job) -> bool:
+        """Whether a video has its table."""
+        line = self.lines.get(job.name)
+        return line is not None and line["error"] is None and Path(job.table).is_file()
+
+    def add(self, report: dict) -> None:
+        """Adds a line, which is on the disk when this returns."""
+        try:
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(report) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise NotWrittenError(self._path, error) from error
+        self.lines[report["video"]] = report
+
+
+# ------------------------------------------------------------------------------------- the work
+
+
+class _Worker:
+    """A process's network, which watches one video after the other."""
+
+    def __init__(self, settings: BatchSettings):
+        self._settings = settings
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        from deephar.inference.predictor import Predictor
+
+        names = ("weights", "head", "runtime", "precision")
+        return Predictor(**{name: getattr(self._settings, name) for name in names})
+
+    def __call__(self, job: Mapping) -> dict:
+        """Writes the table of a `Job`, as a dict, and returns its line of the manifest.
+
+        Raises:
+            NotWrittenError: The table cannot be written.
+        """
+        job, predictor = Job(**job), self._predictor
+        start = time.perf_counter()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            try:
+                facts = self._watch(predictor, job)
+            except NotWrittenError:
+                raise
+            except Exception as error:  # whatever is wrong with a video, the others go on
+                text = " ".join(str(error).split()) or type(error).__name__
+                return {"video": job.name, "error": text}
+        notes = [str(it.message) for it in caught if issubclass(it.category, UserWarning)]
+        seconds = round(time.perf_counter() - start, 2)
+        return {"video": job.name, "error": None, **facts, "warnings": notes, "seconds": seconds}
+
+    def _watch(self, predictor, job):
+        columns = {**_WHERE, **person_columns(predictor.skeleton.joints)}
+        counts, actions, timelines = Counter(frames=0, rows=0), {}, {}
+        skeleton = predictor.skeleton
+        if self._settings.people == "all":
+            frames = predictor.track(job.video)
+        else:
+            frames = ([replace(person, track=0)] for person in predictor.stream(job.video))
+        frames = (
+            [timelines.setdefault(it.track, ActionTimeline(skeleton)).add(it) for it in persons]
+            for persons in frames
+        )
+        write_table(job.table, _rows(job.name, frames, counts, actions), columns=columns)
+        best = {number: mean_action(its)[0] for number, its in actions.items()}
+        return {
+            **counts,
+            "actions": {
+                str(track): [name, round(score, 4)] for track, (name, score) in best.items()
+            },
+            "intervals": {
+                str(track): [interval.to_json() for interval in timeline.intervals()]
+                for track, timeline in timelines.items()
+                if track in actions
+            },
+        }
+
+
+def _rows(video, frames, counts, actions):
+    """The rows of a table; counts them and the frames, and collects each person's actions."""
+    for number, persons in enumerate(frames):
+        counts["frames"] += 1
+        for person in persons:
+            counts["rows"] += 1
+            if person.action:
+                actions.setdefault(person.track, []).append(person.action)
+            yield [video, number, round(person.time, 4), person.track, *person_row(person)]
+
+
+def _reports(jobs, settings):
+    """Lines of the manifest, by this process."""
+    worker = _Worker(settings)
+    for job in jobs:
+        yield worker(job._asdict())
+
+
+# --------------------------------------------------------------------------------------- on Ray
+
+
+class _RayWorker:
+    """A `_Worker` in a process of Ray, which stops the run by a line and not by an error.
+
+    Ray would start an actor that fails again.
+    """
+
+    def __init__(self, settings: BatchSettings):
+        self._worker = _Worker(settings)
+
+    def __call__(self, row: dict) -> dict:
+        try:
+            report = self._worker(row)
+        except (OSError, ValueError) as error:  # the disk is full, or the weights do not fit
+            report = {"stop": str(error)}
+        return {"report": json.dumps(report)}
+
+
+def _require_ray() -> None:
+    try:
+        import ray.data  # noqa: F401
+    except ImportError as error:
+        raise ValueError(
+            "Several workers need the package ray. Run pip install 'deephar[ray]', or leave "
+            "--workers out."
+        ) from error
+
+
+def _reports_of_ray(jobs, settings, workers, address):
+    """Lines of the manifest, by the workers of a Ray cluster, as they come."""
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if not ray.is_initialized():
+        options = {"num_cpus": workers} if address is None else {"address": address}
+        ray.init(**options, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    rows = ray.data.from_items(
+        [job._asdict() for job in jobs], override_num_blocks=min(len(jobs), _MOST_PARTS)
+    ).map(
+        _RayWorker,
+        fn_constructor_args=(settings,),
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(jobs))),
+        num_cpus=1,
+    )
+    try:
+        for row in rows.iter_rows():
+            report = json.loads(row["report"])
+            if "stop" in report:
+                raise OSError(report["stop"])
+            yield report
+    finally:
+        if address is None:
+            ray.shutdown()

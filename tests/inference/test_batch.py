@@ -1,0 +1,197 @@
+"""Many videos: tables, a manifest that is gone on with, and workers that die."""
+
+import errno
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pandas
+import pytest
+from blobs import ACTIONS, CLIPS, film
+from networks import POSES, save_untrained
+
+from deephar.files import NotWrittenError
+from deephar.inference import batch, predictor
+from deephar.inference.batch import MANIFEST, SETTINGS, BatchSettings, find_videos, watch_videos
+from deephar.video import VideoWriter
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory):
+    return save_untrained(tmp_path_factory.mktemp("weights") / "w.h5", POSES)
+
+
+@pytest.fixture
+def settings(weights_file):
+    return BatchSettings(weights=weights_file, runtime="keras")
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """A folder with two videos and a broken one."""
+    folder = tmp_path_factory.mktemp("films")
+    (folder / "more").mkdir()
+    for name, frames in {"a.mp4": 6, "more/a.mp4": 4}.items():
+        with VideoWriter(folder / name, 20) as writer:
+            for frame in film(frames):
+                writer.write(frame)
+    (folder / "broken.mp4").write_bytes(b"no video")
+    (folder / "notes.txt").write_text("no video")
+    (folder / ".hidden.mp4").write_bytes(b"hidden")
+    return folder
+
+
+@pytest.fixture
+def seen(blobs, monkeypatch):
+    """The videos that a network of actions has been asked for; it replaces that of the weights."""
+    network, asked = blobs(CLIPS, actions=ACTIONS), []
+    for name in ("stream", "track"):
+        watch = getattr(network, name)
+
+        def noted(video, watch=watch):
+            asked.append(Path(video).name)
+            return watch(video)
+
+        monkeypatch.setattr(network, name, noted)
+    monkeypatch.setattr(predictor, "Predictor", lambda **_: network)
+    return asked
+
+
+def manifest(folder):
+    return [json.loads(line) for line in (folder / MANIFEST).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("people", ["one", "all"])
+def test_each_video_has_a_table_or_an_error(films, settings, weights_file, seen, tmp_path, people):
+    settings = BatchSettings(weights=weights_file, runtime="keras", people=people)
+    lines = watch_videos(find_videos([films]), tmp_path, settings)
+    assert list(lines) == ["a.mp4", "broken.mp4", "more/a.mp4"]
+    assert list(lines.values()) == manifest(tmp_path)
+    assert "no frames that can be decoded" in lines["broken.mp4"]["error"]
+    line = lines["a.mp4"]
+    assert (line["error"], line["frames"]) == (None, 6)
+    assert line["table"] == "tables/a.mp4.parquet"
+    table = pandas.read_parquet(tmp_path / line["table"])
+    assert len(table) == line["rows"]
+    if people == "one":
+        assert table["frame"].tolist() == list(range(6))
+        assert table["time"].tolist() == pytest.approx([0.05 * number for number in range(6)])
+        assert set(table["action"]) == {"bowl"}
+        assert line["actions"] == {"0": ["bowl", 0.5]}
+    assert {"person", "seen", "score", "pelvis_x", "pelvis_visibility"} <= set(table.columns)
+
+
+def test_a_run_goes_on_where_it_was_interrupted(films, settings, seen, tmp_path):
+    videos = find_videos([films])
+    watch_videos({"a.mp4": videos["a.mp4"]}, tmp_path, settings)
+    with open(tmp_path / MANIFEST, "a") as file:  # cut off by a crash
+        file.write('{"video": "more/a.m')
+    watch_videos(videos, tmp_path, settings)
+    assert [line["video"] for line in manifest(tmp_path)] == ["a.mp4", "broken.mp4", "more/a.mp4"]
+    seen.clear()
+    watch_videos(videos, tmp_path, settings)
+    assert seen == ["broken.mp4"]
+    (tmp_path / "tables" / "a.mp4.parquet").unlink()
+    watch_videos(videos, tmp_path, settings)
+    assert seen == ["broken.mp4", "a.mp4", "broken.mp4"]
+
+
+def test_results_of_other_settings_are_refused(films, settings, weights_file, seen, tmp_path):
+    videos = find_videos([films / "a.mp4"])
+    watch_videos(videos, tmp_path, settings)
+    others = BatchSettings(weights=weights_file, runtime="keras", people="all")
+    with pytest.raises(ValueError, match="people was 'one', and is 'all' now"):
+        watch_videos(videos, tmp_path, others)
+    (tmp_path / SETTINGS).write_text("{")
+    with pytest.raises(ValueError, match=rf"{SETTINGS} is damaged"):
+        watch_videos(videos, tmp_path, settings)
+    (tmp_path / SETTINGS).unlink()
+    with pytest.raises(ValueError, match=f"results without {SETTINGS}"):
+        watch_videos(videos, tmp_path, settings)
+
+
+def test_a_manifest_that_is_damaged_inside_names_the_line(films, settings, seen, tmp_path):
+    videos = find_videos([films / "a.mp4"])
+    watch_videos(videos, tmp_path, settings)
+    good = (tmp_path / MANIFEST).read_text()
+    (tmp_path / MANIFEST).write_text(good + '{"video": \n' + good)
+    with pytest.raises(ValueError, match=rf"{MANIFEST} is damaged in line 2"):
+        watch_videos(videos, tmp_path, settings)
+
+
+def test_a_full_disk_ends_the_run(films, settings, seen, tmp_path, monkeypatch):
+    def full(path, *_, **__):
+        raise NotWrittenError(Path(path), os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "write_table", full)
+        with pytest.raises(OSError, match=r"a\.mp4\.parquet could not be written \(No space left"):
+            watch_videos(find_videos([films]), tmp_path, settings)
+    assert not (tmp_path / MANIFEST).exists()
+    watch_videos(find_videos([films / "a.mp4"]), tmp_path, settings)
+    assert len(manifest(tmp_path)) == 1
+
+
+def test_videos_are_found_by_their_names(films, tmp_path):
+    assert list(find_videos([films])) == ["a.mp4", "broken.mp4", "more/a.mp4"]
+    with pytest.raises(ValueError, match=r"have the same name, a\.mp4"):
+        find_videos([films / "a.mp4", films / "more" / "a.mp4"])
+    with pytest.raises(FileNotFoundError, match="holds no video"):
+        find_videos([tmp_path])
+    with pytest.raises(FileNotFoundError, match=r"b\.mp4 does not exist"):
+        find_videos([films / "b.mp4"])
+
+
+def test_bad_settings_are_refused(films, settings, weights_file, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="people must be one of one, all, got 'two'"):
+        BatchSettings(people="two")
+    with pytest.raises(ValueError, match="form must be one of parquet, csv, got 'xls'"):
+        BatchSettings(form="xls")
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        watch_videos({}, tmp_path, settings, workers=0)
+    monkeypatch.setitem(__import__("sys").modules, "ray.data", None)
+    with pytest.raises(ValueError, match=r"pip install 'deephar\[ray\]'"):
+        watch_videos({}, tmp_path, settings, workers=2)
+
+
+def ray_workers():
+    """Process numbers of Ray's workers that hold a network."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"ray::MapWorker" in entry.read_bytes():
+                yield int(entry.parent.name)
+        except OSError:  # it has ended
+            continue
+
+
+def test_a_worker_that_is_killed_loses_nothing(films, weights_file, tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed (pip install 'deephar[ray]')")
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("workers are found in /proc, which this system lacks")
+    settings = BatchSettings(weights=weights_file, runtime="keras", form="csv")
+    videos = find_videos([films]) | {f"copy{n}": films / "a.mp4" for n in range(4)}
+    killed = []
+
+    def kill_one():
+        while not killed and not (done := list((tmp_path / "tables").glob("*.csv"))):
+            time.sleep(0.05)
+        for worker in list(ray_workers())[:1]:
+            os.kill(worker, signal.SIGKILL)
+            killed.append((worker, len(done)))
+
+    thread = threading.Thread(target=kill_one, daemon=True)
+    thread.start()
+    lines = watch_videos(videos, tmp_path, settings, workers=2)
+    thread.join(60)
+    assert killed
+    assert killed[0][1] < len(videos) - 1  # in the middle
+    assert [name for name, line in lines.items() if line["error"]] == ["broken.mp4"]
+    frames = {name: line.get("frames") for name, line in lines.items()}
+    assert frames == {"a.mp4": 6, "broken.mp4": None, "more/a.mp4": 4} | {
+        f"copy{number}": 6 for number in range(4)
+    }
+    tables = sorted(path.name for path in (tmp_path / "tables").rglob("*.csv"))
+    assert tables == ["a.mp4.csv", "a.mp4.csv", *(f"copy{n}.csv" for n in range(4))]
