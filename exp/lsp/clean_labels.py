@@ -70,9 +70,7 @@ def _read_teacher(path, count):
 
 def _read_own(path, count):
     if not h5py.is_hdf5(path):
-        raise ValueError(
-            f"{path} is not HDF5. Write it with eval_lsp.py --save-predictions."
-        )
+        raise ValueError(f"{path} is not HDF5. Write it with eval_lsp.py --save-predictions.")
     with h5py.File(path, "r") as file:
         joints = file["preds"][()] if "preds" in file else np.empty(0)
     if joints.shape != (count, 14, 2):

@@ -49,7 +49,7 @@ def test_labels_are_mended_and_read_by_the_loader(run, files, capsys):
     [
         (lambda folder: np.savez(folder / "teacher.npz", other=np.ones(3)), "no array 'joints'"),
         (lambda folder: np.savez(folder / "teacher.npz", joints=np.ones((3, 17, 3))), "(2, 17, 3)"),
-        (lambda folder: (folder / "own.h5").write_bytes(b"other"), "no HDF5 file"),
+        (lambda folder: (folder / "own.h5").write_bytes(b"other"), "is not HDF5"),
     ],
 )
 def test_mistakes_are_one_line(run, files, capsys, change, message):

@@ -218,9 +218,7 @@ def _rows(path):
             reader.fieldnames = columns
             return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{path} is not CSV in UTF-8 ({error}). Save it as such."
-        ) from error
+        raise ValueError(f"{path} is not CSV in UTF-8 ({error}). Save it as such.") from error
 
 
 def _field(row, column):

@@ -320,8 +320,8 @@ def test_file_of_another_form_is_named(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("walking", "no name of NTU"),
-        (NAME + "_old", "no name of NTU"),
+        ("walking", "not a name of NTU"),
+        (NAME + "_old", "not a name of NTU"),
         ("S001C002P001R001A061", "has action 61.*NTU RGB\\+D 120"),
         ("S001C002P001R001A000", "has action 0"),
     ],
