@@ -11,10 +11,9 @@ frames a second, of which one in twenty is lost, with errors like those of pose 
 (`deephar.data.predicted.PoseErrors`). The counter sees one frame after the other, as in the demo.
 """
 
-import argparse
-
 import numpy as np
 
+from deephar.cli.options import script_parser
 from deephar.data import PennAction
 from deephar.data.predicted import PoseErrors
 from deephar.inference.repetitions import REPEATED, RepetitionCounter
@@ -112,7 +111,7 @@ def _with_errors(times, joints, hidden, rng):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--data", default="datasets/PennAction", help="folder (%(default)s)")
     parser.add_argument("--split", default="test", help="(%(default)s)")
     parser.add_argument(
