@@ -89,6 +89,7 @@ setup(
         "test": [
             *EXPORT,
             "keras-hub>=0.22",
+            "motmetrics>=1.4",
             "openvino>=2025.0",
             "pandas>=2.2",
             "pyarrow>=16",

@@ -8,7 +8,6 @@ moves from window to window.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +22,20 @@ if TYPE_CHECKING:
 MOST_PEOPLE = 30
 """The most persons that are found in a picture, which bounds the time of a search."""
 
-SAME_PERSON = 0.3
-"""Poses that are more similar than this are of one person, see `pose_similarity`."""
+SAME_PERSON = 0.1
+"""Poses in a picture that are more similar than this are of one person, see `pose_similarity`."""
 
-# Chosen on persons of LSP (training images), two or three in a picture.
+# Chosen on the persons of MPII that were held out of training, two or three in a picture.
 _PARTS = (1, 2, 3)  # the windows' sides: that of the picture, a half, a third
-_LEAST_CONFIDENCE = 0.25  # mean visibility in a window that is looked at again
-_LEAST_SCORE = 0.86  # of a person
+_SAME_WINDOW = 0.3  # similarity of poses in windows of which one is looked at again
+_SAME_MOVED = 0.7  # the same of windows that have been moved
+_LEAST_CONFIDENCE = (0.25, 0.5)  # mean visibility in these that is looked at again
+_LEAST_SCORE = 0.66  # of a person
+
+_BATCH_STEP = 8  # batches are of a multiple of this many windows: each size is traced once
+_LARGEST_BATCH = 32
+
+Searcher = tuple[Callable[[np.ndarray], dict], "Config"]
 
 
 def find_people(
@@ -37,44 +43,86 @@ def find_people(
     config: Config,
     image: np.ndarray,
     *,
-    searcher: tuple[Callable[[np.ndarray], dict], Config] | None = None,
-    batch_size: int = 8,
+    searcher: Searcher | None = None,
 ) -> list[np.ndarray]:
     """Finds the persons in a picture, from about a quarter of its height on.
 
     The network looks at all of the picture, and at overlapping windows of a half and of a third of
-    its size. Each window with visible joints is moved to the pose in it, three times. What is seen
-    well, and stays where it is, is a person. Of similar poses, the best one is kept.
+    its size, all at once. Each window with visible joints is moved to the pose in it, twice. What
+    is seen well, and stays where it is, is a person. Of similar poses, the best one is kept.
 
     Args:
         network: from images (B, S, S, 3) to ``{"pose": (B, P, J, dim + 1)}``.
         config: its `ModelConfig`.
         image: RGB uint8 array (H, W, 3).
-        searcher: another network with the same joints, and its config, for the windows and the
-            first of the moves: a faster one.
-        batch_size: B, windows per call of the network.
+        searcher: another network with the same joints, and its config, for the windows and a first
+            move: a faster one.
 
     Returns:
         The boxes (4,) of the persons, pixels, the one that is seen best first; at most
         `MOST_PEOPLE`. An empty list if nobody is seen.
     """
+    poses = candidates(network, config, image, searcher=searcher)
+    boxes = [enclosing_box([pose], image.shape[1::-1]) for pose in poses]
+    seen = _see(image, boxes, network, config)
+    return [boxes[number] for number in persons_among(poses, seen)]
+
+
+def candidates(
+    network: Callable[[np.ndarray], dict],
+    config: Config,
+    image: np.ndarray,
+    *,
+    searcher: Searcher | None = None,
+) -> list[np.ndarray]:
+    """Poses (J, dim + 1) of what may be persons, at most twice `MOST_PEOPLE`.
+
+    Args:
+        network: as of `find_people`.
+        config: as of `find_people`.
+        image: as of `find_people`.
+        searcher: as of `find_people`.
+    """
     size = image.shape[1::-1]
-    judge, search = (
-        partial(poses_in_boxes, *it, batch_size=batch_size)
-        for it in ((network, config), searcher or (network, config))
-    )
-    boxes = [box for parts in _PARTS for box in search_boxes(size, parts)]
-    poses = [pose for pose in search([image] * len(boxes), boxes) if _is_candidate(pose)]
-    kept = different_poses(poses, [_confidence(pose) for pose in poses])[: 2 * MOST_PEOPLE]
-    poses = [poses[number] for number in kept]
-    steady = []
-    for see in (search, judge, judge):
-        moved = see([image] * len(poses), [enclosing_box([pose], size) for pose in poses])
-        steady = [pose_similarity(a, b) for a, b in zip(poses, moved, strict=True)]
-        poses = moved
-    scores = [_confidence(pose) * same**0.5 for pose, same in zip(poses, steady, strict=True)]
-    best = [number for number in different_poses(poses, scores) if scores[number] >= _LEAST_SCORE]
-    return [enclosing_box([poses[number]], size) for number in best[:MOST_PEOPLE]]
+    first, second = _LEAST_CONFIDENCE
+    windows = [box for parts in _PARTS for box in search_boxes(size, parts)]
+    poses = _see(image, windows, *(searcher or (network, config)))
+    poses = _distinct(poses, first, _SAME_WINDOW)[: 2 * MOST_PEOPLE]
+    for see in filter(None, (searcher, (network, config))):
+        poses = _see(image, [enclosing_box([pose], size) for pose in poses], *see)
+        poses = _distinct(poses, second, _SAME_MOVED)
+    return poses
+
+
+def persons_among(poses: Sequence[np.ndarray], seen: Sequence[np.ndarray]) -> list[int]:
+    """Which candidates are persons: each is seen well, again, where the pose was.
+
+    Args:
+        poses: (J, dim + 1) each, of the candidates.
+        seen: the poses in the windows around these.
+
+    Returns:
+        The numbers of the persons, who is seen best first, at most `MOST_PEOPLE`.
+    """
+    scores = [
+        _confidence(again) * pose_similarity(pose, again) ** 0.5
+        for pose, again in zip(poses, seen, strict=True)
+    ]
+    best = [number for number in different_poses(seen, scores) if scores[number] >= _LEAST_SCORE]
+    return best[:MOST_PEOPLE]
+
+
+def _see(image, boxes, network, config):
+    """The poses in the windows around boxes, in one call of the network unless they are many."""
+    count = min(_LARGEST_BATCH, _BATCH_STEP * -(-len(boxes) // _BATCH_STEP))
+    return poses_in_boxes(network, config, [image] * len(boxes), boxes, batch_size=count)
+
+
+def _distinct(poses, least, same):
+    """The poses in which somebody may be seen, without those that are similar to better ones."""
+    poses = [pose for pose in poses if _confidence(pose) >= least]
+    kept = different_poses(poses, [_confidence(pose) for pose in poses], same=same)
+    return [poses[number] for number in kept]
 
 
 def pose_similarity(one: np.ndarray, other: np.ndarray, *, tolerance: float = 0.1) -> float:
@@ -95,13 +143,17 @@ def pose_similarity(one: np.ndarray, other: np.ndarray, *, tolerance: float = 0.
 
 
 def different_poses(
-    poses: Sequence[np.ndarray], scores: Sequence[float] | None = None
+    poses: Sequence[np.ndarray],
+    scores: Sequence[float] | None = None,
+    *,
+    same: float = SAME_PERSON,
 ) -> list[int]:
     """Of poses of the same person, the one with the highest score.
 
     Args:
         poses: (J, dim + 1) each.
         scores: of each pose; None if the best one comes first.
+        same: poses that are more similar are of the same person.
 
     Returns:
         The numbers of the poses that are kept, the best first.
@@ -111,7 +163,7 @@ def different_poses(
     order = np.argsort(-np.asarray(scores, float), kind="stable")
     kept = []
     for number in order.tolist():
-        if all(pose_similarity(poses[number], poses[it]) <= SAME_PERSON for it in kept):
+        if all(pose_similarity(poses[number], poses[it]) <= same for it in kept):
             kept.append(number)
     return kept
 
@@ -136,10 +188,6 @@ def search_boxes(size: Sequence[int], parts: int) -> list[np.ndarray]:
     center, half = side / 2 - 0.5, side / BOX_MARGIN / 2
     middles = [np.array([x + center, y + center]) for y in corners[1] for x in corners[0]]
     return [np.concatenate([xy - half, xy + half]) for xy in middles]
-
-
-def _is_candidate(pose):
-    return _confidence(pose) >= _LEAST_CONFIDENCE
 
 
 def _confidence(pose):

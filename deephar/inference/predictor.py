@@ -36,7 +36,7 @@ from deephar.data.pose_files import read_poses
 from deephar.data.targets import depth_mm
 from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
-from deephar.inference.boxes import full_box
+from deephar.inference.boxes import enclosing_box, full_box
 from deephar.inference.converted import convert_networks, load_keras_model, load_parts
 from deephar.inference.detectors import Detector, detect
 from deephar.inference.media import Video, is_pose_file, load_picture, load_video
@@ -52,7 +52,7 @@ from deephar.inference.network import (
     stacked,
     stills_network,
 )
-from deephar.inference.people import MOST_PEOPLE, different_poses, find_people
+from deephar.inference.people import MOST_PEOPLE, candidates, different_poses, persons_among
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.runtimes import Runtime, choose_runtime, say_once
@@ -209,6 +209,11 @@ class Predictor:
         small = Predictor(self._search_weights, **runtime)
         return small._stills, small.config
 
+    @property
+    def _searcher(self):
+        """The faster network that looks for persons, and its config; None if there is none."""
+        return None if self._search_weights is None else self._search
+
     @cached_property
     def model(self) -> Model:
         """The network as it was before it was converted for a runtime."""
@@ -279,11 +284,7 @@ class Predictor:
             FileNotFoundError: The file does not exist.
             ValueError: The picture or what the detector gives cannot be used.
         """
-        pixels = load_picture(image)
-        boxes = self._find_people(pixels, detector)
-        persons = [frame.person for frame in self._see_all([pixels] * len(boxes), boxes)]
-        poses = [np.column_stack([person.joints, person.visibility]) for person in persons]
-        return [persons[number] for number in different_poses(poses)]
+        return [frame.person for frame in self._find_people(load_picture(image), detector)]
 
     def track(
         self,
@@ -535,7 +536,7 @@ class Predictor:
             its = found.box if isinstance(box, str) else box
             seen = self._see(images[-num_new:], num_new * [its], margin, length)
             if found is not None:
-                poses = [np.column_stack([p.joints, p.visibility]) for p, _ in seen]
+                poses = [frame.pose for frame in seen]
                 found = found.moved_to(poses, images[0].shape[1::-1])
             yield from zip(piece[-num_new:], seen, strict=True)
 
@@ -571,10 +572,17 @@ class Predictor:
             )
 
     def _find_people(self, image, detector):
-        """The boxes of everybody in an image, the best first."""
+        """What the network sees of everybody in an image, the best first."""
+        poses, size = [], image.shape[1::-1]
         if detector is not None:
-            return detect(detector, image)[0][:MOST_PEOPLE]
-        return find_people(self._stills, self.config, image, searcher=self._search)
+            boxes = list(detect(detector, image)[0][:MOST_PEOPLE])
+        else:
+            poses = candidates(self._stills, self.config, image, searcher=self._searcher)
+            boxes = [enclosing_box([pose], size) for pose in poses]
+        seen = self._see_all([image] * len(boxes), boxes)
+        again = [frame.pose for frame in seen]
+        best = different_poses(again) if detector is not None else persons_among(poses, again)
+        return [seen[number] for number in best]
 
     def _see_all(self, images, boxes):
         """What the network sees in each image around its box, however many there are."""

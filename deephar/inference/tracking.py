@@ -15,13 +15,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from deephar.inference.boxes import enclosing_box
-from deephar.inference.people import SAME_PERSON, different_poses, pose_similarity
+from deephar.inference.people import different_poses, pose_similarity
 from deephar.inference.search import KEEP_CONFIDENCE, KEEP_FRACTION
 from deephar.inference.windows import SeenFrame
 
 LOST_SECONDS = 1.0
 """A person who is not seen for longer is given up. If they come back, they get a new number."""
 
+_SAME_PERSON = 0.3  # similarity of poses of one person; those who pass each other come close
 _SEARCH_SECONDS = 0.5
 _PIECE = 4  # frames in a row that the network sees together
 _TOLERANCE = 0.3  # of the size of a person: how far they may be from where they should be
@@ -29,7 +30,7 @@ _LEAST_SIMILARITY = 0.1  # with this tolerance, of a pose and the person it is a
 _STEADINESS = 0.7  # share of the speed so far in the new one
 
 See = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[SeenFrame]]
-Find = Callable[[np.ndarray], list[np.ndarray]]
+Find = Callable[[np.ndarray], list[SeenFrame]]
 Frame = tuple[np.ndarray, float]
 
 
@@ -70,7 +71,7 @@ class Tracker:
 
     Args:
         see: what the network sees in each image around its box.
-        find: the boxes of the persons in an image.
+        find: what the network sees of the persons in an image, each of them once.
     """
 
     def __init__(self, see: See, find: Find):
@@ -90,13 +91,11 @@ class Tracker:
 
     def _search(self, image, time):
         """Finds persons who are new, and those who were lost."""
-        boxes = self._find(image)
-        poses = [pose_of(it) for it in self._see([image] * len(boxes), boxes)]
-        poses = [poses[number] for number in different_poses(poses)]
+        poses = [seen.pose for seen in self._find(image)]
         for pose, track in zip(poses, self._assigned(poses, time), strict=True):
             if track is not None:
                 track.move(pose, time)
-            elif all(pose_similarity(pose, it.at(time)) <= SAME_PERSON for it in self._tracks):
+            elif all(pose_similarity(pose, it.at(time)) <= _SAME_PERSON for it in self._tracks):
                 self._count += 1
                 track = _Track(self._count, pose, time, _confidence(pose), np.zeros(2))
                 self._tracks.append(track)
@@ -111,8 +110,8 @@ class Tracker:
             yield self._in_frame(list(islice(seen, len(self._tracks))), time)
 
     def _in_frame(self, seen, time):
-        poses = [pose_of(it) for it in seen]
-        kept = different_poses(poses, [_confidence(pose) for pose in poses])
+        poses = [it.pose for it in seen]
+        kept = different_poses(poses, [_confidence(pose) for pose in poses], same=_SAME_PERSON)
         persons = {}
         for number, track in zip(
             kept, self._assigned([poses[number] for number in kept], time), strict=True
@@ -137,11 +136,6 @@ class Tracker:
             if similarity[number, track] >= _LEAST_SIMILARITY:
                 result[number] = self._tracks[track]
         return result
-
-
-def pose_of(frame: SeenFrame) -> np.ndarray:
-    """The pose (J, 3) that was seen: x, y and visibility."""
-    return np.column_stack([frame.person.joints, frame.person.visibility])
 
 
 def _is_seen(pose, track):

@@ -54,6 +54,11 @@ class SeenFrame(NamedTuple):
     person: Person
     outputs: dict[str, np.ndarray]
 
+    @property
+    def pose(self) -> np.ndarray:
+        """The person's pose (J, 3): x, y and visibility."""
+        return np.column_stack([self.person.joints, self.person.visibility])
+
     def unseen(self) -> SeenFrame:
         """The same frame if nobody is seen in it: all joints are hidden."""
         person = replace(self.person, visibility=np.zeros_like(self.person.visibility))

@@ -1,45 +1,72 @@
-"""Counts the persons that are found in made pictures, and times the search.
+"""Counts the persons that are found in made pictures, and whose numbers stay in made films.
 
-    python exp/bench/bench_people.py --data datasets/LSP
+    python exp/bench/bench_people.py --data datasets/LSP --clips FOLDER
 
-Each picture has two or three persons of LSP's test images side by side, from a quarter of its
-height on, on a blurred image. A person is found if their box and that of the labelled joints
-overlap by half (intersection over union). Persons of LSP's images without labels count as false.
+Three tables, each of which can be left out:
+
+- pictures: two or three persons of LSP's test images side by side, from a quarter of the picture's
+  height on, on a blurred image. Persons in whose image others are seen are left out: these would
+  have no labels. A person is found if their box and that of the labelled joints overlap by half
+  (intersection over union).
+- walkers: films of two to five drawn persons who cross, or walk side by side.
+- clips: videos of a folder with a clips.csv, two side by side. Where the person of each is follows
+  from the same network on the video alone.
+
+IDF1 is the share of the boxes, of those that are true and those that are told, that have the same
+person for the whole film (see motmetrics). A switch is a person who goes on under another number.
 """
 
+import csv
 import time
+from pathlib import Path
 
-import cv2
 import numpy as np
+from scenes import RATE, WAYS, clips_side_by_side, picture_of, those_alone, walkers
 from scipy.optimize import linear_sum_assignment
 
 from deephar import Predictor
 from deephar.cli.options import script_parser
 from deephar.data import LSP
-from deephar.data.images import load_image
 from deephar.metrics import pck, torso_size
 from deephar.skeletons import convert
 
-SIZE = (640, 480)
 OVERLAP = 0.5
 
 
 def main(argv=None):
-    """Finds and prints."""
+    """Finds, follows and prints."""
     args = _parse(argv)
-    dataset = LSP(args.data, split=args.split)
     predictor = Predictor(args.weights, runtime=args.runtime, precision=args.precision)
-    print(dataset, predictor, sep="\n")
+    print(predictor)
+    if args.pictures:
+        print_pictures(predictor, LSP(args.data, split=args.split), args.pictures, args.seed)
+    if args.films:
+        films = [
+            (f"{count} {way}", walkers(count, way, np.random.default_rng((args.seed, count, n))))
+            for n in range(args.films)
+            for way in WAYS
+            for count in range(2, args.persons + 1)
+        ]
+        print_films(predictor, "walkers", films)
+    if args.clips:
+        print_films(predictor, "clips", _pairs_of_clips(Path(args.clips), predictor))
+
+
+def print_pictures(predictor, dataset, count, seed):
+    """The table of the pictures."""
+    persons = those_alone(dataset)
     found, true, pairs, seconds = 0, 0, [], []
-    for number in range(args.pictures):
-        picture, persons = scene(dataset, np.random.default_rng((args.seed, number)))
+    for number in range(count):
+        picture, labels = picture_of(persons, np.random.default_rng((seed, number)))
         start = time.perf_counter()
         people = predictor.people(picture)
         seconds.append(time.perf_counter() - start)
-        found, true = found + len(people), true + len(persons)
-        pairs += _matched(people, persons)
-    print(f"recall {100 * len(pairs) / true:.1f} % of {true} persons")
-    print(f"precision {100 * len(pairs) / max(1, found):.1f} %")
+        found, true = found + len(people), true + len(labels)
+        joints = [convert(person.joints, person.skeleton, dataset.skeleton) for person in people]
+        pairs += [(joints[a], labels[b]) for a, b in matched(joints, labels)]
+    print(f"pictures {count}, persons {true}, of {len(persons)} of {dataset}")
+    recall, precision = (100 * len(pairs) / max(1, of) for of in (true, found))
+    print(f"recall {recall:.1f} %, precision {precision:.1f} %")
     if pairs:
         joints, labels = (np.stack(poses) for poses in zip(*pairs, strict=True))
         score = pck(joints, labels, torso_size(labels))
@@ -47,55 +74,56 @@ def main(argv=None):
     print(f"{np.median(seconds):.2f} s a picture (median)")
 
 
-def scene(dataset, rng):
-    """A picture and the joints (14, 2) of its persons in pixels, NaN where not labelled."""
-    width, height = SIZE
-    background = load_image(dataset[int(rng.integers(len(dataset)))].image)
-    picture = cv2.GaussianBlur(cv2.resize(background, SIZE), (0, 0), 9)
-    count, persons = int(rng.integers(2, 4)), []
-    slot = width // count
-    for place in range(count):
-        cut, joints = _cut_out(dataset[int(rng.integers(len(dataset)))])
-        extent = np.nanmax(np.ptp(joints[np.isfinite(joints).all(axis=1)], axis=0))
-        share = min(
-            rng.uniform(0.25, 0.95) * height / extent,
-            slot / cut.shape[1],
-            height / cut.shape[0],
-        )
-        cut = cv2.resize(cut, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-        cut = cut[:height, :slot]
-        x = place * slot + int(rng.integers(slot - cut.shape[1] + 1))
-        y = int(rng.integers(height - cut.shape[0] + 1))
-        picture[y : y + cut.shape[0], x : x + cut.shape[1]] = cut
-        persons.append((joints + 0.5) * share - 0.5 + [x, y])
-    return picture, persons
+def print_films(predictor, title, films):
+    """A table of films."""
+    import motmetrics
+
+    summaries, names, seconds, frames = [], [], 0, 0
+    for name, film in films:
+        start = time.perf_counter()
+        tracks = list(predictor.track(film.images, fps=RATE))
+        seconds, frames = seconds + time.perf_counter() - start, frames + len(tracks)
+        summaries.append(accumulated(film, tracks))
+        names.append(name)
+    scores = motmetrics.metrics.create().compute_many(
+        summaries,
+        metrics=["idf1", "recall", "precision", "num_switches", "num_unique_objects"],
+        names=names,
+        generate_overall=True,
+    )
+    print(f"{title:<24}  IDF1  recall  precision  switches  persons")
+    for name, row in scores.iterrows():
+        idf1, recall, precision = (100 * row[it] for it in ("idf1", "recall", "precision"))
+        switches, persons = int(row["num_switches"]), int(row["num_unique_objects"])
+        print(f"{name:<24} {idf1:5.1f} {recall:7.1f} {precision:10.1f} {switches:9d} {persons:8d}")
+    print(f"{frames / seconds:.1f} frames a second")
 
 
-def _cut_out(sample):
-    """The surroundings of a person, and their joints in it."""
-    image, joints = load_image(sample.image), np.asarray(sample.joints, float)
-    known = joints[np.isfinite(joints).all(axis=1)]
-    low, high = known.min(axis=0), known.max(axis=0)
-    middle, half = (low + high) / 2, 0.62 * (high - low).max()
-    start = np.maximum(0, middle - half).astype(int)
-    stop = np.minimum(image.shape[1::-1], middle + half).astype(int)
-    return image[start[1] : stop[1], start[0] : stop[0]], joints - start
+def accumulated(film, tracks):
+    """What motmetrics needs to know of a film and of its persons as they were followed."""
+    import motmetrics
+
+    result = motmetrics.MOTAccumulator(auto_id=True)
+    for labels, persons in zip(film.joints, tracks, strict=True):
+        numbers = [n for n, joints in enumerate(labels) if np.isfinite(joints).all()]
+        joints = [convert(person.joints, person.skeleton, film.skeleton) for person in persons]
+        overlaps = np.array([[overlap(it, labels[n]) for it in joints] for n in numbers])
+        distances = np.where(overlaps >= OVERLAP, 1 - overlaps, np.nan)
+        tracks_here = [person.track for person in persons]
+        result.update(numbers, tracks_here, distances.reshape(len(numbers), len(tracks_here)))
+    return result
 
 
-def _matched(people, persons):
-    """(joints, labels) of the persons who were found."""
-    if not people:
+def matched(poses, labels):
+    """Pairs of numbers (pose, label) of the same persons."""
+    if not poses:
         return []
-    joints = [convert(person.joints, person.skeleton, "lsp14") for person in people]
-    overlaps = np.array([[_overlap(one, other) for other in persons] for one in joints])
-    return [
-        (joints[number], persons[other])
-        for number, other in zip(*linear_sum_assignment(-overlaps), strict=True)
-        if overlaps[number, other] >= OVERLAP
-    ]
+    overlaps = np.array([[overlap(pose, label) for label in labels] for pose in poses])
+    pairs = zip(*linear_sum_assignment(-overlaps), strict=True)
+    return [(a, b) for a, b in pairs if overlaps[a, b] >= OVERLAP]
 
 
-def _overlap(joints, labels):
+def overlap(joints, labels):
     """Intersection over union of the boxes of the labelled joints."""
     known = np.isfinite(labels).all(axis=1)
     (low, high), (other_low, other_high) = (
@@ -106,6 +134,17 @@ def _overlap(joints, labels):
     return shared / (np.prod(high - low) + np.prod(other_high - other_low) - shared)
 
 
+def _pairs_of_clips(folder, predictor):
+    """Films of two clips of different actions, the first of each that is long enough."""
+    first = {}
+    with open(folder / "clips.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            first.setdefault(row["action"], folder / row["file"])
+    names = sorted(first)
+    for one, other in zip(names[::2], names[1::2], strict=False):
+        yield f"{one}, {other}", clips_side_by_side([first[one], first[other]], predictor)
+
+
 def _parse(argv):
     parser = script_parser(__doc__)
     parser.add_argument("--data", default="datasets/LSP", help="folder of LSP (%(default)s)")
@@ -113,7 +152,10 @@ def _parse(argv):
     parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
     parser.add_argument("--runtime", default="auto", help="as of the demo (%(default)s)")
     parser.add_argument("--precision", default="auto", help="as of the demo (%(default)s)")
-    parser.add_argument("--pictures", type=int, default=100, help="(%(default)s)")
+    parser.add_argument("--pictures", type=int, default=60, help="number (%(default)s), or 0")
+    parser.add_argument("--films", type=int, default=1, help="of each kind (%(default)s), or 0")
+    parser.add_argument("--persons", type=int, default=5, help="most in a film (%(default)s)")
+    parser.add_argument("--clips", help="folder of videos with a clips.csv; left out by default")
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     return parser.parse_args(argv)
 
