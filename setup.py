@@ -85,6 +85,7 @@ setup(
         "coco": ["pycocotools>=2.0.8"],
         "ray": ["ray[data]>=2.40", "pyarrow>=16"],
         "detector": ["keras-hub>=0.22"],
+        "notebooks": ["ipykernel>=6.29", "nbclient>=0.10", "pandas>=2.2"],
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27"],
         "test": [
             *EXPORT,
