@@ -1,6 +1,8 @@
 """The README and the guide: links, command lines for CI, and the Python of docs/runtimes.md."""
 
+import ast
 import importlib
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -129,6 +131,22 @@ def test_scripts_that_pages_name_exist():
     }
     assert len(named) > 15
     assert [script for script in named if not (ROOT / script).is_file()] == []
+
+
+def test_python_on_pages_is_valid_and_imports_what_there_is():
+    blocks = [
+        (page, ast.parse(code))
+        for page in PAGES
+        for code in re.findall(r"```python\n(.+?)```", page.read_text(encoding="utf-8"), re.S)
+    ]
+    assert len(blocks) > 10
+    for page, tree in blocks:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("deephar"):
+                module = importlib.import_module(node.module)
+                for name in (alias.name for alias in node.names):
+                    known = hasattr(module, name) or importlib.util.find_spec(f"deephar.{name}")
+                    assert known, f"{page.name}: {node.module} has no {name}"
 
 
 def test_the_readme_is_short_and_has_the_command_lines_of_ci():
