@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deephar import version
 from deephar.cli import batch, classify, demo, export
-from deephar.cli.options import help_format
+from deephar.cli.options import example_of, help_format
 from deephar.errors import reporting_errors
 
 
@@ -48,7 +48,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             help=command.help,
             description=command.description or f"{command.help[:1].upper()}{command.help[1:]}.",
             usage=f"deephar {name} {command.arguments}".rstrip(),
-            epilog=f"example:\n  {command.example}",
+            epilog=example_of(command.example),
             formatter_class=help_format,
         )
         # Some arguments need Keras, which takes seconds to import. Other commands do not need it.

@@ -23,6 +23,11 @@ def help_format(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, max_help_position=30)
 
 
+def example_of(command: str) -> str:
+    """The end of a help text: what stands in parentheses, and an example."""
+    return f"In parentheses: what is taken without the flag.\n\nexample:\n  {command}"
+
+
 def script_parser(doc: str) -> argparse.ArgumentParser:
     """A parser whose help has the first line and the first command of a script's docstring.
 
@@ -33,7 +38,7 @@ def script_parser(doc: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         usage="%(prog)s [options]",
         description=doc.splitlines()[0],
-        epilog=f"example:\n  {commands[0]}" if commands else None,
+        epilog=example_of(commands[0]) if commands else None,
         formatter_class=help_format,
     )
 

@@ -161,11 +161,11 @@ class TrainingScript:
             "--peak-window",
             type=int,
             metavar="RADIUS",
-            help="read heat maps near their maximum, such as 2; 0: the whole maps",
+            help="read heat maps near their maximum, such as 2; 0 for the whole maps",
         )
         group.add_argument(
             "--weights",
-            help="start from these: .h5 file, or name in weights/",
+            help="weights to start from: .h5 file, or name in weights/",
         )
         group.add_argument(
             "--stem-weights",
@@ -179,7 +179,7 @@ class TrainingScript:
             "--subsampling",
             type=parse_subsampling,
             metavar="N|whole",
-            help="distance of a clip's frames; whole: over the video (whole)",
+            help="distance of a clip's frames, or whole: over the whole video (whole)",
         )
         group.add_argument(
             "--stream",
@@ -193,18 +193,18 @@ class TrainingScript:
                 choices=("predicted", "labels"),
                 default="predicted",
                 metavar="POSES",
-                help="predicted, or labels, with --stream pose: no frames (%(default)s)",
+                help="poses that actions are told from: predicted or labels (%(default)s)",
             )
         group.add_argument(
             "--cache-features",
             action="store_true",
             default=any(getattr(stage, "cache_features", False) for stage in self.recipe.stages),
-            help="run the frozen pose network once: fast, mirrored frames only",
+            help="keep what the frozen pose network sees: faster, less augmentation",
         )
         group.add_argument(
             "--stages",
             type=stages_of(self._stage_names),
-            help=f"of {','.join(self._stage_names)} ({','.join(self.stages or self._stage_names)})",
+            help=f"stages to run, of {','.join(self._stage_names)} ({','.join(self.stages or self._stage_names)})",
         )
         group.add_argument(
             "--batch",
@@ -247,20 +247,20 @@ class TrainingScript:
             "--stem-rate",
             type=float,
             metavar="FACTOR",
-            help="factor on the learning rate of VGG-16, such as 0.1 (pose)",
+            help="factor on the learning rate of VGG-16 in pose training, such as 0.1",
         )
         add(
             "--heat-map-weight",
             type=float,
             metavar="WEIGHT",
-            help="weight of the heat maps in the loss, such as 0.1 (pose)",
+            help="weight of the heat maps in the loss of pose training, such as 0.1",
         )
         schedules = " or ".join(SCHEDULES)
         add(
             "--schedule",
             choices=SCHEDULES,
             metavar="NAME",
-            help=f"of the learning rate: {schedules} (pose)",
+            help=f"learning rate of pose training: {schedules}",
         )
         add("--seed", type=parse_seed, metavar="N", help=f"seed of all stages ({self.recipe.seed})")
         add_precision_argument(group, self.recipe.mixed_precision)
