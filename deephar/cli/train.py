@@ -204,7 +204,8 @@ class TrainingScript:
         group.add_argument(
             "--stages",
             type=stages_of(self._stage_names),
-            help=f"stages to run, of {','.join(self._stage_names)} ({','.join(self.stages or self._stage_names)})",
+            help=f"stages to run, of {','.join(self._stage_names)} "
+            f"({','.join(self.stages or self._stage_names)})",
         )
         group.add_argument(
             "--batch",
