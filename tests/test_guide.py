@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from networks import CLIPS, SMALL, require_format
 
+import deephar
 from deephar.export import Target, export
 from deephar.inference import Predictor
 from deephar.models import ModelConfig, build_model
@@ -147,6 +148,11 @@ def test_python_on_pages_is_valid_and_imports_what_there_is():
                 for name in (alias.name for alias in node.names):
                     known = hasattr(module, name) or importlib.util.find_spec(f"deephar.{name}")
                     assert known, f"{page.name}: {node.module} has no {name}"
+
+
+def test_the_changelog_begins_with_this_version():
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[0] in (deephar.__version__, "Unreleased")
 
 
 def test_the_readme_is_short_and_has_the_command_lines_of_ci():
