@@ -105,7 +105,7 @@ def annotate(args: argparse.Namespace) -> None:
     from deephar.data.pose_tables import require_parquet
     from deephar.inference.annotate import annotate_people, annotate_video, in_words
     from deephar.inference.intervals import describe_intervals
-    from deephar.inference.media import describe_video
+    from deephar.inference.media import describe_video, is_live
     from deephar.inference.predictor import Predictor
 
     if "parquet" in args.format:
@@ -124,6 +124,10 @@ def annotate(args: argparse.Namespace) -> None:
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
     print(predictor)
+    if is_live(video) and args.people == "one":
+        written = _annotate_live(predictor, video, out, args)
+        _print_one(written, args.format)
+        return
     if fps is None:
         print(f"reading {name}; Ctrl-C ends it")
     if args.people == "all":
@@ -145,10 +149,40 @@ def annotate(args: argparse.Namespace) -> None:
         subsampling=args.subsampling,
         smooth=args.smooth,
     )
+    _print_one(written, args.format)
+
+
+def _annotate_live(predictor, video, out, args):
+    """Annotates a camera or a live stream, and shows it."""
+    from deephar.cli.view import opened_view
+    from deephar.inference.annotate import annotate_video
+    from deephar.inference.media import load_video
+
+    predictor.warm_up()  # the stream does not wait
+    with opened_view() as (show, where):
+        footage = load_video(video)
+        print(f"reading {footage.name}; Ctrl-C ends it. {where}")
+        written = annotate_video(
+            predictor,
+            footage,
+            out,
+            show=show,
+            box=args.box or args.person,
+            subsampling=args.subsampling,
+            smooth=args.smooth,
+        )
+        print(f"{footage.live.describe()} in the end, {footage.live.dropped} frames were dropped")
+    return written
+
+
+def _print_one(written, formats):
+    """Prints what one person did, and the paths of all files."""
+    from deephar.inference.intervals import describe_intervals, in_words
+
     for name, score in (written.actions or [])[:5]:
         print(f"  {100 * score:5.1f} %  {in_words(name)}")
     print(*describe_intervals(written.intervals), sep="\n")
-    _print_written(written, args.format)
+    _print_written(written, formats)
 
 
 def _parse_person(text):

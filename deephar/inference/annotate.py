@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,17 @@ from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
 from deephar.inference.actions import mean_action
 from deephar.inference.intervals import ActionTimeline, Interval, in_words
-from deephar.inference.media import Video, describe_video
+from deephar.inference.media import Video, describe_video, is_live, load_video
 from deephar.progress import ProgressBar
 from deephar.video import DEFAULT_RATE, VideoWriter
-from deephar.visualize import draw_action, draw_label, draw_skeleton, line_width, plot_actions
+from deephar.visualize import (
+    draw_action,
+    draw_caption,
+    draw_label,
+    draw_skeleton,
+    line_width,
+    plot_actions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +71,7 @@ def annotate_video(
     *,
     fps: float | None = None,
     progress: bool = False,
+    show: Callable[[np.ndarray], bool] | None = None,
     **options: Any,
 ) -> Annotation:
     """Writes a video with skeleton, action and score over every frame, and the numbers.
@@ -81,12 +90,16 @@ def annotate_video(
       best action, its score and its repetitions so far, then x, y and visibility of each joint;
     - ``OUT-actions.png``, if the network has actions: the most frequent ones over time.
 
+    Over a camera or a live stream, the rate and the latency of the frames are written, too.
+
     Args:
         predictor: a `Predictor`.
         video: see `Predictor.stream`.
         out: path of the video to write, ending in ``.mp4``.
         fps: see `Predictor.stream`.
         progress: shows a progress bar on a terminal.
+        show: takes each annotated frame, uint8 (H, W, 3), and says whether to go on; if not, what
+            was seen until then is complete.
         options: `box`, `margin`, `subsampling` and `smooth` of `Predictor.stream`.
 
     Returns:
@@ -101,18 +114,25 @@ def annotate_video(
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
     _check_beside([path for path in (*paths[1:], picture) if path is not None])
+    live = None
+    if is_live(video):
+        video = load_video(video, fps)
+        live = video.live
     persons = predictor.stream(video, fps=fps, keep_images=True, **options)
     head = _head(predictor, name, rate)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     with ExitStack() as stack:
-        persons = stack.enter_context(closing(read_ahead(persons, _AHEAD)))
+        persons = stack.enter_context(closing(read_ahead(persons, 1 if live else _AHEAD)))
+        if live:
+            stack.callback(live.close)
         timeline = ActionTimeline(predictor.skeleton)
         persons = map(timeline.add, persons)
         writer = stack.enter_context(VideoWriter(out, rate or DEFAULT_RATE))
         parts = [stack.enter_context(replacing(path)) for path in paths[1:]]
         numbers = stack.enter_context(open(parts[0], "w", encoding="utf-8"))
         table = stack.enter_context(open(parts[1], "w", encoding="utf-8", newline=""))
-        persons = _drawn(persons, writer, bar)
+        persons = _drawn(persons, live, show)
+        persons = _recorded(persons, writer, bar)
         persons = _listed(persons, numbers, head)
         persons = _tabulated(persons, table, predictor.skeleton.joints)
         actions = None
@@ -236,10 +256,26 @@ def _head(predictor, name, rate):
 # memory.
 
 
-def _drawn(persons, writer, bar):
+def _drawn(persons, live, show):
+    """Draws, shows, and passes on the persons with the annotated frames.
+
+    Over a live source, the rate and the latency of the frames before are written.
+    """
+    for person in persons:
+        picture = _annotated(person, live.describe() if live else "")
+        go_on = show is None or show(picture)
+        if live:
+            live.shown(person.time)
+        person = replace(person, image=picture)
+        yield person
+        if not go_on:
+            return
+
+
+def _recorded(persons, writer, bar):
     """Writes the video."""
     for count, person in enumerate(persons, 1):
-        writer.write(_annotated(person), person.time)
+        writer.write(person.image, person.time)
         bar.update(count)
         yield replace(person, image=None)
 
@@ -311,12 +347,16 @@ class _Course:
         return plot_actions(names, self._times, self._scores, title=title, grey=grey)
 
 
-def _annotated(person):
+def _annotated(person, note):
     """A frame with the pose and the action over it; with depth, two views at its right.
 
     If nobody is seen, the frame as it is, and empty views.
     """
-    picture = _with_pose(person) if person.seen else person.image
+    picture = person.image
+    if person.seen:
+        picture = _with_pose(person, note)
+    elif note:
+        picture = draw_caption(picture, [note])
     if person.depth is None:
         return picture
     if not person.seen:
@@ -326,7 +366,7 @@ def _annotated(person):
     return np.concatenate([picture, views[:height]], axis=1)
 
 
-def _with_pose(person):
+def _with_pose(person, note):
     # The crop stays the same for a while. With the size of the pose, the width would flicker.
     extent = (person.crop[2] - person.crop[0]) / (BOX_MARGIN * POSE_MARGIN)
     return draw_action(
@@ -335,7 +375,7 @@ def _with_pose(person):
         person.skeleton,
         visibility=person.visibility,
         actions=person.action and [(in_words(name), score) for name, score in person.action[:1]],
-        note=f"{person.time:.2f} s" + _counted(person),
+        note="   ".join(filter(None, [f"{person.time:.2f} s" + _counted(person), note])),
         width=line_width(extent, person.image.shape),
     )
 

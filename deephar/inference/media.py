@@ -14,7 +14,8 @@ from deephar.data.images import HEIC_ADVICE, is_heic, load_image
 from deephar.data.loading import read_ahead
 from deephar.data.sets.folder import POSES
 from deephar.inference import sources
-from deephar.video import DEFAULT_RATE, is_address, read_video, video_info
+from deephar.inference.live import NewestFrames, timed_by_arrival, until_closed
+from deephar.video import DEFAULT_RATE, is_address, is_live_address, read_video, video_info
 
 _AHEAD = 16  # frames of a file that are decoded while the network works
 
@@ -73,11 +74,24 @@ class Footage(NamedTuple):
         name: path of the file, or "The video".
         frames: iterator over (uint8 (H, W, 3) RGB, time in seconds).
         num_frames: how many there are; 0 if unknown.
+        live: of a live source, what drops frames rather than delaying them; else None.
     """
 
     name: str
     frames: Iterator[tuple[np.ndarray, float]]
     num_frames: int
+    live: NewestFrames | None = None
+
+    @classmethod
+    def of_live(cls, name: str, frames: Iterator[tuple[np.ndarray, float]]) -> Footage:
+        """The footage of a live source.
+
+        Args:
+            name: what it is called.
+            frames: (image, time), as they arrive.
+        """
+        newest = NewestFrames(frames)
+        return cls(name, _checked(until_closed(newest), name), 0, newest)
 
     def thinned(self, rate: float) -> Footage:
         """The same with at most `rate` frames per second."""
@@ -96,8 +110,9 @@ Video = str | os.PathLike | int | Iterable | Segment | Footage
 def load_video(video: Video, frame_rate: float | None = None) -> Footage:
     """The frames of a video, all of one size and one after the other, read as they are needed.
 
-    Those of files, addresses and cameras are read by a thread, a few ahead of the caller. Ctrl-C
-    ends a camera or a live stream, as if it were over; a second Ctrl-C interrupts the program.
+    Those of files and addresses of files are read by a thread, a few ahead of the caller. Of a
+    camera or a live stream, the frame is always the newest one, and those before are dropped.
+    Ctrl-C ends it, as if it were over; a second Ctrl-C interrupts the program.
 
     Args:
         video: one of
@@ -131,17 +146,26 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
     name, num_frames, _ = describe_video(video, frame_rate)
     if sources.is_camera(video):
-        frames = read_ahead(sources.until_interrupt(sources.read_camera(int(video))), _AHEAD)
+        return Footage.of_live(name, sources.until_interrupt(sources.read_camera(int(video))))
     elif sources.is_pictures(video):
         frames = read_ahead(_timed(sources.find_pictures(video), rate), _AHEAD)
     elif isinstance(video, str | os.PathLike):
         frames = read_video(video)
         if is_address(video) and not num_frames:
             frames = sources.until_interrupt(frames)
+            if is_live_address(video):
+                return Footage.of_live(name, timed_by_arrival(frames))
         frames = read_ahead(frames, _AHEAD)
     else:
         frames = _timed(video, rate)
     return Footage(name, _checked(frames, name), num_frames)
+
+
+def is_live(video: Video) -> bool:
+    """Whether a video is a camera or a live stream, of which late frames are dropped."""
+    if isinstance(video, Footage):
+        return video.live is not None
+    return sources.is_camera(video) or is_live_address(video)
 
 
 def is_pose_file(video: object) -> bool:
@@ -193,11 +217,13 @@ def describe_video(video: Video, frame_rate: float | None = None) -> Description
         FileNotFoundError, OSError, ValueError: As `load_video`.
     """
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
+    if isinstance(video, Footage):
+        return Description(video.name, video.num_frames, None)
     if sources.is_camera(video):
         return Description(f"camera {video}", 0, None)
     if sources.is_pictures(video):
         return Description(str(video), len(sources.find_pictures(video)), rate)
-    if sources.is_live_address(video):
+    if is_live_address(video):
         return Description(video, 0, None)
     if isinstance(video, str | os.PathLike):
         info = video_info(video)

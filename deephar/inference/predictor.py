@@ -39,7 +39,7 @@ from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.boxes import enclosing_box, full_box
 from deephar.inference.converted import convert_networks, load_keras_model, load_parts
 from deephar.inference.detectors import Detector, detect
-from deephar.inference.media import Video, is_pose_file, load_picture, load_video
+from deephar.inference.media import Footage, Video, is_pose_file, load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
     call_network,
@@ -56,7 +56,7 @@ from deephar.inference.people import MOST_PEOPLE, candidates, different_poses, p
 from deephar.inference.person import Person
 from deephar.inference.poses import pose_in_image
 from deephar.inference.runtimes import Runtime, choose_runtime, say_once
-from deephar.inference.search import find_person
+from deephar.inference.search import Follower, find_person
 from deephar.inference.smoothing import Smoother
 from deephar.inference.tracking import Tracker
 from deephar.inference.windows import (
@@ -65,6 +65,7 @@ from deephar.inference.windows import (
     seen_poses,
     with_actions,
     with_actions_of_all,
+    with_actions_so_far,
 )
 from deephar.models import ModelConfig, ReceptionConfig
 from deephar.skeletons import get_skeleton
@@ -218,6 +219,12 @@ class Predictor:
     def model(self) -> Model:
         """The network as it was before it was converted for a runtime."""
         return self._load_model()
+
+    def warm_up(self) -> None:
+        """Has the networks run once as for a live source, whose first frames then come at once."""
+        black = iter([(np.zeros((64, 64, 3), np.uint8), 0.0)])
+        with warnings.catch_warnings(action="ignore"):  # of a film of one frame
+            deque(self.stream(Footage.of_live("nothing", black)), maxlen=0)
 
     def __call__(
         self,
@@ -383,6 +390,9 @@ class Predictor:
         person is seen in fewer than two frames of a clip, the action is "other" with a score of 1,
         if the network has this action.
 
+        Of a camera or a live stream, frames are dropped rather than delayed. Each comes at once,
+        with the action of the clip that ends with it.
+
         Args:
             video: path or address of a video; number of a camera; folder, pattern (``%06d.png``)
                 or list of pictures; or an iterable of RGB uint8 frames (H, W, 3), such as an array
@@ -415,17 +425,19 @@ class Predictor:
         Warns:
             UserWarning: Frames of the file are missing or damaged.
         """
+        add_actions = with_actions
         if is_pose_file(video):
             frames = self._read(video)
             rule = self._window_rule(subsampling, 0)
         else:
             footage = load_video(video, fps)
+            add_actions = with_actions_so_far if footage.live else with_actions
             rule = self._window_rule(subsampling, footage.num_frames)
             frames = self._watch(footage, box, margin, rule, keep_images)
         if rule is None:
             persons = (frame.person for frame in frames)
         else:
-            persons = with_actions(frames, self._parts, self._head, self.actions, rule)
+            persons = add_actions(frames, self._parts, self._head, self.actions, rule)
         return map(Smoother(), persons) if smooth else persons
 
     def watch(
@@ -491,6 +503,8 @@ class Predictor:
         length = _CHUNK if rule is None or rule.by_time else rule.num_frames * rule.interval
         if isinstance(box, Integral):
             seen = self._follow_number(footage, box)
+        elif footage.live:
+            seen = self._follow_live(footage.frames, box, margin)
         else:
             seen = self._follow(_pieces(footage.frames, length), length, box, margin)
         return _numbered(seen, footage.name, keep_images, warn=rule is not None)
@@ -539,6 +553,17 @@ class Predictor:
                 poses = [frame.pose for frame in seen]
                 found = found.moved_to(poses, images[0].shape[1::-1])
             yield from zip(piece[-num_new:], seen, strict=True)
+
+    def _follow_live(self, frames, box, margin):
+        """As `_follow`, each frame at once, in the box of the person in the frame before."""
+        follower = Follower(*self._search, whom=box or "best") if not _is_box(box) else None
+        for image, time in frames:
+            its = follower.box(image, time) if follower else box
+            (seen,) = self._see([image], [its], margin, 1)
+            if follower:
+                pose = np.column_stack([seen.person.joints, seen.person.visibility])
+                follower.move(pose, image.shape[1::-1])
+            yield (image, time), seen
 
     def _follow_number(self, footage, number):
         """As `_follow`, of the person who has a number."""
@@ -656,6 +681,11 @@ def _search_weights(name, config):
     small = weight_files.read_config(_SEARCHER)
     fits = small.skeleton == config.skeleton and small.image_size < config.image_size
     return _SEARCHER if fits else None
+
+
+def _is_box(box):
+    """Whether a box is given by its corners."""
+    return box is not None and not isinstance(box, str)
 
 
 def _pieces(frames, length):

@@ -74,6 +74,51 @@ class FoundPerson(NamedTuple):
         return self._replace(last_box=enclosing_box(seen[-1:], size)) if seen else self
 
 
+class Follower:
+    """Follows one person through a live video: where they were is where they are looked for.
+
+    Args:
+        network: as of `find_person`, which looks for a person who is new or lost.
+        config: as of `find_person`.
+        whom: as of `find_person`.
+    """
+
+    _SEARCH_SECONDS = 1.0  # from one search to the next; one takes as long as some 20 frames
+    _PATIENCE = 5  # frames without the person until they are lost
+
+    def __init__(
+        self, network: Callable[[np.ndarray], dict], config: Config, *, whom: str = "best"
+    ):
+        self._find = partial(find_person, network, config, whom=whom)
+        self._found, self._missed, self._searched = None, 0, -np.inf
+
+    def box(self, image: np.ndarray, time: float) -> np.ndarray:
+        """Where to look in a frame.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            time: seconds.
+        """
+        lost = self._found is None or self._missed >= self._PATIENCE
+        unsure = lost or self._found.confidence < CERTAIN_CONFIDENCE
+        if self._found is None or (unsure and time >= self._searched + self._SEARCH_SECONDS):
+            found = self._find([image])
+            self._searched = time
+            if lost or found.confidence > self._found.confidence + REPLACE_MARGIN:
+                self._found, self._missed = found, 0
+        return self._found.last_box
+
+    def move(self, pose: np.ndarray, size: Sequence[int]) -> None:
+        """Says what was seen there.
+
+        Args:
+            pose: (J, dim + 1), pixels.
+            size: (width, height) of the frame.
+        """
+        self._missed = 0 if self._found.is_seen_in(pose) else self._missed + 1
+        self._found = self._found.moved_to([pose], size)
+
+
 def find_person(
     network: Callable[[np.ndarray], dict],
     config: Config,

@@ -30,11 +30,6 @@ def is_camera(video: object) -> bool:
     return isinstance(video, int | np.integer) and not isinstance(video, bool)
 
 
-def is_live_address(video: object) -> bool:
-    """Whether a video is an address that sends for as long as somebody listens."""
-    return is_address(video) and not video.lower().startswith(("http", "file:"))
-
-
 def is_pictures(video: object) -> bool:
     """Whether a video is a folder of pictures, or numbered pictures as in ``%06d.png``."""
     if not isinstance(video, str | os.PathLike) or is_address(video):

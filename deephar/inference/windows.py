@@ -192,6 +192,41 @@ def with_actions(
     yield from windows.persons()
 
 
+def with_actions_so_far(
+    frames: Iterable[SeenFrame], parts: Parts, head: str, names: Sequence[str], rule: WindowRule
+) -> Iterator[Person]:
+    """As `with_actions`, at once: the window of a frame ends with it.
+
+    There is a new window after twice the rule's interval. The frames between have the action of the
+    one before.
+
+    Args:
+        frames: as of `with_actions`.
+        parts: as of `with_actions`.
+        head: as of `with_actions`.
+        names: as of `with_actions`.
+        rule: as of `with_actions`.
+
+    Yields:
+        The persons, each before the next frame is asked for.
+    """
+    heads, recent, due, action = _Heads(parts, head, names), deque(), -np.inf, None
+    for frame in frames:
+        now = rule.position(frame.person)
+        recent.append((now, frame.outputs))
+        while len(recent) > 1 and recent[1][0] <= now - 2 * rule.reach:
+            recent.popleft()
+        if now >= due:
+            due = now + 2 * rule.interval
+            positions, outputs = zip(*recent, strict=True)
+            stacks = {name: np.stack([it[name] for it in outputs]) for name in outputs[0]}
+            first = max(positions[0], now - 2 * rule.reach)
+            places = rule.places(now, first, now)
+            window = Views.of(positions, stacks).at(places, rule.outside(places, first, now))
+            (action,) = heads([window])
+        yield replace(frame.person, action=action)
+
+
 def with_actions_of_all(
     frames: Iterable[tuple[float, list[SeenFrame]]],
     parts: Parts,

@@ -114,7 +114,7 @@ def decoded(
     stream: av.video.stream.VideoStream,
     losses: Losses,
     *,
-    again: Callable[[], av.container.InputContainer],
+    again: Callable[[], av.container.InputContainer] | None,
 ) -> Iterator[av.VideoFrame]:
     """The frames of a stream in the order of their presentation.
 
@@ -122,7 +122,7 @@ def decoded(
         container: the open file.
         stream: its video.
         losses: where what is lost is counted.
-        again: opens the same file once more.
+        again: opens the same file once more; None of a live stream, which is decoded without delay.
     """
     for frame in _decoded(container, stream, losses, again):
         losses.frames += 1
@@ -131,7 +131,7 @@ def decoded(
 
 
 def _decoded(container, stream, losses, again):
-    stream.thread_type = "AUTO"
+    stream.thread_type = "AUTO" if again else "SLICE"  # others delay a frame for each thread
     decoder, last = _Decoder(container, stream, losses), None
     for packet in read_packets(container, stream, losses):
         for frame in decoder.decode(packet):
@@ -144,7 +144,7 @@ def _decoded(container, stream, losses, again):
         last = _stamp(frame)
         yield frame
     failed = losses.errors > errors
-    if last is None:  # without time stamps, the rest cannot be found again
+    if again is None or last is None:  # without time stamps, the rest cannot be found again
         return
     losses.errors = errors
     lacking = losses.packets - losses.frames - losses.errors

@@ -102,6 +102,11 @@ def is_address(video: object) -> bool:
     return isinstance(video, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", video) is not None
 
 
+def is_live_address(video: object) -> bool:
+    """Whether a video is an address that sends for as long as somebody listens."""
+    return is_address(video) and not video.lower().startswith(("http", "file:"))
+
+
 def open_video(path: str | os.PathLike) -> av.container.InputContainer:
     """A file or an address as an open PyAV container with a video that can be decoded.
 
@@ -189,13 +194,16 @@ def _read_frames(container, path):
     with container:
         stream = first_video(container)
         losses, display = Losses(), Display(stream)
-        frames = decoded(container, stream, losses, again=lambda: open_video(path))
+        live = is_live_address(path)
+        again = None if live else lambda: open_video(path)
+        frames = decoded(container, stream, losses, again=again)
         times = _Times(stream, 1 / (_rate(stream.average_rate) or DEFAULT_RATE))
         count, last = 0, -math.inf
         try:
             for frame in deinterlaced(frames, stream):
                 time = times.of(frame, losses)
-                if losses.any and time <= last:  # behind damage, the order is not known
+                # Behind damage, the order is not known. The stamps of live streams may stand still.
+                if losses.any and time <= last and not live:
                     continue
                 last = time
                 yield display.shown(frame), time
@@ -211,7 +219,9 @@ def _read_frames(container, path):
             f"{path} holds no frame that can be decoded. It is empty or damaged: save or download "
             "it again."
         )
-    if lost or losses.any:
+    if live:
+        warnings.warn(f"{path} gives no more pictures. Is it switched on?", stacklevel=2)
+    elif lost or losses.any:
         of_all = f"{count} of {count + lost}" if lost else f"all {count}"
         damaged = f", {losses.damaged} of them damaged" if losses.damaged else ""
         warnings.warn(

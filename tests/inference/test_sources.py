@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -144,6 +145,7 @@ class Camera:
         return self.index == 0
 
     def read(self):
+        time.sleep(0.02)
         self._count += 1
         if self._count == self._ctrl_c:
             os.kill(os.getpid(), signal.SIGINT)
@@ -171,7 +173,7 @@ def camera(monkeypatch):
 def test_ctrl_c_ends_a_camera_and_what_was_seen_is_complete(index, camera, blobs):
     camera(ctrl_c=20)
     persons = list(blobs(CLIPS, actions=ACTIONS).stream(index))
-    assert 20 <= len(persons) < 60  # some are read before the signal arrives
+    assert 1 <= len(persons) < 60  # of those that are late, only the newest
     assert np.all(np.diff([person.time for person in persons]) > 0)
     assert all(person.action for person in persons)
 
@@ -181,7 +183,7 @@ def test_ctrl_c_ends_the_annotation_of_a_camera(camera, blobs, tmp_path):
     written = annotate_video(blobs(CLIPS, actions=ACTIONS), 0, tmp_path / "o.mp4")
     rows = json.loads(written.numbers.read_text())
     assert (rows["video"], rows["fps"]) == ("camera 0", None)
-    assert len(rows["frames"]) >= 20
+    assert len(rows["frames"]) >= 1
     times = [time for _, time in read_video(written.video)]
     np.testing.assert_allclose(times, [row["time"] for row in rows["frames"]], atol=2e-4)
 
@@ -193,7 +195,7 @@ def test_a_second_ctrl_c_interrupts(camera):
     signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    assert sum(1 for _ in frames) < 40
+    assert sum(1 for _ in frames) < 5
 
 
 def test_ctrl_c_is_as_before_when_the_camera_is_over(camera):
