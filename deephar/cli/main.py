@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deephar import version
-from deephar.cli import batch, classify, demo, export
+from deephar.cli import app, batch, classify, demo, export
 from deephar.cli.options import example_of, help_format
 from deephar.errors import reporting_errors
 
@@ -154,6 +154,14 @@ _COMMANDS = {
         batch.add_batch_arguments,
         batch.batch,
         batch.DESCRIPTION,
+    ),
+    "app": _Command(
+        "serve a page for pictures, videos and the webcam",
+        "[options]",
+        "deephar app --weights vgg16-light-penn",
+        app.add_app_arguments,
+        app.serve,
+        app.DESCRIPTION,
     ),
     "inspect": _Command(
         "describe a weights file",

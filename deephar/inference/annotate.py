@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from deephar.geometry import BOX_MARGIN, POSE_MARGIN
 from deephar.inference.actions import mean_action
 from deephar.inference.intervals import ActionTimeline, Interval, in_words
 from deephar.inference.media import Video, describe_video, is_live, load_video
+from deephar.inference.person import Person
 from deephar.progress import ProgressBar
 from deephar.video import DEFAULT_RATE, VideoWriter
 from deephar.visualize import (
@@ -35,7 +36,6 @@ from deephar.visualize import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deephar.inference.person import Person
     from deephar.inference.predictor import Predictor
 
 _LISTED_ACTIONS = 5  # per frame in the JSON file
@@ -196,7 +196,7 @@ def annotate_people(
             for person in persons:
                 timelines.setdefault(person.track, ActionTimeline(predictor.skeleton))
             persons = [timelines[person.track].add(person) for person in persons]
-            writer.write(_with_people(image, persons), time)
+            writer.write(draw_people(image, persons), time)
             people = [{"track": person.track, **_numbers(person)} for person in persons]
             frame = {"frame": index, "time": round(time, 4), "people": people}
             numbers.write(("," if index else "") + "\n" + json.dumps(frame))
@@ -385,8 +385,13 @@ def _counted(person):
     return "" if person.repetitions is None else f"   {person.repetitions} x"
 
 
-def _with_people(image, persons):
-    """A frame with the pose, the number and the action of everybody who is seen."""
+def draw_people(image: np.ndarray, persons: Sequence[Person]) -> np.ndarray:
+    """Draws the pose, the number and the action of everybody who is seen over a copy of an image.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        persons: with `track`, their number.
+    """
     persons = [person for person in persons if person.seen]
     for person in persons:
         extent = (person.crop[2] - person.crop[0]) / (BOX_MARGIN * POSE_MARGIN)
