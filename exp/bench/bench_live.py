@@ -9,7 +9,6 @@ moment at which it is shown. The first seconds, in which the network is loaded a
 searched for, count as well, unless --skip leaves them out.
 """
 
-import argparse
 import tempfile
 import time
 from itertools import cycle
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from deephar import Predictor
+from deephar.cli.options import script_parser
 from deephar.inference.annotate import annotate_video
 from deephar.inference.live import paced
 from deephar.inference.media import Footage
@@ -69,7 +69,7 @@ def _repeated(path, seconds):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_parser(__doc__)
     parser.add_argument("video", help="the file")
     parser.add_argument("--weights", default="vgg16-light-penn", help="(%(default)s)")
     parser.add_argument("--runtime", default="auto", help="as of the demo (%(default)s)")

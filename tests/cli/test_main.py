@@ -25,7 +25,7 @@ from deephar.models import ModelConfig
 from deephar.video import VideoWriter, video_info
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "classify", "batch", "inspect", "convert", "export", "check", "info")
+COMMANDS = ("demo", "classify", "app", "batch", "inspect", "convert", "export", "check", "info")
 
 
 @pytest.fixture
