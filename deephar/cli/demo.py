@@ -16,9 +16,9 @@ pictures, numbered pictures (frames/%06d.png), or several pictures. Without it, 
 Ctrl-C ends a camera or a live stream. What was seen until then is written.
 
 Writes the video OUT.mp4. Beside it, OUT.json and OUT.csv have the numbers, and OUT-actions.png
-shows the actions over time. Prints the five best actions of the whole video, and what was done from
-when to when and, of push-ups, squats and the like, how often. "No known action"
-means that it is none of those that the network knows. Where nobody is seen, nothing is drawn.
+shows the actions over time. The five best actions of the whole video are printed. So is what was
+done from when to when and, of push-ups, squats and the like, how often. "No known action" means
+that it is none of those that the network knows. Where nobody is seen, nothing is drawn.
 
 The most visible person is found and followed. --box or --person choose another one, and --people
 all shows everybody. Joints are smoothed over time, and lag behind by less than a frame where they
