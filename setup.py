@@ -77,7 +77,7 @@ setup(
     ],
     extras_require={
         "cuda": ["tensorflow[and-cuda]>=2.18"],
-        "jax": ["jax>=0.4.30"],
+        "jax": ["jax>=0.5.1"],
         "torch": ["torch>=2.4"],
         "app": ["gradio>=6"],
         "fast": ["openvino>=2025.0"],

@@ -46,6 +46,15 @@ def script_parser(doc: str) -> argparse.ArgumentParser:
 # ------------------------------------------------------------------------------ types of values
 
 
+def parse_devices(text: str) -> int | str:
+    """``"2"`` to 2, ``"all"`` as it is."""
+    if text == "all":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1, 2, ... or all, got {text!r}")
+    return int(text)
+
+
 def parse_folder(text: str) -> str:
     """A path that is not a file."""
     if not text or Path(text).is_file():

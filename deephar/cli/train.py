@@ -13,6 +13,7 @@ from deephar.cli.options import (
     add_data_argument,
     add_precision_argument,
     by_stage,
+    parse_devices,
     parse_folder,
     parse_fraction,
     parse_seed,
@@ -25,6 +26,7 @@ from deephar.data.sets.by_name import open_dataset
 from deephar.errors import reporting_errors
 from deephar.models.config import DEPTHS, HEAD_FIELDS, VARIANTS, ReceptionConfig, in_space
 from deephar.training import ActionStage, PoseStage, Recipe, Source, read_recipe, train
+from deephar.training.devices import is_first
 from deephar.training.settings import SCHEDULES
 from deephar.training.stages import RECIPE_FILE
 
@@ -60,13 +62,20 @@ class TrainingScript:
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Trains by the arguments; returns the exit status (2 for a user's mistake)."""
-        return reporting_errors(lambda argv: print(f"best weights: {self.run(argv)}"))(argv)
+        return reporting_errors(self._report)(argv)
+
+    def _report(self, argv):
+        best = self.run(argv)
+        if is_first():
+            print(f"best weights: {best}")
 
     def run(self, argv: Sequence[str] | None = None) -> Path:
         """As `main`, but returns the path of the best weights, and raises errors."""
         args = self.parser().parse_args(argv)
         recipe = self.recipe_of(args)
-        return train(recipe, args.out, resume=args.resume, workers=args.workers)
+        return train(
+            recipe, args.out, resume=args.resume, workers=args.workers, devices=args.devices
+        )
 
     def parser(self) -> argparse.ArgumentParser:
         """The parser of the script's arguments."""
@@ -271,6 +280,12 @@ class TrainingScript:
             default=2,
             metavar="N",
             help="threads that prepare crops (%(default)s)",
+        )
+        add(
+            "--devices",
+            type=parse_devices,
+            metavar="N|all",
+            help="GPUs of each process to train on (one)",
         )
 
     def _numbers(self, name):

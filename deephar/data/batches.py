@@ -26,6 +26,10 @@ class MixedBatches(keras.utils.PyDataset):
     Subclasses give the function that makes arrays of items, set `spec`, and assemble the arrays to
     a batch (`_assemble`).
 
+    Several processes can share the work: set `part` to the number of the process, from 0, and the
+    number of processes. ``[i]`` is then an equal part of the batch that one process makes, with the
+    seeds of that part. `batch_size` and `samples` are those of the whole batch.
+
     Args:
         datasets: data sets by name.
         shares: number of items from each data set in a batch.
@@ -61,6 +65,7 @@ class MixedBatches(keras.utils.PyDataset):
         self.epoch = 0
         self.error = None
         self.batch_size = sum(self.shares.values())
+        self.part = (0, 1)
         self._steps = steps_per_epoch or self._steps_for_everyone()
         self._pool = CropPool(function, workers)
         self._in_epoch = self._saw_last = False
@@ -75,7 +80,9 @@ class MixedBatches(keras.utils.PyDataset):
             IndexError: There are no more batches.
         """
         picked = self._pick(index)
-        seeds = [(_CROP, self.seed, self.epoch, index, slot) for slot in range(len(picked))]
+        slots = self._slots()
+        picked = [picked[slot] for slot in slots]
+        seeds = [(_CROP, self.seed, self.epoch, index, slot) for slot in slots]
         try:
             samples = [self.datasets[name][i] for name, i in picked]
             arrays = self._pool.crop(samples, seeds)
@@ -128,6 +135,12 @@ class MixedBatches(keras.utils.PyDataset):
     def _steps_for_everyone(self):
         first, share = next(iter(self.shares.items()))
         return -(-len(self.datasets[first]) // share)
+
+    def _slots(self):
+        """Positions in the batch of the items that this process makes."""
+        number, count = self.part
+        size = self.batch_size // count
+        return range(number * size, (number + 1) * size)
 
     def _pick(self, index):
         """The items of batch `index`: pairs of a data set's name and a position in it."""

@@ -54,6 +54,16 @@ def call_network(model: Model, inputs: Any) -> dict[str, np.ndarray]:
     return {key: np.asarray(_array(value), np.float64) for key, value in outputs.items()}
 
 
+def call_in_batches(model: Model, inputs: Any, *, batch_size: int = 32) -> dict[str, np.ndarray]:
+    """As `call_network`, for more inputs than fit into one batch."""
+    arrays = inputs if isinstance(inputs, dict) else {"": inputs}
+    outputs = []
+    for start in range(0, len(next(iter(arrays.values()))), batch_size):
+        part = {name: array[start : start + batch_size] for name, array in arrays.items()}
+        outputs.append(call_network(model, part if isinstance(inputs, dict) else part[""]))
+    return {key: np.concatenate([output[key] for output in outputs]) for key in outputs[0]}
+
+
 def _array(value):
     if isinstance(value, np.ndarray):
         return value

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from deephar.inference.network import call_in_batches
 from deephar.metrics import expected_calibration_error
 
 
@@ -64,7 +65,7 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _scores(heads, head, clips):
-    return heads.predict(clips, verbose=0)[f"action_{head}"][:, -1].astype(float)
+    return call_in_batches(heads, clips)[f"action_{head}"][:, -1]
 
 
 def _last_maps(heads, head):

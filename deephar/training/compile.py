@@ -124,16 +124,23 @@ class HeatMapTraining(keras.Model):
         super().__init__(model.input, {**model.output, "heat_maps": maps})
         self.heat_map_weight = weight
         self.heat_map_loss = keras.metrics.Mean(name="heat_map_loss")
+        self._mean = _Mean(name="mean")
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **options: Any
     ) -> Any:
         pose_loss = super().compute_loss(x, y, {"pose": y_pred["pose"]}, *args, **options)
         position = y["pose"][..., :2]
-        losses = [heat_map_cross_entropy(position, maps) for maps in y_pred["heat_maps"]]
-        heat_map_loss = keras.ops.mean(sum(losses))
-        self.heat_map_loss.update_state(heat_map_loss)
-        return pose_loss + self.heat_map_weight * heat_map_loss
+        losses = sum(heat_map_cross_entropy(position, maps) for maps in y_pred["heat_maps"])
+        self.heat_map_loss.update_state(keras.ops.mean(losses))
+        return pose_loss + self.heat_map_weight * self._mean(losses, losses)
+
+
+class _Mean(keras.losses.Loss):
+    """Mean of losses, scaled as Keras scales its own if TensorFlow has several devices."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return y_pred
 
 
 def _rate(training, steps):

@@ -62,10 +62,12 @@ def train_pose(
         model, config, batches, validation=validation, training=training, run=run, more=more
     )
     freeze_stem(model, training.freeze_stem)
-    trainer = compile_pose(model, training, steps=training.epochs * len(batches))
+    with run.devices.building():
+        trainer = compile_pose(model, training, steps=training.epochs * len(batches))
+    network = run.devices.predicting(model)
 
     def score():
-        predictions = predict_poses(model, config, validation)
+        predictions = predict_poses(network, config, validation)
         if not np.isfinite(predictions.joints).all():
             raise FloatingPointError(
                 "The network predicts NaN, so its training has diverged. Lower the learning rate. "
@@ -126,7 +128,8 @@ def train_action(
     settings = run_settings(
         trainer, config, batches, validation=validation, training=training, run=run, more=more
     )
-    compile_action(trainer, training, steps=training.epochs * len(batches))
+    with run.devices.building():
+        compile_action(trainer, training, steps=training.epochs * len(batches))
     callbacks = []
     if training.schedule == "plateau":
         callbacks.append(lambda log: PlateauRate(log, training))

@@ -5,6 +5,7 @@ epoch), ``best.h5`` and ``last.h5`` (weights with config and score inside, for
 `deephar.weights.load_model`) and ``state.h5`` (weights and optimizer, to resume from).
 """
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -25,6 +26,7 @@ import numpy as np
 from deephar.data.samples import names_of
 from deephar.files import locked, replacing, writing_h5
 from deephar.models import config_from_json
+from deephar.training.devices import Devices
 
 # Validation scores for which lower is better.
 _ERRORS = ("val_mpjpe", "val_p-mpjpe")
@@ -41,12 +43,14 @@ class Run:
             learning rate follows the schedule for the new number from here on.
         start: description of the initial weights, kept in config.json.
         facts: further facts to keep in the weight files, see `deephar.weights.save`.
+        devices: what to train on.
     """
 
     out: Path | str
     resume: bool = False
     start: str = "random"
     facts: Mapping = field(default_factory=dict)
+    devices: Devices = Devices()
 
 
 def fit_run(
@@ -83,13 +87,21 @@ def fit_run(
             image cannot be used.
         FloatingPointError: The loss is not finite. The files of the last complete epoch stay.
     """
-    with locked(Path(run.out) / "run.lock"):
-        return _fit(model, batches, run, settings, validate, save, callbacks)
+    with locked_by_first(Path(run.out) / "run.lock", run.devices):
+        log = _fit(model, batches, run, settings, validate, save, callbacks)
+        run.devices.wait()  # for the files
+        return log
+
+
+def locked_by_first(path: Path, devices: Devices) -> contextlib.AbstractContextManager:
+    """As `deephar.files.locked`, in the process that writes the files."""
+    return locked(path) if devices.first else contextlib.nullcontext()
 
 
 def _fit(model, batches, run, settings, validate, save, callbacks):
-    out = Path(run.out)
+    out, devices = Path(run.out), run.devices
     epochs = settings["training"]["epochs"]
+    require_agreement(devices, settings)
     if run.resume:
         check_resumable(out)
         stored = read_settings(out)
@@ -99,24 +111,33 @@ def _fit(model, batches, run, settings, validate, save, callbacks):
     else:
         check_free(out)
     # Built now, so that a resumed run has variables to load the state into.
-    model.optimizer.build(model.trainable_variables)
+    with devices.building():
+        model.optimizer.build(model.trainable_variables)
     # Validation must not fail only after the first epoch.
     validate()
-    progress = _load_state(model, out) if run.resume else _start(model, out, settings)
+    if run.resume:
+        progress = _load_state(model, out)
+    else:
+        progress = _Progress()
+        if devices.first:  # the config and the state before the first epoch, so that it can resume
+            _write_settings(out, settings)
+            _save_state(model, out, progress)
     if progress.epoch > epochs:
         raise ValueError(
             f"{out}: {progress.epoch} epochs are done, so there cannot be {epochs}. Give at least "
             f"{progress.epoch} epochs."
         )
     if run.resume and stored["training"]["epochs"] != epochs:
-        _change_epochs(out, stored, epochs)
+        _change_epochs(out, stored, epochs, devices)
     if progress.epoch == epochs:
         require_weights(out)
         print(f"{out}: complete, all {epochs} epochs are done.")
         return progress.log
     batches.epoch = progress.epoch
     batches.error = None
-    _write_log(out / "log.csv", progress.log)
+    batches.part = (devices.process, devices.processes)
+    if devices.first:
+        _write_log(out / "log.csv", progress.log)
     try:
         with _StopOnInterrupt() as stop:
             model.fit(
@@ -130,12 +151,12 @@ def _fit(model, batches, run, settings, validate, save, callbacks):
                     StopOnNonFiniteLoss(batches),
                     *(make(progress.log) for make in callbacks),
                     ValidationScore(validate),
-                    _RunFiles(out, progress, settings["data"], save),
+                    _RunFiles(run, progress, settings["data"], save),
                 ],
             )
     except KeyboardInterrupt:
-        if keras.backend.backend() == "jax":  # the variables were given to the interrupted step
-            _load_state(model, out)
+        if keras.backend.backend() == "jax" and devices.processes == 1:
+            _load_state(model, out)  # the variables were given to the interrupted step
         raise
     except Exception as error:
         if batches.error is None or batches.error is error:
@@ -240,9 +261,10 @@ class _Progress:
 class _RunFiles(keras.callbacks.Callback):
     """Writes the files of a run after each epoch; the state last, since resuming reads it."""
 
-    def __init__(self, out, progress, data, save):
+    def __init__(self, run, progress, data, save):
         super().__init__()
-        self.out, self.progress, self.data, self.save = out, progress, data, save
+        self.out, self.writes = Path(run.out), run.devices.first
+        self.progress, self.data, self.save = progress, data, save
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         measure, score = validation_score(logs)
@@ -250,6 +272,8 @@ class _RunFiles(keras.callbacks.Callback):
         improved = _goodness(logs) >= self.progress.best()
         row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
         self.progress.log.append(row)
+        if not self.writes:
+            return
         facts = {"epoch": epoch + 1, "data": self.data, "score": {measure: score}}
         for name in ("best.h5", "last.h5") if improved else ("last.h5",):
             self.save(self.out / name, **facts)
@@ -377,17 +401,44 @@ def require_same(path: Path, stored: Mapping, now: Mapping, *, ignored: Sequence
     Raises:
         ValueError: The settings differ. The message names all fields that do.
     """
-    stored, now = _flat(stored), _flat(now)
-    other = [
-        f"{key} was {stored.get(key, 'absent')}, now {now.get(key, 'absent')}"
-        for key in sorted((stored.keys() | now.keys()) - set(ignored))
-        if stored.get(key, "absent") != now.get(key, "absent")
-    ]
+    differences = _differences(stored, now, ignored)
+    other = [f"{key} was {before}, now {after}" for key, before, after in differences]
     if other:
         raise ValueError(
             f"{path}: The run has other settings ({'; '.join(other)}). Resume it with the same "
             "settings, or start a new run in another folder."
         )
+
+
+def require_agreement(devices: Devices, settings: Mapping) -> None:
+    """Raises if the processes of a run have different settings.
+
+    Args:
+        devices: what the run is trained on.
+        settings: those of this process, as nested dicts.
+
+    Raises:
+        ValueError: They differ. The message names all fields that do, and is the same in all
+            processes.
+    """
+    first, *others = devices.gather(settings)
+    for number, theirs in enumerate(others, 1):
+        differences = _differences(first, theirs)
+        if other := [f"{key} is {two}, not {one}" for key, one, two in differences]:
+            raise ValueError(
+                f"Process {number} of the run differs from process 0 ({'; '.join(other)}). Give "
+                "all of them the same recipe, data and version of deephar."
+            )
+
+
+def _differences(one, two, ignored=()):
+    """Fields that differ between two nested dicts: (field, value, other value) of each."""
+    one, two = _flat(one), _flat(two)
+    values = [
+        (key, one.get(key, "absent"), two.get(key, "absent"))
+        for key in sorted((one.keys() | two.keys()) - set(ignored))
+    ]
+    return [(key, first, second) for key, first, second in values if first != second]
 
 
 def read_settings(out: Path | str) -> dict:
@@ -451,23 +502,16 @@ def _save_state(model, out, progress):
                 file[f"{group}/{number}"] = value
 
 
-def _start(model, out, settings):
-    """Writes the config and the state before the first epoch, so that the run can resume."""
-    _write_settings(out, settings)
-    progress = _Progress()
-    _save_state(model, out, progress)
-    return progress
-
-
 def _write_settings(out, settings):
     with replacing(out / "config.json") as part:
         part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
-def _change_epochs(out, settings, epochs):
+def _change_epochs(out, settings, epochs, devices):
     """Notes another number of epochs than the run has had until now, and says what it means."""
     before = settings["training"]["epochs"]
-    _write_settings(out, {**settings, "training": {**settings["training"], "epochs": epochs}})
+    if devices.first:
+        _write_settings(out, {**settings, "training": {**settings["training"], "epochs": epochs}})
     print(
         f"{out}: {epochs} epochs in place of {before}; from here on, the learning rate follows the "
         f"schedule of {epochs}.",

@@ -18,9 +18,10 @@ from deephar import weights
 from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
 from deephar.data.samples import whole_of
 from deephar.evaluation import score_actions
-from deephar.files import locked, replacing
+from deephar.files import replacing
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
+from deephar.inference.network import call_in_batches
 from deephar.models import (
     ModelConfig,
     ReceptionConfig,
@@ -31,10 +32,19 @@ from deephar.models import (
 from deephar.models.config import STREAMS
 from deephar.training.calibration import calibrate
 from deephar.training.data import TrainingData, open_data
+from deephar.training.devices import using_devices
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action, train_pose
 from deephar.training.recipe import NUM_FRAMES, ActionStage, PoseStage, Recipe
-from deephar.training.run import Run, check_free, check_resumable, epochs_done, require_same
+from deephar.training.run import (
+    Run,
+    check_free,
+    check_resumable,
+    epochs_done,
+    locked_by_first,
+    require_agreement,
+    require_same,
+)
 from deephar.training.start import (
     load_heads,
     load_pose_network,
@@ -44,9 +54,12 @@ from deephar.training.start import (
     require_same_protocol,
 )
 from deephar.training.watching import WatchedFolder, WindowBatches, even_windows
+from deephar.version import __version__
 
 RECIPE_FILE = "recipe.json"
 """Name of the recipe in the folder of a stage."""
+
+_LOCK = "train.lock"
 
 
 def train(
@@ -56,6 +69,7 @@ def train(
     resume: bool = False,
     data: Mapping[str, Any] | None = None,
     workers: int = 2,
+    devices: int | str | None = None,
 ) -> Path:
     """Trains by a recipe and writes a run folder.
 
@@ -70,6 +84,9 @@ def train(
             data may lie in other folders.
         data: data sets in memory by name, which replace those of the recipe.
         workers: threads that prepare crops.
+        devices: number of devices to train on, or ``"all"``; by default, Keras's own choice. On
+            JAX, several processes can train together, each with as many devices. All of them call
+            this function with the same recipe and folder, which the first one writes.
 
     Returns:
         Path of the best weights of the last stage.
@@ -78,15 +95,18 @@ def train(
         BlockingIOError: Another process trains in the folder.
         FileExistsError: The folder holds a run, and `resume` is False.
         FileNotFoundError: There is no run to resume; or weights, a folder or an image are missing.
-        ValueError: The recipe, the data and the weights do not fit each other.
+        ValueError: The recipe, the data and the weights do not fit each other; there are fewer
+            devices, or they cannot divide a batch equally; or processes have different recipes.
+        ConnectionError: Another process of the run has ended.
         FloatingPointError: The training has diverged.
     """
     out = Path(out)
-    with locked(out / "train.lock"):
-        return _train(recipe, out, resume, data, workers)
+    with using_devices(devices) as used, locked_by_first(out / _LOCK, used):
+        _check_devices(recipe, out, resume, used)
+        return _train(recipe, out, resume, data, workers, used)
 
 
-def _train(recipe, out, resume, data, workers):
+def _train(recipe, out, resume, data, workers, devices):
     # All stages are checked before the first one, which may take hours.
     _check_run_folder(recipe, out, resume)
     if not resume:
@@ -101,7 +121,7 @@ def _train(recipe, out, resume, data, workers):
             keras.utils.set_random_seed(recipe.seed_of(stage))
             if stage.name:
                 print(f"\n== stage {stage.name}: {folder}", flush=True)
-            _Stage(recipe, stage, opened, out, best, resume, workers).train()
+            _Stage(recipe, stage, opened, out, best, resume, workers, devices).train()
             best = folder / "best.h5"
     return best
 
@@ -109,8 +129,9 @@ def _train(recipe, out, resume, data, workers):
 class _Stage:
     """Trains one stage of a recipe."""
 
-    def __init__(self, recipe, stage, data, out, before, resume, workers):
+    def __init__(self, recipe, stage, data, out, before, resume, workers, devices):
         self.recipe, self.stage, self.data, self.workers = recipe, stage, data, workers
+        self.devices = devices
         self.out = out
         self.folder = out / stage.name
         self.resume = resume and (self.folder / "state.h5").exists()
@@ -134,9 +155,11 @@ class _Stage:
         self._write_recipe()
         if self.data.protocol:
             facts["protocol"] = self.data.protocol
-        return Run(self.folder, self.resume, start, facts)
+        return Run(self.folder, self.resume, start, facts, self.devices)
 
     def _write_recipe(self):
+        if not self.devices.first:
+            return
         if not self.resume or self._has_other_epochs():
             with replacing(self.folder / RECIPE_FILE) as part:
                 part.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
@@ -161,7 +184,9 @@ class _Stage:
             workers=self.workers,
         )
         # Weights to start from, and those of a resumed run, are loaded later.
-        model = build_model(config, None if self.start or self.resume else stage.stem_weights)
+        stem_weights = None if self.start or self.resume else stage.stem_weights
+        with self.devices.building():
+            model = build_model(config, stem_weights)
         start = f"stem {stage.stem_weights or 'none'}, else random, seed {self.seed}"
         if self.start:
             names = ", ".join(map(str, self.start))
@@ -182,7 +207,8 @@ class _Stage:
         (path,) = self.start
         require_same_network(path, self.recipe.network)
         config = self._with_actions(self.recipe.network)
-        model = build_model(config)
+        with self.devices.building():
+            model = build_model(config)
         load_pose_network(model, path)
         spec = self._clip_spec(config)
         start = f"pose network of {path}, else random, seed {self.seed}"
@@ -218,7 +244,8 @@ class _Stage:
     def _finetune(self):
         """Trains all weights, with stills as clips that have no action."""
         (path,) = self.start
-        model, config = weights.load_model(path)
+        with self.devices.building():
+            model, config = weights.load_model(path)
         if self.data.main not in config.actions:
             raise ValueError(
                 f"{path} has no action head {self.data.main!r}. Run the action stage first."
@@ -236,7 +263,8 @@ class _Stage:
         config = self._with_actions(self.recipe.network)
         spec = self._clip_spec(config)
         batches = self._sequences(self.train_videos, spec, steps=self.stage.steps)
-        model = action_model(config)
+        with self.devices.building():
+            model = action_model(config)
         start = f"random, seed {self.seed}"
         if self.start:
             start = str(self.start[0])
@@ -313,9 +341,10 @@ class _Stage:
 
     def _score_heads(self, heads, clips, labels):
         """A function that scores action heads on what they see of held-out clips."""
+        heads = self.devices.predicting(heads)
 
         def score():
-            scores = heads.predict(clips, verbose=0)[f"action_{self.data.main}"]
+            scores = call_in_batches(heads, clips)[f"action_{self.data.main}"]
             return {"accuracy": 100.0 * float(np.mean(scores[:, -1].argmax(axis=-1) == labels))}
 
         return score
@@ -324,9 +353,10 @@ class _Stage:
         """A function that scores action heads on the windows of held-out videos."""
         windows, numbers = even_windows(self.data.validation, spec, inputs)
         labels = np.array([video.action for video in self.data.validation])
+        heads = self.devices.predicting(heads)
 
         def score():
-            scores = heads.predict(windows, verbose=0)[f"action_{self.data.main}"][:, -1]
+            scores = call_in_batches(heads, windows)[f"action_{self.data.main}"][:, -1]
             means = [scores[numbers == number].mean(axis=0) for number in range(len(labels))]
             return {"accuracy": 100.0 * float(np.mean(np.argmax(means, axis=1) == labels))}
 
@@ -345,7 +375,8 @@ class _Stage:
             "after, temperature {temperature:.2f}".format(**found),
             flush=True,
         )
-        weights.save(model, config, path, **{**facts, **found})
+        if self.devices.first:
+            weights.save(model, config, path, **{**facts, **found})
 
     def _clips(self, spec):
         # Stills have no actions, so they are used only if the pose is trained, too.
@@ -362,6 +393,7 @@ class _Stage:
 
     def _score_clips(self, model, config):
         protocol = ActionProtocol(**self.spacing)
+        model = self.devices.predicting(model)
 
         def score():
             predictions = predict_actions(
@@ -379,10 +411,14 @@ class _Stage:
             flush=True,
         )
         folder = self.out / "features"
+        if not self.devices.first:
+            self.devices.wait()  # and use what the first process has stored
         train = cache_features(model, config, self.data.train, folder=folder / "train")
         held_out = cache_features(
             model, config, self.data.validation, folder=folder / "validation", mirror=False
         )
+        if self.devices.first:
+            self.devices.wait()
         batches = FeatureBatches(
             {self.data.main: train},
             self._video_share(),
@@ -471,6 +507,22 @@ def with_actions_of(
         actions={head: classes},
         num_frames=stage.num_frames or network.num_frames or NUM_FRAMES,
     )
+
+
+def _check_devices(recipe, out, resume, devices):
+    """Raises unless the processes agree, see the same folder, and can divide the batches."""
+    stages = {stage.name or "stage": recipe.settings_of(stage) for stage in recipe.stages}
+    facts = {"version": __version__, "resume": resume, "devices": devices.count}
+    require_agreement(devices, {**facts, **stages})
+    if not all(seen := devices.gather((out / _LOCK).exists())):
+        raise ValueError(
+            f"Process {seen.index(False)} of the run does not see {out / _LOCK}, which the first "
+            "process has written. Give a folder that all processes share."
+        )
+    for stage in recipe.stages:
+        trains_all = isinstance(stage, PoseStage) or stage.training.finetune
+        size = sum(stage.shares.values()) if trains_all else stage.shares[recipe.main]
+        devices.check_batch(size, f"A batch of the stage {stage.name}" if stage.name else "A batch")
 
 
 def _check_run_folder(recipe, out, resume):

@@ -139,6 +139,19 @@ def test_fit_sees_the_same_batches_with_any_workers(build, workers):
     assert batches.epoch == 3
 
 
+def test_processes_share_a_batch_in_parts(build):
+    whole, parts = make(build, shares={"a": 3, "b": 3})[1], []
+    for number in range(2):
+        batches = make(build, shares={"a": 3, "b": 3})
+        batches.part = (number, 2)
+        assert batches.batch_size == len(batches.samples(1)) == 6
+        parts.append(batches[1])
+    images = np.concatenate([part[0] for part in parts])
+    poses = np.concatenate([part[1]["pose"] for part in parts])
+    np.testing.assert_array_equal(images, whole[0])
+    np.testing.assert_array_equal(poses, whole[1]["pose"])
+
+
 def test_training_that_resumes_sees_what_it_would_have_seen(build):
     batches = make(build, workers=2)
     batches.epoch = 1

@@ -1,0 +1,163 @@
+"""Training on several devices, in processes of their own: for tests/training/test_devices.py.
+
+The backend, the devices and the number of the process are set before Keras is imported.
+"""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+if __name__ == "__main__" and os.environ["KERAS_BACKEND"] == "jax":
+    sys.modules["tensorflow"] = None  # Keras would import it, which takes seconds
+
+from deephar.data import Augmentation, Synthetic
+from deephar.models import ModelConfig
+from deephar.training import (
+    ActionStage,
+    ActionTraining,
+    PoseStage,
+    PoseTraining,
+    Recipe,
+    Source,
+    stages,
+    train,
+)
+
+DRAWN = {"videos": 12, "image_size": 64, "frames": 6}
+EPOCHS = 2
+HEADS = Recipe(
+    network=ModelConfig(
+        stem="none",
+        streams=("pose",),
+        num_frames=4,
+        actions={"synthetic": 12},
+        num_pyramids=1,
+        num_levels=2,
+        pose_features=16,
+    ),
+    data={"synthetic": Source("synthetic", None, DRAWN)},
+    stages=(
+        ActionStage(
+            name="",
+            shares={"synthetic": 8},
+            steps=10,
+            training=ActionTraining(epochs=EPOCHS, learning_rate=0.01),
+        ),
+    ),
+    validation=0.5,
+)
+"""Action heads on labelled poses: a network that compiles fast, with batch normalization."""
+
+ALIKE = Recipe(
+    network=ModelConfig(
+        stem="vgg16-narrow",
+        image_size=64,
+        stem_features=8,
+        growth=4,
+        num_pyramids=1,
+        num_levels=2,
+    ),
+    data={"mpii": Source("mpii", "in memory")},
+    stages=(
+        PoseStage(
+            stem_weights=None,
+            shares={"mpii": 4},
+            steps=2,
+            training=PoseTraining(epochs=1, heat_map_weight=0.5, stem_rate=0.1),
+        ),
+    ),
+    validation=0.3,
+    augmentation=Augmentation(
+        rotation=0, scale=(1, 1), flip=0, translation=0, channel_power=(1, 1)
+    ),
+)
+"""A pose network that sees the same person in each place of a batch.
+
+So the statistics of a part of a batch are those of the batch.
+"""
+
+
+def with_batch(recipe, size):
+    """The recipe with batches of another size."""
+    (stage,) = recipe.stages
+    return replace(recipe, stages=(replace(stage, shares=dict.fromkeys(recipe.data, size)),))
+
+
+class Dying(Synthetic):
+    """Videos that end the process when a run has a complete epoch."""
+
+    log: Path
+
+    def __getitem__(self, index):
+        if self.log.exists() and len(self.log.read_text().splitlines()) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def error_of(*arguments, **options):
+    """Kind and message of the error that a training raises."""
+    try:
+        train(*arguments, **options)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "no error"
+
+
+def one_of_two(out):
+    """One of two processes that train together; the second one dies in the last run."""
+    process = int(os.environ["JAX_PROCESS_ID"])
+    errors = {}
+
+    def keep():
+        (out / f"errors{process}.json").write_text(json.dumps(errors))
+
+    train(HEADS, out / "both", devices="all")
+    errors["batch"] = error_of(with_batch(HEADS, 7), out / "odd", devices="all")
+    stages.__version__ = f"1.{process}"
+    errors["differ"] = error_of(replace(HEADS, seed=process), out / "differ", devices="all")
+    stages.__version__ = "1.0"
+    keep()
+    data = None
+    if process == 1:
+        data = {"synthetic": Dying("train", **DRAWN)}
+        data["synthetic"].log = out / "killed" / "log.csv"
+    errors["killed"] = error_of(HEADS, out / "killed", data=data, devices="all")
+    keep()
+
+
+def two_devices(out):
+    """Trains on one device and on two, on JAX; and resumes the run of the process that died."""
+    train(HEADS, out / "one")
+    train(HEADS, out / "two", devices="all")
+    errors = {
+        "many": error_of(HEADS, out / "many", devices=3),
+        "batch": error_of(with_batch(HEADS, 7), out / "odd", devices=2),
+    }
+    train(HEADS, out / "killed", resume=True)
+    (out / "errors.json").write_text(json.dumps(errors))
+
+
+def mirrored(out):
+    """The same on TensorFlow, which divides the CPU in two."""
+    import tensorflow as tf
+    from dots import Dots
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    alike = Dots(1)
+    alike.samples = [replace(alike[0], name=f"dots{number}.png") for number in range(6)]
+    data = {"mpii": alike}
+    train(ALIKE, out / "one", data=data)
+    train(ALIKE, out / "two", data=data, devices=2)
+    errors = {
+        "many": error_of(ALIKE, out / "many", data=data, devices=3),
+        "batch": error_of(with_batch(ALIKE, 5), out / "odd", data=data, devices="all"),
+    }
+    (out / "errors.json").write_text(json.dumps(errors))
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](Path(sys.argv[2]))

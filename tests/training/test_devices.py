@@ -1,0 +1,178 @@
+"""Training on several devices and by several processes, and what goes wrong with them.
+
+The trainings run in processes of their own, see tests/device_runs.py.
+"""
+
+import csv
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from device_runs import EPOCHS, HEADS
+
+from deephar.training import train
+
+TESTS = Path(__file__).parents[1]
+SECONDS = 300
+
+needs_jax = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="needs JAX: pip install 'deephar[jax]'"
+)
+
+
+def start(function, out, backend, **variables):
+    """Starts a process of tests/device_runs.py."""
+    paths = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.Popen(
+        [sys.executable, str(TESTS / "device_runs.py"), function, str(out)],
+        env={**environment, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def outcomes(*processes):
+    """Exit status and output of processes."""
+    try:
+        texts = [process.communicate(timeout=SECONDS)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [(process.returncode, text) for process, text in zip(processes, texts, strict=True)]
+
+
+def losses(out):
+    with open(out / "log.csv") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def errors(path):
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def on_jax(tmp_path_factory):
+    """Folder of runs of two processes, and of one with two devices; outcomes of the two."""
+    out = tmp_path_factory.mktemp("jax")
+    shared = {  # compile quickly, and once
+        "JAX_COMPILATION_CACHE_DIR": str(out / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    }
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    several = {**shared, "JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+    pair = outcomes(
+        *(start("one_of_two", out, "jax", **several, JAX_PROCESS_ID=str(n)) for n in range(2))
+    )
+    assert (out / "errors0.json").exists(), pair
+    shared["XLA_FLAGS"] += " --xla_force_host_platform_device_count=2"
+    ((status, text),) = outcomes(start("two_devices", out, "jax", **shared))
+    assert status == 0, text
+    return out, pair
+
+
+@pytest.fixture(scope="module")
+def on_tensorflow(tmp_path_factory):
+    """Folder of runs on one device and on two."""
+    out = tmp_path_factory.mktemp("tensorflow")
+    ((status, text),) = outcomes(start("mirrored", out, "tensorflow"))
+    assert status == 0, text
+    return out
+
+
+@needs_jax
+@pytest.mark.parametrize("run", ["two", "both"])
+def test_two_devices_and_two_processes_learn_what_one_does(on_jax, run):
+    out, _ = on_jax
+    expected = losses(out / "one")
+    assert len(expected) == EPOCHS
+    assert losses(out / run) == pytest.approx(expected, abs=1e-5)
+
+
+@needs_jax
+def test_only_the_first_process_prints(on_jax):
+    (_, first), (_, second) = on_jax[1]
+    assert f"Epoch 1/{EPOCHS}" in first
+    assert [line for line in second.splitlines() if "Gloo" not in line] == []  # JAX's own
+
+
+@needs_jax
+def test_a_process_that_lost_the_other_stops_with_a_sentence(on_jax):
+    out, ((status, _), (of_killed, _)) = on_jax
+    assert (status, of_killed) == (2, -9)
+    message = errors(out / "errors0.json")["killed"]
+    assert message.startswith("ConnectionError: Another process of this run has ended (")
+    assert "Start all processes again with --resume" in message
+
+
+@needs_jax
+def test_a_run_that_lost_a_process_resumes_in_one(on_jax):
+    out, _ = on_jax
+    assert losses(out / "killed") == pytest.approx(losses(out / "one"), abs=1e-5)
+
+
+@needs_jax
+def test_processes_that_differ_are_refused_by_all_and_told_in_what(on_jax):
+    out, _ = on_jax
+    messages = [errors(out / f"errors{number}.json")["differ"] for number in range(2)]
+    assert messages[0] == messages[1]
+    assert "Process 1 of the run differs from process 0 (" in messages[0]
+    assert "stage.seed is 1, not 0; version is 1.1, not 1.0)" in messages[0]
+    assert not (out / "differ").exists()
+
+
+@needs_jax
+@pytest.mark.parametrize("file", ["errors.json", "errors0.json", "errors1.json"])
+def test_batches_that_cannot_be_divided_are_refused(on_jax, file):
+    message = errors(on_jax[0] / file)["batch"]
+    assert message == (
+        "ValueError: A batch has 7 samples, which cannot be divided equally between 2 devices. "
+        "Take 6 or 8 samples."
+    )
+
+
+@needs_jax
+def test_more_devices_than_there_are_on_jax(on_jax):
+    message = errors(on_jax[0] / "errors.json")["many"]
+    assert "There are 2 devices (cpu:0, cpu:1), so 3 cannot be used. Give --devices 2" in message
+
+
+def test_mirrored_devices_learn_what_one_does(on_tensorflow):
+    one, two = (losses(on_tensorflow / name / "pose") for name in ("one", "two"))
+    assert two == pytest.approx(one, rel=1e-3)  # RMSprop makes rounding errors larger
+
+
+def test_bad_numbers_of_devices_on_tensorflow(on_tensorflow):
+    messages = errors(on_tensorflow / "errors.json")
+    assert "There are 2 devices (CPU:0, CPU:1), so 3 cannot be used" in messages["many"]
+    assert "A batch of the stage pose has 5 samples, which cannot be divided" in messages["batch"]
+
+
+@pytest.mark.parametrize("devices", [0, "some", 1.5])
+def test_devices_are_a_number_or_all(devices, tmp_path):
+    with pytest.raises(ValueError, match="must be a positive integer or 'all', got"):
+        train(HEADS, tmp_path / "run", devices=devices)
+
+
+def test_other_backends_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ValueError, match=r"runs on torch, .* Set KERAS_BACKEND=jax or tensorflow"):
+        train(HEADS, tmp_path / "run", devices="all")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about TensorFlow alone")
+def test_several_processes_need_jax(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    with pytest.raises(ValueError, match=r"trains in one process\. Set KERAS_BACKEND=jax"):
+        train(HEADS, tmp_path / "run", devices="all")
