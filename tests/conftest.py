@@ -41,6 +41,24 @@ def runtime_of_the_tests():
         yield
 
 
+def _op_by_op():
+    """Has networks run op by op. To make graphs takes longer where they run a few times only."""
+    import keras  # late: it takes seconds to import, many tests do not need it
+
+    if keras.backend.backend() == "tensorflow":
+        from tensorflow import config
+
+        config.run_functions_eagerly(True)
+        yield
+        config.run_functions_eagerly(False)
+    else:
+        yield
+
+
+op_by_op = pytest.fixture(_op_by_op)
+module_op_by_op = pytest.fixture(_op_by_op, scope="module")
+
+
 @pytest.fixture
 def golden():
     """Loads a file of reference values by name: ``golden("fn_softargmax")`` -> dict of arrays."""

@@ -9,6 +9,8 @@ import pytest
 from deephar import Predictor, weights
 from deephar.models import VARIANTS, build_model
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 QUICK = "--stem-weights none --freeze-stem 5 --epochs 1 --steps 1 --validation 0.2".split()
 
 

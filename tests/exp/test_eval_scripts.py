@@ -15,6 +15,8 @@ from networks import SMALL, save_untrained
 from deephar import weights
 from deephar.models import ModelConfig, pose_model
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 TINY = ModelConfig(**SMALL)
 
 

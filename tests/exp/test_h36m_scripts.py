@@ -12,6 +12,8 @@ from deephar import weights
 from deephar.data import Synthetic, write_h36m
 from deephar.models import ModelConfig, pose_model
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 QUICK = "--variant small --image-size 64 --stem-weights none".split()
 QUICK += "--epochs 1 --steps 1 --every 3".split()
 TINY = ModelConfig(**{**SMALL, "num_levels": 3}, skeleton="pa17j", dim=3, depth="regression")

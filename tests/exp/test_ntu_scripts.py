@@ -11,6 +11,8 @@ from deephar.data import NTU, Synthetic, write_ntu
 from deephar.data.sets.ntu import ACTIONS, SKELETONS_FOLDER
 from deephar.models import ModelConfig
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 NETWORK = "--variant small --image-size 64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3 --epochs 1".split()
 QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1".split()

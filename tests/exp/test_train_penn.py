@@ -16,6 +16,8 @@ from deephar.data.sets.penn import ACTIONS
 from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
 from deephar.training.start import load_pose_network
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 NETWORK = "--variant small --image-size 64 --stem-weights none".split()
 QUICK = "--frames 4 --workers 0 --validation 0.3".split()
 QUICK += "--batch pose=4,action=2,finetune=2 --steps pose=2,action=2,finetune=1".split()
@@ -165,9 +167,9 @@ def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_p
     facts = weights.read_facts(file)
     assert facts["actions"]["penn"] == [*ACTIONS, OTHER]
     assert facts["frame_rate"] > 0
-    theirs = weights.load_model(pose)[0]
-    for name, value in by_name(theirs).items():
-        np.testing.assert_array_equal(by_name(frame_view(model))[name], value)
+    kept = by_name(frame_view(model))
+    for name, value in by_name(weights.load_model(pose)[0]).items():
+        np.testing.assert_array_equal(kept[name], value)
     evaluation = ["--data", folder, "--weights", file, "--poses", "labels"]
     assert run("pennaction/eval_penn.py", *evaluation, "--out", tmp_path / "scores") == 0
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import cv2
+import keras
 import numpy as np
 import pytest
 import scipy.io
@@ -11,6 +12,8 @@ from networks import save_untrained
 
 from deephar import weights
 from deephar.models import VARIANTS
+
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
 
 QUICK = "--variant small --image-size 64 --stem-weights none --freeze-stem 5".split()
 QUICK += "--epochs 1 --steps 1 --validation 0.2".split()
@@ -36,9 +39,22 @@ def lsp_folders(tmp_path_factory):
     return folders
 
 
+def narrow_vgg16(include_top, weights, input_tensor):
+    """Stands in for ``keras.applications.VGG16``, whose files have 59 MB."""
+    x = input_tensor
+    for block, count in enumerate((2, 2, 3, 3, 3), start=1):
+        if block > 1:
+            x = keras.layers.MaxPooling2D(2)(x)
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name=name)(x)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x)
+
+
 @pytest.fixture
 def narrow(tmp_path, monkeypatch):
     """Makes the networks of the shipped weights narrow; the configs of the shipped weights, too."""
+    monkeypatch.setattr(keras.applications, "VGG16", narrow_vgg16)
     names = ("vgg16-light", "vgg16-medium")
     fields = {"image_size": 64, "stem_features": 16, "num_levels": 2, "growth": 8}
     configs = {name: replace(weights.read_config(name), **fields) for name in names}

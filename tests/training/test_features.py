@@ -30,6 +30,7 @@ def videos():
     return Synthetic("train", videos=12, image_size=64, frames=(6, 9))
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_features_are_outputs_of_the_pose_network(model, videos, tmp_path):
     features = cache_features(model, CLIPS, videos, folder=tmp_path, batch_size=5)
     assert len(features) == 12
@@ -44,6 +45,7 @@ def test_features_are_outputs_of_the_pose_network(model, videos, tmp_path):
     np.testing.assert_array_equal(item.arrays["pose"][indices, 0], clips["pose"][7])
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_the_second_view_is_the_mirror_image(model, tmp_path):
     videos = Synthetic("train", videos=1, image_size=64, frames=4)
     features = cache_features(model, CLIPS, videos, folder=tmp_path)
@@ -54,6 +56,7 @@ def test_the_second_view_is_the_mirror_image(model, tmp_path):
     assert alone.arrays["pose"].shape[1] == 1
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_stored_features_are_reused_unless_weights_or_videos_differ(model, videos, tmp_path):
     cache_features(model, CLIPS, videos, folder=tmp_path, mirror=False)
     first = (tmp_path / "pose.npy").stat().st_mtime_ns
@@ -107,6 +110,7 @@ def test_stage_2_learns_from_cached_features_and_keeps_the_pose_network(model, v
         np.testing.assert_allclose(loaded.predict(clip, verbose=0)[name], value, atol=1e-6)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_batches_of_features_follow_from_seed_and_epoch(model, videos, tmp_path):
     features = cache_features(model, CLIPS, videos, folder=tmp_path)
 
@@ -122,6 +126,7 @@ def test_batches_of_features_follow_from_seed_and_epoch(model, videos, tmp_path)
     assert not np.array_equal(inputs["pose"], other["pose"])
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_pose_stream_alone_needs_no_appearance(videos, tmp_path):
     config = dataclasses.replace(CLIPS, streams=("pose",))
     features = cache_features(
@@ -130,6 +135,7 @@ def test_pose_stream_alone_needs_no_appearance(videos, tmp_path):
     assert set(features.arrays) == {"pose"}
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_features_of_changed_frames_are_computed_anew(model, tmp_path, capsys):
     write_penn(tmp_path / "Penn", train=Synthetic("train", videos=1, image_size=64, frames=4))
     videos = PennAction(tmp_path / "Penn", "train", actions=action_names(tmp_path / "Penn"))

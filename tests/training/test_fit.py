@@ -108,6 +108,7 @@ def stored(path):
     return arrays
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):
     training = PoseTraining(epochs=2, freeze_stem=5)
     log = train(drawn_mpii, tmp_path / "run", training=training, build=pose_model)
@@ -136,12 +137,12 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     The cores may be shared with other tests: what counts is the processor time of both together.
     """
     keras.utils.set_random_seed(0)
-    config = replace(VARIANTS["vgg16-light"], image_size=64)
+    config = VARIANTS["vgg16-light-64"]
     persons = Subset(MPII(drawn_mpii, "train"), range(8))
     batches = Batches(
         {"mpii": persons}, {"mpii": 8}, spec=InputSpec.of(config), steps_per_epoch=100
     )
-    training = PoseTraining(epochs=1, freeze_stem=5)
+    training = PoseTraining(epochs=1)
     out = tmp_path / "run"
     start = time.process_time()
     (row,) = train_pose(
@@ -156,6 +157,7 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     assert time.process_time() - start < 2 * 60
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
     training = PoseTraining(epochs=2, freeze_stem=4, stem_rate=0.1, heat_map_weight=0.1)
     options = {"training": training, "build": pose_model}
@@ -172,6 +174,7 @@ def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
         np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_frozen_blocks_keep_their_weights_and_the_others_train(drawn_mpii, tmp_path):
     keras.utils.set_random_seed(0)
     before = {layer.name: layer.get_weights() for layer in pose_model(TINY).layers}
@@ -202,12 +205,12 @@ def train_three_epochs(folder, out, kill_at=None, resume=False):
     batches = Killed({"mpii": dataset}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=5)
     batches.at = kill_at
     train_pose(
-        pose_model(TINY),
+        linear_model(),
         TINY,
         batches,
         validation=Subset(dataset, range(2)),
         run=Run(out, resume),
-        training=PoseTraining(epochs=3, freeze_stem=4),
+        training=PoseTraining(epochs=3),
     )
 
 
@@ -308,6 +311,7 @@ def test_a_run_from_before_a_field_of_the_config_can_be_resumed(drawn_mpii, tmp_
         train(drawn_mpii, tmp_path, resume=True)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_a_peak_window_needs_supervised_heat_maps(drawn_mpii, tmp_path):
     config = replace(TINY, peak_window=2)
     with pytest.raises(ValueError, match=r"--heat-map-weight.*--peak-window 0"):
@@ -496,6 +500,7 @@ def test_the_rate_falls_when_the_score_stagnates_also_after_a_resume(tmp_path):
     assert float(model.optimizer.learning_rate) == pytest.approx(2e-5)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_a_resumed_action_stage_gives_the_same_weights(tmp_path):
     whole, _ = train_heads(tmp_path / "whole")
     with pytest.raises(Interrupted):
@@ -506,12 +511,14 @@ def test_a_resumed_action_stage_gives_the_same_weights(tmp_path):
         np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_a_resumed_action_stage_must_have_the_same_clips(tmp_path):
     train_heads(tmp_path)
     with pytest.raises(ValueError, match=r"data\.subsampling was 1, now whole"):
         train_heads(tmp_path, resume=True, subsampling="whole")
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_stage_2_keeps_the_pose_network_and_stage_3_trains_it(tmp_path):
     config = replace(CLIPS, num_pyramids=1)
     keras.utils.set_random_seed(0)

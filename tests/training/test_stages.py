@@ -14,6 +14,8 @@ from deephar.files import locked
 from deephar.models import ModelConfig, build_model
 from deephar.training import PoseStage, PoseTraining, Recipe, Source, read_recipe, train
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 TINY = ModelConfig(
     stem="vgg16-narrow", image_size=64, stem_features=8, growth=4, num_pyramids=1, num_levels=2
 )

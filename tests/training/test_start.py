@@ -11,7 +11,7 @@ from deephar.models import ModelConfig, ReceptionConfig, build_model
 from deephar.skeletons import skeleton_of
 from deephar.training.start import load_start, require_depth_labels, require_same_network
 
-CONFIG = ModelConfig(image_size=64, stem_features=8, growth=4, num_levels=2)
+CONFIG = ModelConfig(stem="vgg16-narrow", image_size=64, stem_features=8, growth=4, num_levels=2)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,11 @@
 import pytest
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_runs(module_op_by_op):
+    """Each network runs once or twice."""
+
+
 @pytest.fixture
 def spnet_file(golden_folder, tmp_path):
     """A copy of an SPNet's file, to be changed."""
