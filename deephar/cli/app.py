@@ -60,7 +60,7 @@ def serve(args: argparse.Namespace) -> None:
         print(predictor)
         limits = Limits(seconds=args.most_seconds, megabytes=args.most_megabytes)
         page, address = launch(
-            build_page(predictor, folder, limits), limits, host=args.host, port=args.port
+            build_page(predictor, folder, limits=limits), limits, host=args.host, port=args.port
         )
         print(f"The page is at {address}; Ctrl-C ends it")
         try:

@@ -68,7 +68,7 @@ def require_gradio() -> None:
 
 
 def build_page(
-    predictor: Predictor, folder: str | os.PathLike, limits: Limits | None = None
+    predictor: Predictor, folder: str | os.PathLike, *, limits: Limits | None = None
 ) -> gradio.Blocks:
     """The page of a predictor.
 
@@ -79,7 +79,8 @@ def build_page(
     """
     import gradio as gr
 
-    limits, work = limits or Limits(), _Work(predictor, Path(folder), limits or Limits())
+    limits = limits or Limits()
+    work = _Work(predictor, Path(folder), limits)
     with gr.Blocks(title="deephar", analytics_enabled=False, delete_cache=(60, _KEPT)) as page:
         gr.Markdown(_INTRODUCTION)
         with gr.Tab("Video", id="video"):

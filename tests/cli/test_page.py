@@ -35,8 +35,8 @@ def address(folder):
     """Address of the page of a predictor that finds blobs; or a skip."""
     pytest.importorskip("gradio", reason="gradio is not installed")
     predictor = Predictor.from_model(blob_network(CLIPS), CLIPS, actions=ACTIONS)
-    limits = Limits(seconds=2, megabytes=1)
-    page, address = launch(build_page(predictor, folder, limits), limits)
+    limits = Limits(seconds=5, megabytes=1)
+    page, address = launch(build_page(predictor, folder, limits=limits), limits)
     yield address
     page.close()
 
@@ -68,7 +68,7 @@ def page(browser, address):
 def films(tmp_path_factory):
     """Paths of a video, a longer one, one that is none, a picture, and an empty picture."""
     folder = tmp_path_factory.mktemp("films")
-    for name, count in (("short.mp4", 20), ("long.mp4", 60)):
+    for name, count in (("short.mp4", 20), ("long.mp4", 120)):
         with VideoWriter(folder / name, 20) as writer:
             for frame in film(count):
                 writer.write(frame)
@@ -115,7 +115,7 @@ def test_a_video_is_annotated_on_the_page(page, films, folder, tmp_path):
     ("name", "message"),
     [
         ("notes.mp4", "notes.mp4 holds no frames that can be decoded"),
-        ("long.mp4", "The video lasts 3 seconds, and this page takes up to 2"),
+        ("long.mp4", "The video lasts 6 seconds, and this page takes up to 5"),
     ],
 )
 def test_what_is_no_video_or_too_long_is_told(page, films, folder, name, message):
