@@ -99,7 +99,7 @@ def pckh(
     Raises:
         ValueError: Wrong shapes, no person, no labelled joint, or a head size that is not positive.
 
-    Example:
+    Examples:
         The left wrist is off by 5 pixels, a fourth of the head; the right one by all of it:
 
         >>> true = np.zeros((1, 16, 2))
@@ -147,7 +147,7 @@ def pck(
     Raises:
         ValueError: Wrong shapes, no person, no labelled joint, or a size that is not positive.
 
-    Example:
+    Examples:
         >>> true = np.zeros((1, 14, 2))
         >>> true[0, 9] = (30, 0)  # left shoulder
         >>> true[0, 2] = (0, 40)  # right hip: the torso is 50 pixels long
@@ -186,7 +186,7 @@ def pckh_curve(
     Raises:
         ValueError: As for `pckh`, or fewer than two thresholds, or thresholds out of order.
 
-    Example:
+    Examples:
         All joints are off by a fourth of the head size:
 
         >>> true = np.zeros((1, 16, 2))
@@ -311,7 +311,7 @@ def mpjpe(
         ValueError: Wrong shapes, no person, no labelled joint, or NaN in `predicted` where the
             joint is labelled.
 
-    Example:
+    Examples:
         >>> true = np.array([[[0, 0, 0], [0, 0, 0]], [[0, 0, 0], [np.nan, 0, 0]]])
         >>> predicted = np.array([[[0, 3, 4], [0, 0, 1]], [[0, 0, 6], [7, 7, 7]]])
         >>> score = mpjpe(predicted, true)
@@ -347,7 +347,7 @@ def p_mpjpe(
     Raises:
         ValueError: As for `mpjpe`, or a person with one or two labelled joints, which fit anything.
 
-    Example:
+    Examples:
         A pose turned by 90 degrees, of twice the size and elsewhere, is still the same pose:
 
         >>> true = np.array([[[0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]]])
@@ -391,7 +391,7 @@ def accuracy(
     Raises:
         ValueError: Wrong shapes, no sample, or labels that are not class numbers.
 
-    Example:
+    Examples:
         >>> scores = [[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]]
         >>> score = accuracy(scores, [0, 1, 1, 1], class_names=["bowl", "squat"])
         >>> score.total, score.count, round(score.per_group["squat"], 1)
@@ -453,7 +453,7 @@ def expected_calibration_error(
     Raises:
         ValueError: As `accuracy`; a value is not a probability, or there is no bin.
 
-    Example:
+    Examples:
         Answers of 90 % and 60 %, all of them right, are too modest by 10 and 40:
 
         >>> round(expected_calibration_error([[0.9, 0.1], [0.4, 0.6]], [0, 1]), 6)

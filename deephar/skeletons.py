@@ -12,7 +12,7 @@ A name stands for the same point of the body in every layout, as closely as the 
   *head* (NTU) are the middle of the head: the correspondence is approximate;
 - Human3.6M: see the comment at its table.
 
-Example:
+Examples:
     >>> skeleton = get_skeleton("lsp14")
     >>> skeleton.num_joints, skeleton.joints[0], skeleton.joints[skeleton.flip[0]]
     (14, 'right_ankle', 'left_ankle')
