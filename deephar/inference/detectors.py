@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Detector = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
+SAME_PERSON = 0.5
+"""Poses in boxes of a detector that are more similar than this are of one person."""
+
 _PERSON = {80: 0, 91: 1}  # number of the class "person" in COCO's 80 classes, and with its gaps
 _INPUT_SIZE = (640, 640)  # of a detector that takes any
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MOST_PEOPLE = 30
 """The most persons that are found in a picture, which bounds the time of a search."""
 
-SAME_PERSON = 0.1
-"""Poses in a picture that are more similar than this are of one person, see `pose_similarity`."""
+SAME_PERSON = 0.05
+"""Poses that are more similar than this are of one person, see `pose_similarity`."""
 
 # Chosen on the persons of MPII that were held out of training, two or three in a picture.
 _PARTS = (1, 2, 3)  # the windows' sides: that of the picture, a half, a third

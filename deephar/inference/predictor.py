@@ -38,7 +38,7 @@ from deephar.geometry import BOX_MARGIN, crop_affine, square_window
 from deephar.inference.actions import mean_action, trained_spacing
 from deephar.inference.boxes import enclosing_box, full_box
 from deephar.inference.converted import convert_networks, load_keras_model, load_parts
-from deephar.inference.detectors import Detector, detect
+from deephar.inference.detectors import SAME_PERSON, Detector, detect
 from deephar.inference.media import Footage, Video, is_pose_file, load_picture, load_video
 from deephar.inference.network import (
     POSE_OUTPUTS,
@@ -598,15 +598,15 @@ class Predictor:
 
     def _find_people(self, image, detector):
         """What the network sees of everybody in an image, the best first."""
-        poses, size = [], image.shape[1::-1]
         if detector is not None:
             boxes = list(detect(detector, image)[0][:MOST_PEOPLE])
+            seen = self._see_all([image] * len(boxes), boxes)
+            best = different_poses([frame.pose for frame in seen], same=SAME_PERSON)
         else:
             poses = candidates(self._stills, self.config, image, searcher=self._searcher)
-            boxes = [enclosing_box([pose], size) for pose in poses]
-        seen = self._see_all([image] * len(boxes), boxes)
-        again = [frame.pose for frame in seen]
-        best = different_poses(again) if detector is not None else persons_among(poses, again)
+            boxes = [enclosing_box([pose], image.shape[1::-1]) for pose in poses]
+            seen = self._see_all([image] * len(boxes), boxes)
+            best = persons_among(poses, [frame.pose for frame in seen])
         return [seen[number] for number in best]
 
     def _see_all(self, images, boxes):

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from deephar.inference.boxes import enclosing_box
 from deephar.inference.people import different_poses, pose_similarity
-from deephar.inference.search import KEEP_CONFIDENCE, KEEP_FRACTION
+from deephar.inference.search import KEEP_CONFIDENCE
 from deephar.inference.windows import SeenFrame
 
 LOST_SECONDS = 1.0
@@ -28,6 +28,7 @@ _PIECE = 4  # frames in a row that the network sees together
 _TOLERANCE = 0.3  # of the size of a person: how far they may be from where they should be
 _LEAST_SIMILARITY = 0.1  # with this tolerance, of a pose and the person it is assigned to
 _STEADINESS = 0.7  # share of the speed so far in the new one
+_KEEP_FRACTION = 0.6  # of the confidence with which a person was found
 
 See = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[SeenFrame]]
 Find = Callable[[np.ndarray], list[SeenFrame]]
@@ -57,6 +58,10 @@ class _Track:
         pose = self.pose.copy()
         pose[:, :2] += self.speed * (time - self.time)
         return pose
+
+    def similarity(self, pose, time):
+        """How near a pose is to where the person should be at a time."""
+        return pose_similarity(pose, self.at(time), tolerance=_TOLERANCE)
 
     def move(self, pose, time):
         """Takes a new pose."""
@@ -127,10 +132,7 @@ class Tracker:
         if not poses or not self._tracks:
             return result
         similarity = np.array(
-            [
-                [pose_similarity(pose, it.at(time), tolerance=_TOLERANCE) for it in self._tracks]
-                for pose in poses
-            ]
+            [[it.similarity(pose, time) for it in self._tracks] for pose in poses]
         )
         for number, track in zip(*linear_sum_assignment(-similarity), strict=True):
             if similarity[number, track] >= _LEAST_SIMILARITY:
@@ -139,7 +141,7 @@ class Tracker:
 
 
 def _is_seen(pose, track):
-    return _confidence(pose) >= max(KEEP_FRACTION * track.confidence, KEEP_CONFIDENCE)
+    return _confidence(pose) >= max(_KEEP_FRACTION * track.confidence, KEEP_CONFIDENCE)
 
 
 def _confidence(pose):

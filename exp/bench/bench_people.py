@@ -27,6 +27,7 @@ from scipy.optimize import linear_sum_assignment
 from deephar import Predictor
 from deephar.cli.options import script_parser
 from deephar.data import LSP
+from deephar.geometry import POSE_MARGIN, box_around
 from deephar.metrics import pck, torso_size
 from deephar.skeletons import convert
 
@@ -78,6 +79,8 @@ def print_films(predictor, title, films):
     """A table of films."""
     import motmetrics
 
+    metrics = ["idf1", "recall", "precision", "num_switches", "num_unique_objects"]
+
     summaries, names, seconds, frames = [], [], 0, 0
     for name, film in films:
         start = time.perf_counter()
@@ -87,7 +90,7 @@ def print_films(predictor, title, films):
         names.append(name)
     scores = motmetrics.metrics.create().compute_many(
         summaries,
-        metrics=["idf1", "recall", "precision", "num_switches", "num_unique_objects"],
+        metrics=metrics,
         names=names,
         generate_overall=True,
     )
@@ -107,7 +110,7 @@ def accumulated(film, tracks):
     for labels, persons in zip(film.joints, tracks, strict=True):
         numbers = [n for n, joints in enumerate(labels) if np.isfinite(joints).all()]
         joints = [convert(person.joints, person.skeleton, film.skeleton) for person in persons]
-        overlaps = np.array([[overlap(it, labels[n]) for it in joints] for n in numbers])
+        overlaps = np.array([[box_overlap(it, labels[n]) for it in joints] for n in numbers])
         distances = np.where(overlaps >= OVERLAP, 1 - overlaps, np.nan)
         tracks_here = [person.track for person in persons]
         result.update(numbers, tracks_here, distances.reshape(len(numbers), len(tracks_here)))
@@ -126,12 +129,22 @@ def matched(poses, labels):
 def overlap(joints, labels):
     """Intersection over union of the boxes of the labelled joints."""
     known = np.isfinite(labels).all(axis=1)
-    (low, high), (other_low, other_high) = (
-        (poses[known].min(axis=0), poses[known].max(axis=0)) for poses in (joints, labels)
-    )
-    sides = np.minimum(high, other_high) - np.maximum(low, other_low)
+    return _overlap_of_boxes(*(box_around(poses[known]) for poses in (joints, labels)))
+
+
+def box_overlap(joints, labels):
+    """Intersection over union of the boxes of two persons, which are 1.2 times that of the joints.
+
+    Those who walk past are narrow: legs that are taken for each other would make half the box.
+    """
+    return _overlap_of_boxes(*(box_around(poses, POSE_MARGIN) for poses in (joints, labels)))
+
+
+def _overlap_of_boxes(one, other):
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     shared = np.prod(np.maximum(0, sides))
-    return shared / (np.prod(high - low) + np.prod(other_high - other_low) - shared)
+    areas = [np.prod(box[2:] - box[:2]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
 
 
 def _pairs_of_clips(folder, predictor):

@@ -12,7 +12,7 @@ from deephar.camera import Camera
 from deephar.data.images import load_image
 from deephar.data.synthetic.body import Body
 from deephar.data.synthetic.motions import Style, perform
-from deephar.data.synthetic.render import Light, Look, draw_solids, figure_solids
+from deephar.data.synthetic.render import LazyFrames, Light, Look, draw_solids, figure_solids
 from deephar.data.synthetic.scenery import surroundings
 from deephar.skeletons import get_skeleton
 from deephar.video import read_video
@@ -41,7 +41,8 @@ ALONE = frozenset(
     """.split()
 )
 
-_DRAWN = 480  # width and height of the drawn films
+_DRAWN, _CUT = 640, 80  # width of the drawn films; what is cut off a square above and below
+_FOCAL = 0.9  # focal length of their camera, in widths of the picture
 _CLIP_HEIGHT = 320
 _SKELETON = get_skeleton("pa16j")
 
@@ -118,8 +119,9 @@ class Film(NamedTuple):
 def walkers(count: int, way: str, rng: np.random.Generator, *, frames: int = 75) -> Film:
     """Drawn persons of the built-in data set who walk past each other, or side by side.
 
-    Each walks in a lane of their own, at 3.5 to 6.5 m from the camera. Those who cross meet in the
-    middle of the film, where who is nearer hides the others.
+    Each walks in a lane of their own, at 3 to 5 m from the camera, and is from a third to a half of
+    the picture's height. Those who cross pass each other one after the other, and who is nearer
+    hides the others.
 
     Args:
         count: number of persons.
@@ -129,30 +131,38 @@ def walkers(count: int, way: str, rng: np.random.Generator, *, frames: int = 75)
     """
     camera = _camera()
     seconds = np.arange(frames) / RATE
-    depths = np.linspace(3500, 6500, count) if count > 1 else np.array([5000.0])
+    depths = np.linspace(3000, 5000, count)
     order = rng.permutation(count)
     persons = [
         _walker(rng, camera, depths[lane], seconds, _path(count, way, lane, place, depths, rng))
         for place, lane in enumerate(order)
     ]
     joints = np.stack([its for _, _, its in persons], axis=1)
-    scenery = surroundings(rng, _DRAWN, camera, 9000.0)
+    scenery = surroundings(rng, _DRAWN, camera, 8000.0)
     light = Light(np.array([-0.35, -0.8, -0.48]), float(rng.uniform(0.4, 0.6)))
     persons.sort(key=lambda person: -person[0])
-    images = []
-    for frame in range(frames):
-        picture = scenery.background.astype(np.float32)
-        for _, solids, _ in persons:  # from far to near
-            draw_solids(picture, solids, frame, light)
-        images.append(scenery.developed(picture, frame))
-    return Film(images, joints, _SKELETON.name)
+    return Film(_Drawn(frames, scenery, light, persons), joints - [0, _CUT], _SKELETON.name)
+
+
+class _Drawn(LazyFrames):
+    """Frames that are drawn when they are asked for."""
+
+    def __init__(self, count, scenery, light, persons):
+        super().__init__(count)
+        self._scenery, self._light, self._persons = scenery, light, persons
+
+    def draw(self, index):
+        picture = self._scenery.background.astype(np.float32)
+        for _, solids, _ in self._persons:  # from far to near
+            draw_solids(picture, solids, index, self._light)
+        return self._scenery.developed(picture, index)[_CUT:-_CUT]
 
 
 def _camera():
     """A camera at the height of a head, which looks along y."""
     rotation = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
     return Camera(
-        focal=np.array([0.95, 0.95]) * _DRAWN,
+        focal=np.array([_FOCAL, _FOCAL]) * _DRAWN,
         center=np.full(2, (_DRAWN - 1) / 2),
         rotation=rotation,
         translation=np.array([0, 0, 1150.0]),
@@ -161,12 +171,12 @@ def _camera():
 
 def _path(count, way, lane, place, depths, rng):
     """Where a person is in the middle of the film, and how fast they walk, along x: mm, mm/s."""
-    reach = depths[lane] / 0.95 / 2  # from the middle of the picture to its border
+    reach = depths[lane] / _FOCAL / 2  # from the middle of the picture to its border
+    middle = (place - (count - 1) / 2) / count * reach
     if way == "crossing":
         towards = 1 if lane % 2 else -1
-        return rng.uniform(-0.1, 0.1) * reach, towards * rng.uniform(0.36, 0.46) * reach
-    middle = (place - (count - 1) / 2) * 1.1 / count * reach
-    return middle, 0.12 * depths.mean()
+        return 0.6 * middle, towards * rng.uniform(0.36, 0.42) * reach
+    return 1.6 * middle, 0.06 * reach
 
 
 def _walker(rng, camera, depth, seconds, path):
@@ -176,7 +186,8 @@ def _walker(rng, camera, depth, seconds, path):
     style = Style.random(rng)
     on_the_spot = (0.0, *style.variants[1:])
     figure, _ = perform("walk", body, Style(1.0, 1.0, style.phase, on_the_spot, False), seconds)
-    figure = figure.rotated(-90 if speed > 0 else 90)
+    # Not quite from the side, in which one arm and one leg would hide the others.
+    figure = figure.rotated(-np.sign(speed) * 90 + rng.choice([-1, 1]) * rng.uniform(15, 35))
     x = middle + speed * (seconds - seconds.mean())
     figure = figure.moved(np.stack([x, np.full_like(x, depth), np.zeros_like(x)], axis=1))
     points = np.stack([figure.points[name] for name in _SKELETON.joints], axis=1)

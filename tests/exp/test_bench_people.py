@@ -57,13 +57,13 @@ def test_everybody_in_a_picture_is_labelled(lsp):
 def test_walkers_pass_each_other_or_stay_side_by_side(way):
     film = scenes.walkers(3, way, np.random.default_rng(0), frames=4)
     assert len(film.images) == 4
-    assert film.images[0].shape == (480, 480, 3)
+    assert film.images[0].shape == (480, 640, 3)
     assert film.joints.shape == (4, 3, 16, 2)
     first, last = film.joints[0].mean(axis=1), film.joints[-1].mean(axis=1)
     ways = {tuple(np.sign(last[:, 0] - first[:, 0]))}
     assert (len(set(*ways)) == 2) == (way == "crossing")
     heights = np.ptp(film.joints[..., 1], axis=2)
-    assert (heights > 480 / 5).all()
+    assert (heights > 480 / 4).all()
 
 
 def film_of_two(frames):
