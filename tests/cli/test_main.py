@@ -4,9 +4,11 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -239,6 +241,41 @@ def test_the_demo_without_a_video_takes_the_example(small_weights, tmp_path, mon
     assert main(["demo", "--weights", str(small_weights), "--box", *"200 50 400 380".split()]) == 0
     assert "squat-poses.mp4" in capsys.readouterr().out
     assert video_info("squat-poses.mp4").frames == 20
+
+
+class GoneCamera:
+    """Stands in for OpenCV's camera; it goes away after some frames."""
+
+    def __init__(self, index):
+        self._left = 6
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        time.sleep(0.05)
+        self._left -= 1
+        return self._left >= 0, np.full((64, 96, 3), 100, np.uint8)
+
+    def release(self):
+        pass
+
+
+def test_a_camera_that_goes_away_is_complete_until_then(
+    small_weights, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cv2, "VideoCapture", GoneCamera)
+    monkeypatch.setattr("deephar.cli.view.what_a_window_lacks", lambda: "No window.")
+    weights_and_box = ["--weights", str(small_weights), "--box", *"0 0 60 60".split()]
+    with pytest.warns(UserWarning, match="Camera 0 gives no more pictures"):
+        assert main(["demo", "0", *weights_and_box, "--format", "csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "reading camera 0; Ctrl-C ends it. No window. The live picture is at http" in printed
+    dropped = int(re.search(r"(\d+) frames were dropped", printed)[1])
+    frames = json.loads(Path("camera-0-poses.json").read_text())["frames"]
+    assert video_info("camera-0-poses.mp4").frames == len(frames) == 6 - dropped
+    assert Path("camera-0-poses-joints.csv").is_file()
 
 
 @pytest.mark.parametrize("whom", ["best", "largest", "centre", 2])
