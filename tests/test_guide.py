@@ -67,6 +67,7 @@ def run(folder, monkeypatch, heading, **variables):
     return variables
 
 
+@pytest.mark.usefixtures("op_by_op")
 @pytest.mark.parametrize(
     ("format", "heading"),
     [
@@ -91,6 +92,7 @@ def test_each_runtime_gives_the_joints_of_the_predictor(
     np.testing.assert_allclose(joints, person.joints, atol=0.5)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_the_actions_of_a_clip_are_read_as_the_page_says(folder, network, monkeypatch):
     require_format("onnx")
     model = build_model(CLIPS)

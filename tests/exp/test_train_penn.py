@@ -228,7 +228,7 @@ AUTHORS = {
         pose_replica=True,
         centred=False,
     ),
-    "reception": ReceptionConfig(image_size=64, stem_features=16, num_blocks=2),
+    "reception": ReceptionConfig(image_size=64, stem_features=16, num_blocks=1),
 }
 
 

@@ -148,8 +148,7 @@ def heat_maps_of(model):
     return keras.Model(model.input, [layer.output for layer in layers])
 
 
-@pytest.mark.parametrize("name", ["spnet_pose2d", "spnet_pose3d"])
-@pytest.mark.parametrize("factor", [0.5, 3.0])
+@pytest.mark.parametrize(("name", "factor"), [("spnet_pose2d", 0.5), ("spnet_pose3d", 3.0)])
 def test_a_factor_on_the_heat_maps_is_put_into_the_weights(
     reference_network, tmp_path, name, factor
 ):
