@@ -27,7 +27,7 @@ from deephar.training import (
 )
 
 DRAWN = {"videos": 12, "image_size": 64, "frames": 6}
-EPOCHS = 2
+EPOCHS = 3
 HEADS = Recipe(
     network=ModelConfig(
         stem="none",
@@ -87,12 +87,12 @@ def with_batch(recipe, size):
 
 
 class Dying(Synthetic):
-    """Videos that end the process when a run has a complete epoch."""
+    """Videos that end the process when a run has two complete epochs."""
 
     log: Path
 
     def __getitem__(self, index):
-        if self.log.exists() and len(self.log.read_text().splitlines()) == 2:
+        if self.log.exists() and len(self.log.read_text().splitlines()) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(index)
 
@@ -107,14 +107,13 @@ def error_of(*arguments, **options):
 
 
 def one_of_two(out):
-    """One of two processes that train together; the second one dies in the last run."""
+    """One of two processes that train together; the second one dies in the last epoch."""
     process = int(os.environ["JAX_PROCESS_ID"])
     errors = {}
 
     def keep():
         (out / f"errors{process}.json").write_text(json.dumps(errors))
 
-    train(HEADS, out / "both", devices="all")
     errors["batch"] = error_of(with_batch(HEADS, 7), out / "odd", devices="all")
     stages.__version__ = f"1.{process}"
     errors["differ"] = error_of(replace(HEADS, seed=process), out / "differ", devices="all")
@@ -123,20 +122,19 @@ def one_of_two(out):
     data = None
     if process == 1:
         data = {"synthetic": Dying("train", **DRAWN)}
-        data["synthetic"].log = out / "killed" / "log.csv"
-    errors["killed"] = error_of(HEADS, out / "killed", data=data, devices="all")
+        data["synthetic"].log = out / "both" / "log.csv"
+    errors["killed"] = error_of(HEADS, out / "both", data=data, devices="all")
     keep()
 
 
 def two_devices(out):
-    """Trains on one device and on two, on JAX; and resumes the run of the process that died."""
+    """Trains on one device; and resumes the run of the process that died, on two."""
     train(HEADS, out / "one")
-    train(HEADS, out / "two", devices="all")
+    train(HEADS, out / "both", resume=True, devices="all")
     errors = {
         "many": error_of(HEADS, out / "many", devices=3),
         "batch": error_of(with_batch(HEADS, 7), out / "odd", devices=2),
     }
-    train(HEADS, out / "killed", resume=True)
     (out / "errors.json").write_text(json.dumps(errors))
 
 

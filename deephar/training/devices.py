@@ -202,9 +202,9 @@ def _connect():
         if not given and alone:
             return
         raise ValueError(
-            f"The processes of the run cannot be connected ({error}). Start them with srun, or set "
-            f"{', '.join(_VARIABLES)} for each: HOST:PORT of the first process, the number of "
-            "processes, and the number of this one, from 0. Do so before JAX is used."
+            f"The processes of the run cannot be connected ({str(error).rstrip('.')}). Start them "
+            f"with srun, or set {', '.join(_VARIABLES)} for each: HOST:PORT of the first process, "
+            "the number of processes, and the number of this one, from 0. Do so before JAX is used."
         ) from error
 
 
