@@ -543,6 +543,30 @@ class MaxMinPooling(keras.layers.Layer):
 
 
 @_register
+class ChangeOverTime(_Float32Layer):
+    """How much the features of each joint change: their standard deviation over the frames.
+
+    What stays the same, such as the place and the clothes, is left out. Only frames in which a
+    joint is visible count.
+
+    Input: features ``(batch, frames, joints, channels)``, and poses ``(batch, frames, joints, dim +
+    1)``. Output: ``(batch, joints * channels)``; 0 where fewer than two frames count.
+    """
+
+    def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+        features, poses = inputs
+        counts = ops.cast(ops.max(poses[..., -1:], axis=2, keepdims=True) > 0.5, features.dtype)
+        total = ops.maximum(ops.sum(counts, axis=1, keepdims=True), 1.0)
+        away = features - ops.sum(counts * features, axis=1, keepdims=True) / total
+        variance = ops.sum(counts * away**2, axis=1) / total[:, 0]
+        return ops.reshape(ops.sqrt(variance), (-1, features.shape[2] * features.shape[3]))
+
+    def compute_output_shape(self, input_shape: Shapes) -> Shape:
+        batch, _, joints, channels = input_shape[0]
+        return (batch, joints * channels)
+
+
+@_register
 class GlobalMaxMinPooling(_Float32Layer):
     """The maximum plus the minimum over frames and joints.
 

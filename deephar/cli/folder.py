@@ -16,10 +16,15 @@ from deephar.cli.options import (
     parse_seed,
     script_parser,
 )
+from deephar.data import VideoFolder
 from deephar.errors import reporting_errors
+from deephar.inference.media import is_pose_file
 from deephar.models import ModelConfig
 from deephar.models.config import HEAD_FIELDS
 from deephar.training import Recipe, Source, train_folder
+
+HEADS = ("readout", "start", "new")
+"""What learns: linear readouts of the heads of the weights, these heads, or new ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,16 +78,15 @@ class FolderTraining:
         )
         add(
             "--heads",
-            choices=("start", "new"),
+            choices=HEADS,
             metavar="HEADS",
-            help="start from those of --weights, or new (start, if there are any)",
+            help="readout of those of --weights, start from them, or new (readout if possible)",
         )
         add(
             "--stream",
             choices=STREAMS,
-            default=next(k for k, v in STREAMS.items() if v == stage.streams),
             metavar="NAME",
-            help="what actions are told from: pose, appearance or fused (%(default)s)",
+            help="what actions are told from: pose, appearance or fused (fused if possible)",
         )
         add(
             "--folds",
@@ -91,7 +95,8 @@ class FolderTraining:
             metavar="N",
             help="parts for cross-validation; 0: only held-out videos (%(default)s)",
         )
-        add("--epochs", type=int, metavar="N", help=f"epochs ({stage.training.epochs})")
+        epochs = stage.training.epochs
+        add("--epochs", type=int, metavar="N", help=f"epochs of heads start or new ({epochs})")
         seed = self.recipe.seed
         add("--seed", type=parse_seed, default=seed, metavar="N", help="seed (%(default)s)")
         add_runtime_arguments(parser, default="auto")
@@ -112,7 +117,7 @@ class FolderTraining:
             stage,
             start=(str(args.weights),),
             heads=has_heads,
-            streams=STREAMS[args.stream],
+            streams=STREAMS[args.stream or _stream_of(args.data)],
             training=training,
         )
         return replace(
@@ -124,13 +129,19 @@ class FolderTraining:
         )
 
 
+def _stream_of(folder):
+    """The stream for a folder: both, unless some of its videos are known as poses only."""
+    poses = any(is_pose_file(video.path) for video in VideoFolder(folder))
+    return "pose" if poses else "fused"
+
+
 def _network(network, name, heads):
     """The network of some weights, and whether its action heads start from those of the weights.
 
     Args:
         network: that of the recipe, which says what new heads look like.
         name: name or path of the weights.
-        heads: "start", "new", or None to start from the heads if there are any.
+        heads: one of `HEADS`, or None for a readout of the heads if there are any.
     """
     config = weights.read_config(name)
     if not isinstance(config, ModelConfig) or config.stem == "none":
@@ -138,10 +149,19 @@ def _network(network, name, heads):
             f"{name}: These weights have no pose network whose action heads can be exchanged. Use "
             "others, such as vgg16-medium-penn."
         )
-    if heads == "start" and not config.actions:
+    if heads in ("readout", "start") and not config.actions:
         raise ValueError(f"{name} has no action heads to start from. Use --heads new.")
     if config.actions and heads != "new":
-        return replace(config, actions={}, num_frames=network.num_frames), True
+        below = {}
+        if heads != "start":
+            below = config.readout_of or config.actions
+            if config.streams != ("pose",) and not config.readout_of:
+                raise ValueError(
+                    f"{name} has action heads that see more than poses, and readouts are of heads "
+                    "that see poses alone. Use --heads start or new."
+                )
+        fields = {"num_frames": network.num_frames, "readout_of": below}
+        return replace(config, actions={}, **fields), True
     fields = {field: getattr(network, field) for field in HEAD_FIELDS}
     if config.num_pyramids == network.num_pyramids:
         fields["action_pyramids"] = network.action_pyramids

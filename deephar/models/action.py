@@ -12,7 +12,13 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from deephar.layers import ClipPooling, GlobalMaxMinPooling, MaxMinPooling, VisibleCoordinates
+from deephar.layers import (
+    ChangeOverTime,
+    ClipPooling,
+    GlobalMaxMinPooling,
+    MaxMinPooling,
+    VisibleCoordinates,
+)
 from deephar.models.config import ModelConfig
 from deephar.models.pose import level_names, pyramid_levels
 from deephar.models.units import (
@@ -38,7 +44,8 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
     frames, joints, channels)`` each, as `deephar.models.frame_model` gives them for every frame.
 
     Output: a dict with one ``"action_<dataset>"`` for each head, ``(batch, predictions, classes)``:
-    probabilities of each action block; the last one is the answer.
+    probabilities of each action block; the last one is the answer. A readout (``readout_of``) gives
+    one prediction. It also takes the pose if ``streams`` is the appearance alone.
 
     Args:
         config: a ``ModelConfig`` with ``actions``.
@@ -56,7 +63,10 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
     if not config.actions:
         raise ValueError("The config has no actions. Give them as in actions={'penn': 15}.")
     inputs, poses, appearances = _inputs(config, appearance_channels)
-    heads = action_blocks(poses, appearances, config)
+    if config.readout_of:
+        outputs = readouts(readout_features(poses, appearances[-1], config), config)
+        return keras.Model(inputs, outputs, name="actions")
+    heads, _ = action_blocks(poses, appearances, config)
     outputs = {
         f"action_{name}": layers.Concatenate(axis=1, name=f"action_{name}", dtype="float32")(rows)
         for name, rows in heads.items()
@@ -72,19 +82,34 @@ def _inputs(config, appearance_channels):
         poses = keras.Input((None, *joint_shape), name="pose")
         return poses, [poses] * blocks, [None] * blocks
     inputs, poses, appearances = {}, [None] * blocks, [None] * blocks
-    if "pose" in config.streams:
+    if "pose" in config.streams or config.readout_of:
         name, first, count = "pose", first_action_block(config), config.num_predictions
         if config.pose_replica:
             name, first, count = "action_pose", 0, blocks
         inputs[name] = keras.Input((None, count, *joint_shape), name=name)
         seen = [count - 1] * blocks if config.last_pose else range(first, first + blocks)
         poses = [inputs[name][:, :, prediction] for prediction in seen]
-    if "appearance" in config.streams:
-        for block, channels in enumerate(appearance_channels):
-            name = f"appearance_{block + 1}"
-            inputs[name] = keras.Input((None, config.num_joints, channels), name=name)
-            appearances[block] = inputs[name]
+    for name, channels in zip(appearance_names(config), appearance_channels, strict=False):
+        inputs[name] = keras.Input((None, config.num_joints, channels), name=name)
+        appearances[appearance_block(name)] = inputs[name]
     return inputs, poses, appearances
+
+
+def appearance_names(config: ModelConfig) -> list[str]:
+    """Names of the appearance inputs of the action heads, in order; empty without that stream.
+
+    A readout looks at the last block only.
+    """
+    if "appearance" not in config.streams or not config.actions:
+        return []
+    count = config.num_action_predictions
+    first = count if config.readout_of else 1
+    return [f"appearance_{number}" for number in range(first, count + 1)]
+
+
+def appearance_block(name: str) -> int:
+    """Index of the action block that an appearance input is for."""
+    return int(name.removeprefix("appearance_")) - 1
 
 
 def first_action_block(config: ModelConfig) -> int:
@@ -96,7 +121,7 @@ def action_blocks(
     poses: Sequence[keras.KerasTensor | None],
     appearances: Sequence[keras.KerasTensor | None],
     config: ModelConfig,
-) -> dict[str, list[keras.KerasTensor]]:
+) -> tuple[dict[str, list[keras.KerasTensor]], list[keras.KerasTensor]]:
     """All action blocks in order.
 
     Args:
@@ -105,9 +130,10 @@ def action_blocks(
         config: a ``ModelConfig``.
 
     Returns:
-        Data set name -> list of ``(batch, 1, classes)``, one for each block.
+        Data set name -> list of ``(batch, 1, classes)``, one for each block; and a list of what
+        the answers of each block are made from, ``(batch, frames, joints, channels)``.
     """
-    heads = {name: [] for name in config.actions}
+    heads, seen = {name: [] for name in _block_actions(config)}, []
     lateral = [None] * config.num_levels
     x = None
     for index, (number, level) in enumerate(pyramid_levels(config, config.pyramids_with_actions)):
@@ -118,11 +144,76 @@ def action_blocks(
             x = layers.Add(name=f"{pyramid}_action_lateral{level}")([x, lateral[level]])
         name = f"act{index + 1}_action"
         x = fuse_streams(poses[index], appearances[index], x, config, name)
-        x, answers = action_prediction(x, config, name, last=index == len(poses) - 1)
+        x, answers, features = action_prediction(x, config, name, last=index == len(poses) - 1)
         lateral[level] = x
+        seen.append(features)
         for dataset, answer in answers.items():
             heads[dataset].append(answer)
-    return heads
+    return heads, seen
+
+
+def _block_actions(config):
+    """Classes of the heads that the action blocks have, by data set."""
+    return config.readout_of or config.actions
+
+
+def readout_features(
+    poses: Sequence[keras.KerasTensor],
+    appearance: keras.KerasTensor | None,
+    config: ModelConfig,
+) -> list[keras.KerasTensor]:
+    """What a readout sees of a clip.
+
+    Args:
+        poses: for each action block ``(batch, frames, joints, dim + 1)``.
+        appearance: of the last action block, ``(batch, frames, joints, channels)``, or None.
+        config: a ``ModelConfig`` with ``readout_of``.
+
+    Returns:
+        For each stream ``(batch, features)``: the mean and the maximum of all action blocks; and
+        how much the appearance changes over time.
+    """
+    features = []
+    if "pose" in config.streams:
+        _, blocks = action_blocks(poses, [None] * len(poses), config)
+        pooled = [
+            layer(name=f"act{index + 1}_readout_{kind}")(block)
+            for kind, layer in (
+                ("mean", layers.GlobalAveragePooling2D),
+                ("max", layers.GlobalMaxPooling2D),
+            )
+            for index, block in enumerate(blocks)
+        ]
+        features.append(layers.Concatenate(name="readout_motion")(pooled))
+    if appearance is not None:
+        features.append(ChangeOverTime(name="readout_change")([appearance, poses[-1]]))
+    return features
+
+
+def readout_view(heads: keras.Model) -> keras.Model:
+    """What the readouts of action heads see: a model with the same inputs, and the same weights.
+
+    Its output is a list of `readout_features`.
+    """
+    names = {layer.name for layer in heads.layers}
+    seen = [name for name in ("readout_motion", "readout_change") if name in names]
+    inputs = {tensor.name: tensor for tensor in heads.inputs}
+    return keras.Model(inputs, [heads.get_layer(name).output for name in seen])
+
+
+def readouts(
+    features: Sequence[keras.KerasTensor], config: ModelConfig
+) -> dict[str, keras.KerasTensor]:
+    """Linear answers, ``"action_<dataset>"`` -> ``(batch, 1, classes)``."""
+    x = _joined(features, "readout_features")
+    return {
+        f"action_{dataset}": layers.Reshape((1, classes), name=f"action_{dataset}")(
+            layers.Dense(classes, activation="softmax", name=f"readout_{dataset}", dtype="float32")(
+                x
+            )
+        )
+        for dataset, classes in config.actions.items()
+    }
 
 
 def fuse_streams(
@@ -175,7 +266,7 @@ def pose_stream(pose: keras.KerasTensor, config: ModelConfig, name: str) -> kera
 
 def action_prediction(
     x: keras.KerasTensor, config: ModelConfig, name: str, last: bool
-) -> tuple[keras.KerasTensor | None, dict[str, keras.KerasTensor]]:
+) -> tuple[keras.KerasTensor | None, dict[str, keras.KerasTensor], keras.KerasTensor]:
     """Predicts the actions from features, and re-injects the predictions into them.
 
     Args:
@@ -185,8 +276,9 @@ def action_prediction(
         last: whether this is the last block, which re-injects nothing.
 
     Returns:
-        The features for the next block, shaped as ``x`` (None if ``last``), and the answers: data
-        set name -> ``(batch, 1, classes)``.
+        The features for the next block, shaped as ``x`` (None if ``last``); the answers: data set
+        name -> ``(batch, 1, classes)``; and what these are made from, ``(batch, frames / 2, joints
+        / 2, channels)``.
     """
     channels = x.shape[-1]
     y = batch_norm_relu(x, f"{name}_pred", 1)
@@ -195,18 +287,18 @@ def action_prediction(
     h = batch_norm_relu(h, f"{name}_pred", 2)
     maps = [
         conv(h, classes, f"{name}_pred_conv2h{index}", kernel_size=3)
-        for index, classes in enumerate(config.actions.values())
+        for index, classes in enumerate(_block_actions(config).values())
     ]
     answers = {
         dataset: action_answer(maps[index], f"{name}_a{index}")
-        for index, dataset in enumerate(config.actions)
+        for index, dataset in enumerate(_block_actions(config))
     }
     if last:
-        return None, answers
+        return None, answers, h
     z = layers.UpSampling2D(2, name=f"{name}_pred_up")(_joined(maps, f"{name}_pred_maps"))
     z = layers.ReLU(name=f"{name}_pred_act3")(z)
     z = conv(z, channels, f"{name}_pred_conv3", kernel_size=3)
-    return layers.Add(name=f"{name}_reinjection")([x, y, z]), answers
+    return layers.Add(name=f"{name}_reinjection")([x, y, z]), answers, h
 
 
 def action_answer(maps: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -21,6 +21,7 @@ HEAD_FIELDS = (
     "appearance_features",
     "centred",
     "last_pose",
+    "readout_of",
 )
 """Fields of a `ModelConfig` that decide the action heads, and nothing of the pose network."""
 
@@ -73,6 +74,10 @@ class ModelConfig:
         last_pose: whether all action blocks see the last prediction of the pose, the best one, in
             place of that of their own block. It is for heads that learned from labels, which have
             one pose.
+        readout_of: classes of the heads that the action blocks were trained with, as
+            ``{"penn": 16}``, for a linear readout: the blocks stay as they are and see the pose
+            alone, and `actions` are told by one linear layer from what they make of it, and from
+            how the appearance changes. Empty for action blocks that answer themselves.
 
     Raises:
         ValueError: A field has another type, is out of its range, or does not fit the others.
@@ -100,9 +105,11 @@ class ModelConfig:
     pose_replica: bool = False
     centred: bool = True
     last_pose: bool = False
+    readout_of: dict = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "actions", dict(self.actions))
+        object.__setattr__(self, "readout_of", dict(self.readout_of))
         object.__setattr__(self, "streams", tuple(self.streams))
         object.__setattr__(self, "action_pyramids", tuple(self.action_pyramids))
         _check_types(self)
@@ -110,6 +117,7 @@ class ModelConfig:
         self._check_depth()
         self._check_streams()
         _check_actions(self.actions, self.num_frames)
+        _check_classes("readout_of", self.readout_of)
         _check_kernel_size(self.kernel_size)
         _check_choice("stem", self.stem, STEMS)
         _check_choice("visibility", self.visibility, VISIBILITIES)
@@ -162,6 +170,11 @@ class ModelConfig:
             raise ValueError(
                 'stem="none" is for a network that predicts actions from poses. It needs actions, '
                 'and streams=("pose",).'
+            )
+        if self.readout_of and (self.stem == "none" or self.pose_replica):
+            raise ValueError(
+                "A readout (readout_of) stands on a pose network with one prediction of the pose. "
+                "Give a stem, and pose_replica=False."
             )
 
     @property
@@ -363,10 +376,14 @@ def _check_kernel_size(size):
         raise ValueError(f"kernel_size must be odd and positive, got {size}.")
 
 
-def _check_actions(actions, num_frames):
+def _check_classes(field, actions):
     for name, classes in actions.items():
         if type(classes) is not int or classes < 2:
-            raise ValueError(f"actions: {name!r} must have at least 2 classes, got {classes}.")
+            raise ValueError(f"{field}: {name!r} must have at least 2 classes, got {classes}.")
+
+
+def _check_actions(actions, num_frames):
+    _check_classes("actions", actions)
     if actions and (num_frames is None or num_frames < 4):
         raise ValueError(
             f"num_frames must be at least 4 for a network of actions, got {num_frames}."

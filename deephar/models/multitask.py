@@ -7,7 +7,12 @@ from pathlib import Path
 import keras
 
 from deephar.layers import HeatMapPooling, TimeDistributed
-from deephar.models.action import action_model, first_action_block
+from deephar.models.action import (
+    action_model,
+    appearance_block,
+    appearance_names,
+    first_action_block,
+)
 from deephar.models.config import ModelConfig
 from deephar.models.pose import pose_pyramids, stack_predictions
 from deephar.models.stems import build_stem
@@ -82,16 +87,10 @@ def frame_model(config: ModelConfig, stem_weights: str | Path | None = None) -> 
         outputs["action_pose"] = stack_predictions(
             [block.pose for block in of_actions], "action_pose"
         )
-    for name, block in zip(appearance_names(config), of_actions, strict=False):
+    for name in appearance_names(config):
+        block = of_actions[appearance_block(name)]
         outputs[name] = HeatMapPooling(name=name)([block.probabilities, block.features])
     return keras.Model(image, outputs, name="frames")
-
-
-def appearance_names(config: ModelConfig) -> list[str]:
-    """Names of the appearance outputs of `frame_model`, in order; empty without that stream."""
-    if "appearance" not in config.streams or not config.actions:
-        return []
-    return [f"appearance_{number}" for number in range(1, config.num_action_predictions + 1)]
 
 
 def copy_to_replica(model: keras.Model) -> None:

@@ -3,7 +3,8 @@
     train_folder(recipe, "runs/mine")
 
 The pose network stays as it is, and only the action heads learn. So each video is watched once
-(`deephar.training.watching`), and the heads learn from windows of what was seen.
+(`deephar.training.watching`), and the heads learn from windows of what was seen. By default, they
+are linear readouts of the action heads that the weights come with (`deephar.training.readout`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,18 +21,21 @@ import numpy as np
 from deephar import weights
 from deephar.data.groups import check_groups, fewest_groups, group_folds
 from deephar.data.inputs import InputSpec
-from deephar.data.samples import Subset
+from deephar.data.samples import Subset, whole_of
 from deephar.data.sets.folder import VideoFolder
 from deephar.evaluation import VideoScores, report_videos
-from deephar.files import cache_folder, file_hash
+from deephar.files import cache_folder, file_hash, replacing
 from deephar.inference.network import parted, parts_of
 from deephar.inference.predictor import Predictor
+from deephar.inference.runtimes import choose_runtime
 from deephar.inference.videos import VideoPredictions
-from deephar.models import multitask_model
+from deephar.models import action_view, multitask_model
+from deephar.models.action import appearance_names
+from deephar.training.readout import choose_strength, fit_readout, set_readout, summarise
 from deephar.training.recipe import Recipe
 from deephar.training.run import check_free
-from deephar.training.stages import train, with_actions_of
-from deephar.training.start import load_pose_network, require_same_network
+from deephar.training.stages import RECIPE_FILE, train, with_actions_of
+from deephar.training.start import load_heads, load_pose_network, require_same_network
 from deephar.training.watching import (
     LEAST_GROUPS,
     groups_of,
@@ -39,6 +44,8 @@ from deephar.training.watching import (
     rule_of,
     watch_folder,
 )
+
+_INNER_FOLDS = 5  # to choose the strength of the penalty by
 
 
 class FolderResult(NamedTuple):
@@ -102,15 +109,19 @@ def train_folder(
     _print_groups(known, actions)
     folds = min(folds, fewest_groups(actions, groups_of(known)))
     settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
-    held_out = _held_out(recipe, known, folds)
-    predictions = _cross_validated(recipe, known, out / "folds", folds) if folds else None
-    best = train(recipe, out, data={recipe.main: known})
-    predictions = predictions or _predicted(recipe, held_out, best)
+    heads = (_Readouts if recipe.network.readout_of else _Blocks)(recipe, watched)
+    rest, held_out = _held_out(recipe, known, folds)
+    if folds:
+        predictions = _cross_validated(recipe, heads, known, out / "folds", folds)
+    else:
+        predictions = heads.learn(rest, out / "rest")(held_out)
+        shutil.rmtree(out / "rest", ignore_errors=True)
+    predict, best = heads.learn(known, out), out / "best.h5"
     report = {"settings": settings, "command": command}
     scores = report_videos(best, predictions, folder, out=out / "report", **report)
     test = None
     if is_test.any():
-        predictions = _predicted(recipe, Subset(watched, np.flatnonzero(is_test)), best)
+        predictions = predict(Subset(watched, np.flatnonzero(is_test)))
         test = report_videos(best, predictions, folder, out=out / "test", **report)
     return FolderResult(best, scores, test)
 
@@ -124,14 +135,16 @@ def _watch(recipe, stage, folder, cache, runtime, precision):
     require_same_network(name, recipe.network)
     streams = stage.streams
     if streams == ("pose",):
-        predictor = Predictor(name, runtime=runtime, precision=precision)
+        predictor, kept = Predictor(name, runtime=runtime, precision=precision), ["pose"]
     else:
         # Heads in the right places, so that the network gives the appearance there.
         config = with_actions_of(recipe.network, stage, recipe.main, len(folder.actions))
         model = multitask_model(config)
         load_pose_network(model, name)
-        predictor = Predictor.from_model(model, config, runtime=runtime)
-    key = f"{file_hash(weights.find(name))} {streams} {predictor.runtime}"
+        runtime = choose_runtime(runtime, precision)
+        predictor, kept = Predictor.from_model(model, config, runtime=runtime), ["pose"]
+        kept += appearance_names(config)
+    key = f"{file_hash(weights.find(name))} {kept} {predictor.runtime}"
     print(f"looking for the person in {len(folder)} videos: {predictor}", flush=True)
     return watch_folder(
         predictor,
@@ -139,7 +152,7 @@ def _watch(recipe, stage, folder, cache, runtime, precision):
         rate=stage.frame_rate,
         cache=cache,
         key=key,
-        mirror="appearance" in streams,
+        mirror="appearance" in streams and not recipe.network.readout_of,
     )
 
 
@@ -187,7 +200,80 @@ def _print_groups(known, actions):
 # --------------------------------------------------------------------------- training, predicting
 
 
-def _cross_validated(recipe, known, out, folds):
+class _Blocks:
+    """Action blocks that learn in steps, as a run of the recipe."""
+
+    def __init__(self, recipe, watched):
+        self._recipe = recipe
+
+    def learn(self, videos, out):
+        """Learns from videos and writes a run; returns a function that predicts others."""
+        best = train(self._recipe, out, data={self._recipe.main: videos})
+        return partial(self._predicted, best)
+
+    def _predicted(self, path, videos):
+        (stage,) = self._recipe.stages
+        model, config = weights.load_model(path)
+        rule = rule_of(InputSpec.of(config, frame_rate=stage.frame_rate))
+        return predict_watched(parts_of(parted(model)), videos, self._recipe.main, rule)
+
+
+class _Readouts:
+    """Linear readouts of the action heads of the weights: the solution of a convex problem."""
+
+    def __init__(self, recipe, watched):
+        (stage,) = recipe.stages
+        self._recipe, self._stage = recipe, stage
+        self._config = with_actions_of(recipe.network, stage, recipe.main, len(watched.actions))
+        self._model = multitask_model(self._config)
+        load_pose_network(self._model, stage.start[0])
+        load_heads(action_view(self._model), stage.start[0])
+        self._spec = InputSpec.of(self._config, frame_rate=stage.frame_rate)
+        self._numbers = {id(item): number for number, item in enumerate(watched)}
+        self._examples = summarise(action_view(self._model), watched, self._spec)
+
+    def learn(self, videos, out):
+        """Learns from videos and writes weights; returns a function that predicts others.
+
+        The function is valid until the next call.
+        """
+        recipe, actions = self._recipe, whole_of(videos).actions
+        numbers = np.array([self._numbers[id(item)] for item in videos])
+        examples = self._examples.of_videos(numbers)
+        fold_of = self._inner_folds(videos, numbers)
+        strength = choose_strength(examples, len(actions), fold_of)
+        set_readout(
+            action_view(self._model),
+            recipe.main,
+            fit_readout(examples, len(actions), strength),
+        )
+        facts = {
+            "actions": {recipe.main: list(actions)},
+            "frame_rate": self._stage.frame_rate,
+            "strength": strength,
+        }
+        out.mkdir(parents=True, exist_ok=True)
+        with replacing(out / RECIPE_FILE) as part:
+            part.write_text(recipe.to_json() + "\n", encoding="utf-8")
+        weights.save(self._model, self._config, out / "best.h5", **facts)
+        print(f"{len(numbers)} videos, {len(examples.labels)} windows, strength {strength}")
+        return self._predicted
+
+    def _inner_folds(self, videos, numbers):
+        """The part of each video for choosing the strength; all 0 if an action has one group."""
+        actions, groups = [item.video.action for item in videos], groups_of(videos)
+        folds = min(_INNER_FOLDS, fewest_groups(actions, groups))
+        fold_of = np.zeros(len(self._numbers), int)
+        if folds > 1:
+            fold_of[numbers] = group_folds(actions, groups, folds, seed=self._recipe.seed)
+        return fold_of
+
+    def _predicted(self, videos):
+        parts = parts_of(parted(self._model))
+        return predict_watched(parts, videos, self._recipe.main, rule_of(self._spec))
+
+
+def _cross_validated(recipe, heads, known, out, folds):
     """Predictions for all videos, each by heads that were trained on other groups."""
     actions = [item.video.action for item in known]
     fold_of = group_folds(actions, groups_of(known), folds, seed=recipe.seed)
@@ -196,37 +282,30 @@ def _cross_validated(recipe, known, out, folds):
     for fold in range(folds):
         print(f"\n== fold {fold + 1} of {folds}", flush=True)
         others, own = (np.flatnonzero((fold_of == fold) == held) for held in (False, True))
-        best = train(recipe, out / str(fold + 1), data={recipe.main: Subset(known, others)})
-        rows.append((own, _predicted(recipe, Subset(known, own), best)))
+        predict = heads.learn(Subset(known, others), out / str(fold + 1))
+        rows.append((own, predict(Subset(known, own))))
     shutil.rmtree(out)
     order = np.argsort(np.concatenate([own for own, _ in rows]))
     return _joined([predictions for _, predictions in rows], order)
 
 
 def _held_out(recipe, known, folds):
-    """The videos that the epoch is picked by; says where there are none."""
+    """Videos to train on and to hold out; says where none are held out."""
     rest, held_out = hold_out_groups(known, recipe.validation, seed=recipe.seed)
     if len(rest) + len(held_out) == len(known):
-        return held_out
+        return rest, held_out
     if not folds:
         raise ValueError(
             f"{known.source} has an action with fewer than {LEAST_GROUPS} groups, so none is held "
             "out of the training, and nothing could be scored. Score by cross-validation (--folds "
             "2 or more), or add videos of other scenes."
         )
-    print(
-        f"An action has fewer than {LEAST_GROUPS} groups: none is held out to pick the epoch, and "
-        "the last ones count."
-    )
-    return None
-
-
-def _predicted(recipe, videos, path):
-    """What heads predict for watched videos."""
-    (stage,) = recipe.stages
-    model, config = weights.load_model(path)
-    rule = rule_of(InputSpec.of(config, frame_rate=stage.frame_rate))
-    return predict_watched(parts_of(parted(model)), videos, recipe.main, rule)
+    if not recipe.network.readout_of:
+        print(
+            f"An action has fewer than {LEAST_GROUPS} groups: none is held out to pick the epoch, "
+            "and the last ones count."
+        )
+    return rest, held_out
 
 
 def _joined(parts, order):

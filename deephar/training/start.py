@@ -134,6 +134,7 @@ def require_same_network(path: str | Path, config: Any) -> None:
 _OTHER_FIELDS = (
     *("actions", "num_frames", "streams", "pose_features", "appearance_features"),
     *("action_pyramids", "pose_replica", "centred", "last_pose", "action_version"),
+    "readout_of",
     *("image_size", "peak_window"),
 )
 

@@ -22,24 +22,25 @@ from deephar.training import ActionStage, ActionTraining, Recipe, Source
 
 RECIPE = Recipe(
     network=replace(
-        VARIANTS["vgg16-medium"],
+        VARIANTS["vgg16-light"],
         peak_window=2,
         action_pyramids=(2,),
         pose_features=96,
         last_pose=True,
+        readout_of={"penn": 16},
     ),
     data={"folder": Source("folder", "FOLDER")},
     validation=0.2,
     stages=(
         ActionStage(
             name="",
-            start=("vgg16-medium-penn",),
+            start=("vgg16-light-penn",),
             heads=True,
             shares={"folder": 32},
             steps=50,
             num_frames=16,
-            frame_rate=10.0,
-            streams=("pose",),
+            frame_rate=5.0,
+            streams=("pose", "appearance"),
             augmentation=SequenceAugmentation(rotation=15.0, scale=(0.8, 1.2)),
             training=ActionTraining(
                 epochs=20,

@@ -53,7 +53,7 @@ def trained(start, folder, tmp_path_factory, run):
 def test_a_folder_gives_one_file_with_pose_and_action(trained, folder, start):
     path = trained / "best.h5"
     assert weights.read_facts(path)["actions"] == {"folder": ["left", "right"]}
-    assert weights.read_facts(path)["frame_rate"] == 10
+    assert weights.read_facts(path)["frame_rate"] == 5
     predictor = Predictor(path, runtime="keras")
     assert predictor.actions == ("left", "right")
     actions = predictor.classify(folder / "left0.mp4")
