@@ -29,6 +29,9 @@ from deephar.models.units import (
     residual_unit,
 )
 
+READOUT_FEATURES = ("readout_motion", "readout_change")
+"""Names of what readouts see, in order."""
+
 _LONG_CLIP = 16
 """Clips of at least this length are halved in time where the streams join."""
 
@@ -193,12 +196,13 @@ def readout_features(
 def readout_view(heads: keras.Model) -> keras.Model:
     """What the readouts of action heads see: a model with the same inputs, and the same weights.
 
-    Its output is a list of `readout_features`.
+    Its output is a dict of `readout_features`, in the order in which the readouts take them:
+    ``"readout_change"`` after ``"readout_motion"``, if there are both.
     """
     names = {layer.name for layer in heads.layers}
-    seen = [name for name in ("readout_motion", "readout_change") if name in names]
+    seen = [name for name in READOUT_FEATURES if name in names]
     inputs = {tensor.name: tensor for tensor in heads.inputs}
-    return keras.Model(inputs, [heads.get_layer(name).output for name in seen])
+    return keras.Model(inputs, {name: heads.get_layer(name).output for name in seen})
 
 
 def readouts(

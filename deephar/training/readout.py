@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 
 from deephar.data.samples import Subset
 from deephar.inference.network import POSE_OUTPUTS, input_names
-from deephar.models.action import readout_view
+from deephar.models.action import READOUT_FEATURES, readout_view
 from deephar.skeletons import get_skeleton
 from deephar.training.watching import WatchedFolder, even_windows
 
@@ -157,7 +157,8 @@ def summarise(heads: keras.Model, dataset: WatchedFolder, spec: InputSpec) -> Ex
         chunk = Subset(dataset, range(first, min(first + _CHUNK, len(dataset))))
         windows, numbers = even_windows(chunk, spec, names)
         for inputs in (windows, _mirrored(windows, spec.skeleton)):
-            features.append(view.predict(inputs, verbose=0))
+            seen = view.predict(inputs, verbose=0)
+            features.append([seen[name] for name in READOUT_FEATURES if name in seen])
             videos.append(first + numbers)
     parts = [np.concatenate(arrays).astype(float) for arrays in zip(*features, strict=True)]
     videos = np.concatenate(videos)

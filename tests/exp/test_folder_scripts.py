@@ -69,6 +69,20 @@ def test_every_video_is_scored_by_heads_that_did_not_see_its_scene(trained):
     assert found["command"].startswith("python exp/folder/train_folder.py --data ")
 
 
+def test_heads_may_learn_in_epochs(folder, start, tmp_path, run):
+    arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--stream", "pose"]
+    assert run(TRAIN, *arguments, "--heads", "start", "--epochs", 1, "--folds", 2) == 0
+    assert weights.read_config(tmp_path / "best.h5").readout_of == {}
+    assert (tmp_path / "log.csv").exists()
+
+
+def test_heads_that_see_more_than_poses_have_no_readout(folder, tmp_path, run, capsys):
+    config = replace(POSES, **HEADS, actions={"penn": 3})
+    path = save_untrained(tmp_path / "fused.h5", config, frame_rate=10.0)
+    assert run(TRAIN, "--data", folder, "--weights", path, "--out", tmp_path / "out") == 2
+    assert "readouts are of heads that see poses alone" in capsys.readouterr().err
+
+
 def test_the_weights_are_evaluated_on_a_folder(trained, folder, tmp_path, run, capsys):
     arguments = ["--data", folder, "--weights", trained / "best.h5", "--out", tmp_path]
     assert run(EVAL, *arguments, "--limit", 2) == 0
