@@ -112,6 +112,7 @@ def choose_strength(
     examples: Examples,
     classes: int,
     fold_of: np.ndarray,
+    *,
     strengths: Sequence[float] = STRENGTHS,
 ) -> float:
     """The strength with the smallest cross-entropy of videos that were held out.

@@ -69,7 +69,7 @@ def test_noise_is_penalised_more_than_what_tells_the_classes():
 
 
 def test_the_middle_strength_is_taken_where_nothing_can_be_held_out():
-    assert choose_strength(examples(), 2, np.zeros(40, int), (1, 2, 3)) == 2
+    assert choose_strength(examples(), 2, np.zeros(40, int), strengths=(1, 2, 3)) == 2
 
 
 @pytest.mark.parametrize("streams", [("pose",), ("appearance",), ("pose", "appearance")])
