@@ -10,7 +10,7 @@ import pytest
 from blobs import ACTIONS, CLIPS, corners, film
 from networks import POSES
 
-from deephar.inference import annotate_video
+from deephar.inference import annotate_people, annotate_video
 from deephar.inference.live import NewestFrames, paced
 from deephar.inference.media import Footage, is_live, load_video
 from deephar.video import video_info
@@ -149,6 +149,16 @@ def test_a_live_film_is_annotated_and_shown(blobs, tmp_path):
     assert len(rows["frames"]) == len(shown) == 20 - footage.live.dropped
     assert video_info(written.video).frames == len(shown)
     assert "fps" in footage.live.describe()
+
+
+def test_everybody_in_a_live_film_is_annotated(blobs, tmp_path):
+    frames = [(frame, number / 20) for number, frame in enumerate(film(20))]
+    footage = Footage.of_live("camera 7", paced(iter(frames)))
+    written = annotate_people(blobs(CLIPS, actions=ACTIONS), footage, tmp_path / "o.mp4")
+    rows = json.loads(written.numbers.read_text())["frames"]
+    assert len(rows) == video_info(written.video).frames == 20 - footage.live.dropped
+    assert {person["track"] for row in rows for person in row["people"]} == {1}
+    assert [interval.action for interval in written.intervals[1]] == ["bowl"]
 
 
 def test_who_closes_the_window_ends_the_film(blobs, tmp_path):
