@@ -175,6 +175,7 @@ def runtime(request):
     return request.param
 
 
+@pytest.mark.usefixtures("op_by_op")
 @pytest.mark.parametrize("kind", ["poses", "clips"])
 def test_every_runtime_finds_the_same_person(files, kind, runtime):
     expected = Predictor(files[kind], runtime="keras")
@@ -187,6 +188,7 @@ def test_every_runtime_finds_the_same_person(files, kind, runtime):
         np.testing.assert_allclose(ours.box, theirs.box, atol=0.05)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_every_runtime_follows_a_person_and_tells_the_action(files, runtime):
     expected = Predictor(files["clips"], runtime="keras")
     predictor = Predictor(files["clips"], runtime=runtime, precision="float32")
@@ -208,6 +210,7 @@ def test_the_keras_network_of_a_predictor_stays_at_hand(files, runtime):
     )
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_a_network_in_memory_runs_on_every_runtime(files, runtime):
     model = Predictor(files["poses"], runtime="keras").model
     ours, theirs = (
@@ -228,6 +231,7 @@ def test_a_function_runs_on_keras_only():
         Predictor.from_model(lambda images: {}, POSES, runtime="openvino")
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_bfloat16_changes_little(files):
     pytest.importorskip("openvino")
     if not runtimes.has_bfloat16():
@@ -238,6 +242,7 @@ def test_bfloat16_changes_little(files):
     assert np.abs(close.joints - exact.joints).max() < 3
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_the_parts_of_a_clip_network_join_to_it(files):
     model = Predictor(files["clips"], runtime="keras").model
     parts = parted(model)
