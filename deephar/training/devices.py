@@ -153,8 +153,8 @@ def _number(wanted, names):
         return len(names)
     if wanted > len(names):
         raise ValueError(
-            f"There are {len(names)} devices ({', '.join(names)}), so {wanted} cannot be used. "
-            f"Give --devices {len(names)} or fewer, or all."
+            f"There are not {wanted} devices, only {', '.join(names)}. Give at most --devices "
+            f"{len(names)}, or all."
         )
     return wanted
 

@@ -194,6 +194,8 @@ def test_weights_bring_their_network_without_its_actions(tmp_path):
         *(("--seed", value, "whole number from 0") for value in ("-1", "0.5", str(2**32))),
         ("--epochs", "pose=3", "expected a number, got 'pose=3'"),
         ("--shares", "mpii:16", "mpii=16,lsp=8"),
+        ("--devices", "0", "expected 1, 2, ... or all, got '0'"),
+        ("--devices", "two", "expected 1, 2, ... or all, got 'two'"),
     ],
 )
 def test_values_of_another_form_are_refused_at_once(capsys, option, value, message):
@@ -209,3 +211,9 @@ def test_a_training_script_reports_a_mistake_in_one_line(tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: nowhere is not a folder")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("text", "devices"), [("2", 2), ("all", "all")])
+def test_devices_are_a_number_or_all(text, devices):
+    args = SCRIPT.parser().parse_args(["--out", "out", "--devices", text])
+    assert args.devices == devices

@@ -139,7 +139,9 @@ def test_batches_that_cannot_be_divided_are_refused(on_jax, file):
 @needs_jax
 def test_more_devices_than_there_are_on_jax(on_jax):
     message = errors(on_jax[0] / "errors.json")["many"]
-    assert "There are 2 devices (cpu:0, cpu:1), so 3 cannot be used. Give --devices 2" in message
+    assert (
+        "There are not 3 devices, only cpu:0, cpu:1. Give at most --devices 2, or all." in message
+    )
 
 
 def test_mirrored_devices_learn_what_one_does(on_tensorflow):
@@ -149,7 +151,7 @@ def test_mirrored_devices_learn_what_one_does(on_tensorflow):
 
 def test_bad_numbers_of_devices_on_tensorflow(on_tensorflow):
     messages = errors(on_tensorflow / "errors.json")
-    assert "There are 2 devices (CPU:0, CPU:1), so 3 cannot be used" in messages["many"]
+    assert "There are not 3 devices, only CPU:0, CPU:1. Give at most" in messages["many"]
     assert "A batch of the stage pose has 5 samples, which cannot be divided" in messages["batch"]
 
 
