@@ -1,8 +1,9 @@
 """Following everybody in a video: each person keeps a number.
 
 In every frame, the network looks around where each person should be by now. The poses that it sees
-are assigned to the persons all at once, by their similarity to where these should be. Twice a
-second the whole frame is searched, for persons who are new or were lost.
+are assigned to the persons all at once, by their similarity to where these should be, and by the
+colours of their clothes. Twice a second the whole frame is searched, for persons who are new or
+were lost.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _PIECE = 4  # frames in a row that the network sees together
 _TOLERANCE = 0.3  # of the size of a person: how far they may be from where they should be
 _LEAST_SIMILARITY = 0.1  # with this tolerance, of a pose and the person it is assigned to
 _STEADINESS = 0.7  # share of the speed so far in the new one
+_COLOUR_TOLERANCE = 40.0  # of 255, between the colours of a person in different frames
+_STEADY_COLOURS = 0.9  # share of the colours so far in the new ones
 _KEEP_FRACTION = 0.6  # of the confidence with which a person was found
 
 See = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[SeenFrame]]
@@ -45,6 +48,7 @@ class _Track:
         time: of the last pose, seconds.
         confidence: mean visibility of the joints when the person was found.
         speed: (2,), pixels per second.
+        colours: (P, 3), of parts of the body, see `colours_of`.
     """
 
     number: int
@@ -52,6 +56,7 @@ class _Track:
     time: float
     confidence: float
     speed: np.ndarray
+    colours: np.ndarray
 
     def at(self, time):
         """The pose where it should be at a time."""
@@ -59,12 +64,15 @@ class _Track:
         pose[:, :2] += self.speed * (time - self.time)
         return pose
 
-    def similarity(self, pose, time):
-        """How near a pose is to where the person should be at a time."""
-        return pose_similarity(pose, self.at(time), tolerance=_TOLERANCE)
+    def similarity(self, pose, colours, time):
+        """How near a pose is to where the person should be at a time, and how alike in colour."""
+        distance = np.sqrt(np.mean((colours - self.colours) ** 2)) / _COLOUR_TOLERANCE
+        near = pose_similarity(pose, self.at(time), tolerance=_TOLERANCE)
+        return near * np.exp(-(distance**2) / 2)
 
-    def move(self, pose, time):
-        """Takes a new pose."""
+    def move(self, pose, colours, time):
+        """Takes a new pose and its colours."""
+        self.colours = _STEADY_COLOURS * self.colours + (1 - _STEADY_COLOURS) * colours
         if time > self.time:
             speed = (pose[:, :2] - self.pose[:, :2]).mean(axis=0) / (time - self.time)
             self.speed = _STEADINESS * self.speed + (1 - _STEADINESS) * speed
@@ -97,12 +105,15 @@ class Tracker:
     def _search(self, image, time):
         """Finds persons who are new, and those who were lost."""
         poses = [seen.pose for seen in self._find(image)]
-        for pose, track in zip(poses, self._assigned(poses, time), strict=True):
+        colours = [colours_of(image, pose) for pose in poses]
+        for pose, its, track in zip(
+            poses, colours, self._assigned(poses, colours, time), strict=True
+        ):
             if track is not None:
-                track.move(pose, time)
+                track.move(pose, its, time)
             elif all(pose_similarity(pose, it.at(time)) <= _SAME_PERSON for it in self._tracks):
                 self._count += 1
-                track = _Track(self._count, pose, time, _confidence(pose), np.zeros(2))
+                track = _Track(self._count, pose, time, _confidence(pose), np.zeros(2), its)
                 self._tracks.append(track)
 
     def _persons(self, piece):
@@ -111,33 +122,60 @@ class Tracker:
         size = piece[0][0].shape[1::-1]
         boxes = [enclosing_box([it.at(time)], size) for _, time in piece for it in self._tracks]
         seen = iter(self._see(images, boxes))
-        for _, time in piece:
-            yield self._in_frame(list(islice(seen, len(self._tracks))), time)
+        for image, time in piece:
+            yield self._in_frame(list(islice(seen, len(self._tracks))), image, time)
 
-    def _in_frame(self, seen, time):
+    def _in_frame(self, seen, image, time):
         poses = [it.pose for it in seen]
         kept = different_poses(poses, [_confidence(pose) for pose in poses], same=_SAME_PERSON)
+        seen, poses = [seen[number] for number in kept], [poses[number] for number in kept]
+        colours = [colours_of(image, pose) for pose in poses]
         persons = {}
-        for number, track in zip(
-            kept, self._assigned([poses[number] for number in kept], time), strict=True
+        for frame, pose, its, track in zip(
+            seen, poses, colours, self._assigned(poses, colours, time), strict=True
         ):
-            if track is not None and _is_seen(poses[number], track):
-                track.move(poses[number], time)
-                persons[track.number] = seen[number]
+            if track is not None and _is_seen(pose, track):
+                track.move(pose, its, time)
+                persons[track.number] = frame
         return dict(sorted(persons.items()))
 
-    def _assigned(self, poses, time):
+    def _assigned(self, poses, colours, time):
         """The track of each pose, or None."""
         result = [None] * len(poses)
         if not poses or not self._tracks:
             return result
         similarity = np.array(
-            [[it.similarity(pose, time) for it in self._tracks] for pose in poses]
+            [
+                [track.similarity(pose, its, time) for track in self._tracks]
+                for pose, its in zip(poses, colours, strict=True)
+            ]
         )
         for number, track in zip(*linear_sum_assignment(-similarity), strict=True):
             if similarity[number, track] >= _LEAST_SIMILARITY:
                 result[number] = self._tracks[track]
         return result
+
+
+def colours_of(image: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """The colours of a person at the joints: a mark of who they are.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        pose: (J, 3), x, y in pixels and visibility.
+
+    Returns:
+        float (2, 3): the median of the image in the middle between any two joints of the upper half
+        of the body, and of the lower half, as the pose has them.
+    """
+    height, width = image.shape[:2]
+    order = np.argsort(pose[:, 1])
+    halves = np.array_split(pose[order, :2], 2)
+    colours = []
+    for joints in halves:
+        middles = (joints[:, None] + joints[None]).reshape(-1, 2) / 2
+        x, y = np.clip(np.rint(middles), 0, [width - 1, height - 1]).astype(int).T
+        colours.append(np.median(image[y, x], axis=0))
+    return np.stack(colours)
 
 
 def _is_seen(pose, track):

@@ -77,29 +77,29 @@ def print_pictures(predictor, dataset, count, seed):
 
 def print_films(predictor, title, films):
     """A table of films."""
-    import motmetrics
-
-    metrics = ["idf1", "recall", "precision", "num_switches", "num_unique_objects"]
-
-    summaries, names, seconds, frames = [], [], 0, 0
+    print(f"{title:<28}  IDF1  recall  precision  switches  persons")
+    results, seconds, frames = [], 0, 0
     for name, film in films:
         start = time.perf_counter()
         tracks = list(predictor.track(film.images, fps=RATE))
         seconds, frames = seconds + time.perf_counter() - start, frames + len(tracks)
-        summaries.append(accumulated(film, tracks))
-        names.append(name)
-    scores = motmetrics.metrics.create().compute_many(
-        summaries,
-        metrics=metrics,
-        names=names,
-        generate_overall=True,
-    )
-    print(f"{title:<24}  IDF1  recall  precision  switches  persons")
-    for name, row in scores.iterrows():
-        idf1, recall, precision = (100 * row[it] for it in ("idf1", "recall", "precision"))
-        switches, persons = int(row["num_switches"]), int(row["num_unique_objects"])
-        print(f"{name:<24} {idf1:5.1f} {recall:7.1f} {precision:10.1f} {switches:9d} {persons:8d}")
+        results.append(accumulated(film, tracks))
+        print(_row(name, results[-1:]))
+    print(_row("all", results))
     print(f"{frames / seconds:.1f} frames a second")
+
+
+def _row(name, results):
+    """The scores of some films together, as text."""
+    import motmetrics
+
+    metrics = ["idf1", "recall", "precision", "num_switches", "num_unique_objects"]
+    scores = motmetrics.metrics.create().compute_many(
+        results, metrics=metrics, generate_overall=True
+    )
+    *shares, switches, persons = scores.loc["OVERALL"]
+    idf1, recall, precision = (100 * share for share in shares)
+    return f"{name:<28} {idf1:5.1f} {recall:7.1f} {precision:10.1f} {switches:9.0f} {persons:8.0f}"
 
 
 def accumulated(film, tracks):

@@ -11,6 +11,7 @@ from blobs import ACTIONS, CLIPS, POSES, SIZE
 from deephar import Predictor
 from deephar.inference import annotate_people
 from deephar.inference.people import MOST_PEOPLE, different_poses, find_people, pose_similarity
+from deephar.inference.tracking import colours_of
 from deephar.video import VideoWriter, video_info
 
 BLACK = np.zeros((150, 300, 3), np.uint8)
@@ -117,6 +118,29 @@ def test_numbers_stay_while_persons_pass_each_other(predictor):
     np.testing.assert_allclose(last[below], (28, 90), atol=2)
     assert [person.index for persons in frames for person in persons][-1] == 29
     assert frames[-1][0].time == pytest.approx(29 / 25)
+
+
+def test_persons_who_hide_each_other_keep_their_numbers(predictor):
+    film = []
+    for t in range(40):
+        image = scene((20 + 6 * t, 50))
+        x = 254 - 6 * t
+        image[50:90, x : x + 20] = (255, 0, 0)
+        film.append(image)
+    frames = [places_of(persons) for persons in predictor.track(film, fps=25)]
+    left = min(frames[0], key=lambda number: frames[0][number][0])
+    assert sorted(frames[0]) == sorted(frames[-1]) == [1, 2]
+    assert frames[-1][left][0] > frames[-1][3 - left][0]
+
+
+def test_the_colours_of_a_person_are_those_of_both_halves():
+    image = BLACK.copy()
+    image[50:70, 40:60], image[70:90, 40:60] = (200, 0, 0), (0, 0, 200)
+    x, y = np.meshgrid([42, 50, 58], [52, 56, 60, 66, 74, 78, 82, 86])
+    pose = np.column_stack([x.ravel(), y.ravel(), np.ones(24)])
+    np.testing.assert_array_equal(colours_of(image, pose), [(200, 0, 0), (0, 0, 200)])
+    outside = pose + [1000, 0, 0]
+    assert colours_of(image, outside).shape == (2, 3)
 
 
 def test_a_person_who_comes_back_soon_keeps_the_number(predictor):
