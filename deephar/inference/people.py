@@ -31,6 +31,7 @@ _SAME_WINDOW = 0.3  # similarity of poses in windows of which one is looked at a
 _SAME_MOVED = 0.7  # the same of windows that have been moved
 _LEAST_CONFIDENCE = (0.25, 0.5)  # mean visibility in these that is looked at again
 _LEAST_SCORE = 0.66  # of a person
+_SMALLEST = 0.1  # of the picture's longer side: what is smaller is rather a part of somebody
 
 _BATCH_STEP = 8  # batches are of a multiple of this many windows: each size is traced once
 _LARGEST_BATCH = 32
@@ -91,7 +92,8 @@ def candidates(
     for see in filter(None, (searcher, (network, config))):
         poses = _see(image, [enclosing_box([pose], size) for pose in poses], *see)
         poses = _distinct(poses, second, _SAME_MOVED)
-    return poses
+    least = _SMALLEST * max(size)
+    return [pose for pose in poses if np.ptp(pose[:, :2], axis=0).max() >= least]
 
 
 def persons_among(poses: Sequence[np.ndarray], seen: Sequence[np.ndarray]) -> list[int]:
