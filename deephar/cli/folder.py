@@ -117,7 +117,7 @@ class FolderTraining:
             stage,
             start=(str(args.weights),),
             heads=has_heads,
-            streams=STREAMS[args.stream or _stream_of(args.data)],
+            streams=STREAMS[args.stream or _stream_for(network, args.data)],
             training=training,
         )
         return replace(
@@ -129,10 +129,10 @@ class FolderTraining:
         )
 
 
-def _stream_of(folder):
-    """The stream for a folder: both, unless some of its videos are known as poses only."""
+def _stream_for(network, folder):
+    """The default stream: both of readouts, unless some videos of the folder are files of poses."""
     poses = any(is_pose_file(video.path) for video in VideoFolder(folder))
-    return "pose" if poses else "fused"
+    return "pose" if poses or not network.readout_of else "fused"
 
 
 def _network(network, name, heads):

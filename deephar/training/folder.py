@@ -83,8 +83,8 @@ def train_folder(
             at a frame rate.
         out: the run folder; made if missing.
         folds: number of parts for cross-validation with whole groups: for each, heads are trained
-            on the others, and predict it. No more than an action has groups. 0 to score only the
-            videos that are held out of the training to pick the epoch.
+            on the others, and predict it. No more than an action has groups. 0 to score one part
+            only, `Recipe.validation` of the videos.
         runtime: what the pose network runs on, see `Predictor`.
         precision: what it computes with, see `Predictor`.
         command: the command line, kept in results.json.

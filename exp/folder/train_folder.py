@@ -7,9 +7,10 @@ columns file, action, and, if there are: group, split, start, end, box. The guid
 docs/your-own-actions.md.
 
 Finds and follows the person in every video, keeps what the frozen pose network sees in the cache
-folder, and trains the action heads on windows of it. Scores all videos by cross-validation with
-whole groups. Writes RUN/best.h5, pose and action in one file, and RUN/report: results.json,
-videos.csv, confusion.png and sheet.png.
+folder, and learns a linear readout of the action heads that the weights come with. With --heads
+start or new, action heads learn in epochs instead, and the numbers of the stage below count. Scores
+all videos by cross-validation with whole groups. Writes RUN/best.h5, pose and action in one file,
+and RUN/report: results.json, videos.csv, confusion.png and sheet.png.
 """
 
 import sys
