@@ -227,7 +227,8 @@ class _Readouts:
         self._config = with_actions_of(recipe.network, stage, recipe.main, len(watched.actions))
         self._model = multitask_model(self._config)
         load_pose_network(self._model, stage.start[0])
-        load_heads(action_view(self._model), stage.start[0])
+        if "pose" in stage.streams:  # otherwise no block is needed
+            load_heads(action_view(self._model), stage.start[0])
         self._spec = InputSpec.of(self._config, frame_rate=stage.frame_rate)
         self._numbers = {id(item): number for number, item in enumerate(watched)}
         self._examples = summarise(action_view(self._model), watched, self._spec)

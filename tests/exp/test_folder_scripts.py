@@ -69,6 +69,13 @@ def test_every_video_is_scored_by_heads_that_did_not_see_its_scene(trained):
     assert found["command"].startswith("python exp/folder/train_folder.py --data ")
 
 
+def test_one_stream_is_enough(folder, start, tmp_path, run):
+    arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--folds", 2]
+    assert run(TRAIN, *arguments, "--stream", "appearance") == 0
+    assert weights.read_config(tmp_path / "best.h5").streams == ("appearance",)
+    assert len(Predictor(tmp_path / "best.h5", runtime="keras").classify(folder / "left0.mp4")) == 2
+
+
 def test_heads_may_learn_in_epochs(folder, start, tmp_path, run):
     arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--stream", "pose"]
     assert run(TRAIN, *arguments, "--heads", "start", "--epochs", 1, "--folds", 2) == 0
