@@ -45,7 +45,7 @@ RECIPE = Recipe(
             stem_weights=None,
             shares={"synthetic": 8},
             steps=600,
-            training=PoseTraining(epochs=7, learning_rate=0.001),
+            training=PoseTraining(epochs=10, learning_rate=0.001),
         ),
         ActionStage(
             name="action",
