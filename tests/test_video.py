@@ -122,3 +122,10 @@ def test_a_video_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
     with pytest.warns(UserWarning, match=r"v\.avi is cut off or damaged: \d+ of 20 frames"):
         frames = list(read_video(path))
     assert 5 < len(frames) < 15
+
+
+def test_a_list_of_other_files_is_refused(tmp_path):
+    path = tmp_path / "list.mp4"
+    path.write_text("#EXTM3U\n#EXTINF:1,\nfile:///other.mp4\n#EXT-X-ENDLIST\n")
+    with pytest.raises(ValueError, match=r"list\.mp4 is a list of other files"):
+        read_video(path)

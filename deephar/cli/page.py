@@ -100,7 +100,9 @@ def build_page(
                     curve = gr.Image(show_label=False, elem_id="video-curve", buttons=[])
             table = gr.Dataframe(headers=_INTERVALS, label="what was done", elem_id="video-table")
             files = gr.File(label="files", file_count="multiple", elem_id="video-files")
-            start.click(work.video, [video, whom], [video, shown, curve, table, files])
+            start.click(
+                work.video, [video, whom], [video, shown, curve, table, files], **_ONE_AT_A_TIME
+            )
         with gr.Tab("Picture", id="picture"):
             with gr.Row():
                 with gr.Column():
@@ -117,7 +119,9 @@ def build_page(
                 seen = gr.Image(show_label=False, elem_id="picture-out")
             joints = gr.Dataframe(headers=_JOINTS, label="joints", elem_id="picture-table")
             numbers = gr.File(label="files", file_count="multiple", elem_id="picture-files")
-            look.click(work.picture, [picture, crowd], [picture, seen, joints, numbers])
+            look.click(
+                work.picture, [picture, crowd], [picture, seen, joints, numbers], **_ONE_AT_A_TIME
+            )
     return page
 
 
@@ -153,6 +157,11 @@ def launch(
         footer_links=[],
     )
     return page, address
+
+
+# One network looks at one upload, whichever button is pressed.
+_ONE_AT_A_TIME = {"concurrency_id": "predictor", "concurrency_limit": 1}
+_EXAMPLES = {path.name for path in (examples.VIDEO, examples.PICTURE, examples.OTHER_PICTURE)}
 
 
 class _Work:
@@ -212,7 +221,9 @@ class _Work:
             message = str(error).replace(str(path), Path(path).name)
             raise gr.Error(message, title=f"This {what} cannot be used", duration=None) from error
         finally:
-            if Path(path).resolve().is_relative_to(self._folder.resolve()):
+            is_upload = Path(path).resolve().is_relative_to(self._folder.resolve())
+            # Gradio copies an example once, for everybody.
+            if is_upload and Path(path).name not in _EXAMPLES:
                 Path(path).unlink(missing_ok=True)
 
     def _check_length(self, path):

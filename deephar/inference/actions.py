@@ -286,15 +286,35 @@ def mean_action(actions: Iterable[Sequence[tuple[str, float]]]) -> list[tuple[st
     Raises:
         ValueError: There is no frame.
     """
-    totals, weights = {}, 0.0
+    mean = MeanAction()
     for frame in actions:
+        mean.add(frame)
+    return mean.result()
+
+
+class MeanAction:
+    """`mean_action` of frames that come one by one, in the memory of one."""
+
+    def __init__(self):
+        self._totals, self._weights = {}, 0.0
+
+    def add(self, frame: Sequence[tuple[str, float]]) -> None:
+        """Adds a frame: (name, score) of all actions."""
         weight = max((score for name, score in frame if name != OTHER), default=0.0) + _LEAST_WEIGHT
-        weights += weight
+        self._weights += weight
         for name, score in frame:
-            totals[name] = totals.get(name, 0.0) + weight * score
-    if not weights:
-        raise ValueError("There is no frame to tell the action of. Give at least one.")
-    return sorted(((name, total / weights) for name, total in totals.items()), key=lambda a: -a[1])
+            self._totals[name] = self._totals.get(name, 0.0) + weight * score
+
+    def result(self) -> list[tuple[str, float]]:
+        """(name, score) of all actions so far, the best first.
+
+        Raises:
+            ValueError: There is no frame.
+        """
+        if not self._weights:
+            raise ValueError("There is no frame to tell the action of. Give at least one.")
+        means = ((name, total / self._weights) for name, total in self._totals.items())
+        return sorted(means, key=lambda action: -action[1])
 
 
 def _check(config, protocol, dataset, batch_size):

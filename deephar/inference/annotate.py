@@ -18,7 +18,7 @@ from deephar.data.loading import read_ahead
 from deephar.data.samples import OTHER
 from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
-from deephar.inference.actions import mean_action
+from deephar.inference.actions import MeanAction, mean_action
 from deephar.inference.intervals import ActionTimeline, Interval, in_words
 from deephar.inference.media import Video, describe_video, is_live, load_video
 from deephar.inference.person import Person
@@ -203,9 +203,9 @@ def annotate_people(
             rows.writerows([index, round(time, 4), it.track, *person_row(it)] for it in persons)
             for person in persons:
                 if person.action:
-                    actions.setdefault(person.track, []).append(person.action)
+                    actions.setdefault(person.track, MeanAction()).add(person.action)
             bar.update(index + 1)
-        actions = {track: mean_action(its) for track, its in actions.items()}
+        actions = {track: mean.result() for track, mean in actions.items()}
         rounded = {track: _rounded(its) for track, its in actions.items()}
         intervals = {track: timeline.intervals() for track, timeline in timelines.items()}
         listed = {track: [it.to_json() for it in its] for track, its in intervals.items()}

@@ -28,9 +28,10 @@ from deephar import weights as weight_files
 from deephar.data.pose_tables import require_parquet, write_table
 from deephar.data.sets.folder import SUFFIXES
 from deephar.files import NotWrittenError, file_hash, locked, replacing
-from deephar.inference.actions import mean_action
+from deephar.inference.actions import MeanAction
 from deephar.inference.annotate import person_columns, person_row
 from deephar.inference.intervals import ActionTimeline
+from deephar.inference.media import load_video
 from deephar.inference.runtimes import choose_runtime
 from deephar.progress import with_progress
 from deephar.version import __version__
@@ -176,10 +177,10 @@ def watch_videos(
             one for several workers on this machine. Ray is needed: ``pip install 'deephar[ray]'``.
 
     Returns:
-        The lines of the manifest of these videos, by name: `video`; `error`, None if there is none;
-        `table`, its path in the folder; `frames` and `rows`, how many there are; `actions`, the
-        best of each person by number, with its score; `intervals`, what each did from when to when;
-        `warnings`; and the `seconds` that it took.
+        The lines of the manifest of these videos, by name: `video` and its `path`; `error`, None if
+        there is none; `table`, its path in the folder; `frames` and `rows`, how many there are;
+        `actions`, the best of each person by number, with its score; `intervals`, what each did
+        from when to when; `warnings`; and the `seconds` that it took.
 
     Raises:
         ValueError: The folder holds results of other settings or a damaged manifest, Ray is not
@@ -189,11 +190,14 @@ def watch_videos(
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}.")
     use_ray = workers > 1 or ray_address is not None
+    facts = settings.facts
+    # What "auto" is here, it is on all workers.
+    settings = replace(settings, runtime=facts["runtime"], precision=facts["precision"])
     if use_ray:
         _require_ray()
     out = Path(out)
     with locked(out / ".lock"):
-        _check_settings(out, settings.facts)
+        _check_settings(out, facts)
         manifest = _Manifest(out / MANIFEST)
         jobs = [
             Job(str(Path(video).resolve()), name, str(_table(out, name, settings.form).resolve()))
@@ -254,6 +258,7 @@ class _Manifest:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 report = json.loads(line)
+                _ = report["path"], report["error"]
                 self.lines[report["video"]] = report
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
@@ -265,8 +270,17 @@ class _Manifest:
                 part.write_bytes(whole)
 
     def has(self, job: Job) -> bool:
-        """Whether a video has its table."""
+        """Whether a video has its table.
+
+        Raises:
+            ValueError: The table is that of another video of the same name.
+        """
         line = self.lines.get(job.name)
+        if line is not None and line["path"] != job.video:
+            raise ValueError(
+                f"{self._path} has another video of the name {job.name}: {line['path']}, and not "
+                f"{job.video}. Give another folder."
+            )
         return line is not None and line["error"] is None and Path(job.table).is_file()
 
     def add(self, report: dict) -> None:
@@ -304,7 +318,7 @@ class _Worker:
             NotWrittenError: The table cannot be written.
         """
         job, predictor = Job(**job), self._predictor
-        start = time.perf_counter()
+        video, start = {"video": job.name, "path": job.video}, time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             try:
@@ -313,17 +327,17 @@ class _Worker:
                 raise
             except Exception as error:  # whatever is wrong with a video, the others go on
                 text = " ".join(str(error).split()) or type(error).__name__
-                return {"video": job.name, "error": text}
+                return {**video, "error": text}
         notes = [str(it.message) for it in caught if issubclass(it.category, UserWarning)]
         seconds = round(time.perf_counter() - start, 2)
-        return {"video": job.name, "error": None, **facts, "warnings": notes, "seconds": seconds}
+        return {**video, "error": None, **facts, "warnings": notes, "seconds": seconds}
 
     def _watch(self, predictor, job):
         columns = {**_WHERE, **person_columns(predictor.skeleton.joints)}
         counts, actions, timelines = Counter(frames=0, rows=0), {}, {}
         skeleton = predictor.skeleton
         if self._settings.people == "all":
-            frames = predictor.track(job.video)
+            frames = predictor.track(load_video(job.video))
         else:
             frames = ([replace(person, track=0)] for person in predictor.stream(job.video))
         frames = (
@@ -331,7 +345,7 @@ class _Worker:
             for persons in frames
         )
         write_table(job.table, _rows(job.name, frames, counts, actions), columns=columns)
-        best = {number: mean_action(its)[0] for number, its in actions.items()}
+        best = {number: mean.result()[0] for number, mean in actions.items()}
         return {
             **counts,
             "actions": {
@@ -352,7 +366,7 @@ def _rows(video, frames, counts, actions):
         for person in persons:
             counts["rows"] += 1
             if person.action:
-                actions.setdefault(person.track, []).append(person.action)
+                actions.setdefault(person.track, MeanAction()).add(person.action)
             yield [video, number, round(person.time, 4), person.track, *person_row(person)]
 
 
@@ -398,7 +412,8 @@ def _reports_of_ray(jobs, settings, workers, address):
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    if not ray.is_initialized():
+    own = not ray.is_initialized()
+    if own:
         options = {"num_cpus": workers} if address is None else {"address": address}
         ray.init(**options, include_dashboard=False, log_to_driver=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -417,5 +432,5 @@ def _reports_of_ray(jobs, settings, workers, address):
                 raise OSError(report["stop"])
             yield report
     finally:
-        if address is None:
+        if own:
             ray.shutdown()

@@ -19,6 +19,7 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
@@ -438,7 +439,7 @@ class Predictor:
             persons = (frame.person for frame in frames)
         else:
             persons = add_actions(frames, self._parts, self._head, self.actions, rule)
-        return map(Smoother(), persons) if smooth else persons
+        return _smoothed(persons) if smooth else persons
 
     def watch(
         self,
@@ -686,6 +687,13 @@ def _search_weights(name, config):
 def _is_box(box):
     """Whether a box is given by its corners."""
     return box is not None and not isinstance(box, str)
+
+
+def _smoothed(persons):
+    """The persons with smoothed joints."""
+    smoother = Smoother()
+    with closing(persons):
+        yield from map(smoother, persons)
 
 
 def _pieces(frames, length):

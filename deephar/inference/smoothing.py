@@ -39,7 +39,7 @@ class OneEuroFilter:
         """The points (..., dim), smoothed; the first ones, and those after a gap, as they are.
 
         Args:
-            points: (..., dim), always of the same shape; finite.
+            points: (..., dim), always of the same shape; NaN where unknown.
             time: seconds, later than before.
         """
         if self._time is None or not 0 < time - self._time <= LONGEST_GAP:
@@ -51,6 +51,10 @@ class OneEuroFilter:
             speed = np.linalg.norm(self._speeds, axis=-1, keepdims=True)
             share = _share(self._slowest + self._gain * speed, step)
             self._points = self._points + share * (points - self._points)
+            # Points that were unknown, or are: they begin again.
+            lost = ~np.isfinite(self._points)
+            self._points = np.where(lost, points, self._points)
+            self._speeds = np.where(lost, 0.0, self._speeds)
         self._time, self._last = time, points
         return self._points
 
@@ -70,7 +74,8 @@ class Smoother:
         """A person, who may have a number (`Person.track`), with smoothed joints."""
         if not person.seen:
             return person
-        if person.track not in self._filters:
+        known = self._filters.get(person.track)
+        if known is None or not known.is_recent(person.time):
             self._filters = {n: it for n, it in self._filters.items() if it.is_recent(person.time)}
             self._filters[person.track] = _PersonFilter(person)
         return self._filters[person.track](person)

@@ -265,6 +265,7 @@ def _leave(process):
     """Ends this process. JAX would wait for the others first."""
     if process == 0:
         time.sleep(_SECONDS_TO_LEAVE)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(2)

@@ -240,6 +240,7 @@ class _Stage:
         self._fit_actions(model, config, batches, validate, start)
         if self.stage.calibrate:
             self._calibrate(*held_out)
+            self.devices.wait()  # for the file of the first process
 
     def _finetune(self):
         """Trains all weights, with stills as clips that have no action."""

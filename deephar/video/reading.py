@@ -125,6 +125,10 @@ def open_video(path: str | os.PathLike) -> av.container.InputContainer:
     raise ValueError(f"{path} holds no frames that can be decoded. {what} Give a video.")
 
 
+# Of HLS, FFmpeg's concat and SDP. A file from a stranger must not say which files are opened.
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0")
+
+
 def _open_file(path):
     if Path(path).is_dir():
         raise ValueError(f"{path} is a folder. Give the path of a video file.")
@@ -133,14 +137,23 @@ def _open_file(path):
     if Path(path).stat().st_size == 0:
         raise ValueError(f"{path} is an empty file. Save or download it again.")
     try:
-        return _open(f"file:{os.fspath(path)}")
+        head = _head(path)
     except PermissionError as error:
         raise PermissionError(f"{path} may not be read. Change its permissions.") from error
+    if head.startswith(_PLAYLISTS):
+        raise ValueError(f"{path} is a list of other files or addresses. Give one of these.")
+    try:
+        return _open(f"file:{os.fspath(path)}")
     except (av.FFmpegError, ValueError) as error:
         raise ValueError(
             f"{path} holds no frames that can be decoded. It is not a video, has sound only, is "
             "damaged, or has an unknown format. Try to convert it, as in: ffmpeg -i IN OUT.mp4"
         ) from error
+
+
+def _head(path):
+    with open(path, "rb") as file:
+        return file.read(16)
 
 
 def _open_address(address):

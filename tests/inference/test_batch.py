@@ -52,7 +52,7 @@ def seen(blobs, monkeypatch):
         watch = getattr(network, name)
 
         def noted(video, watch=watch):
-            asked.append(Path(video).name)
+            asked.append(Path(getattr(video, "name", video)).name)
             return watch(video)
 
         monkeypatch.setattr(network, name, noted)
@@ -111,6 +111,12 @@ def test_results_of_other_settings_are_refused(films, settings, weights_file, se
     (tmp_path / SETTINGS).unlink()
     with pytest.raises(ValueError, match=f"results without {SETTINGS}"):
         watch_videos(videos, tmp_path, settings)
+
+
+def test_another_video_of_the_same_name_is_refused(films, settings, seen, tmp_path):
+    watch_videos(find_videos([films / "a.mp4"]), tmp_path, settings)
+    with pytest.raises(ValueError, match=r"another video of the name a\.mp4: .*films\d*/a\.mp4"):
+        watch_videos(find_videos([films / "more"]), tmp_path, settings)
 
 
 def test_a_manifest_that_is_damaged_inside_names_the_line(films, settings, seen, tmp_path):

@@ -54,6 +54,14 @@ def test_the_first_value_of_a_filter_and_that_after_a_gap_stay():
     np.testing.assert_array_equal(one_euro(points + 2, 0.2 + LONGEST_GAP), points + 2)
 
 
+def test_a_joint_that_was_unknown_is_known_again():
+    _, seen = noisy(10, speed=0)
+    seen[0, 3], seen[4, 5] = np.nan, np.nan
+    smoothed = smooth(seen)
+    np.testing.assert_array_equal(np.isnan(smoothed), np.isnan(seen))
+    np.testing.assert_array_equal(smoothed[5, 5], seen[5, 5])
+
+
 def test_each_person_is_smoothed_by_themselves():
     smoother, joints = Smoother(), np.zeros((16, 2))
     for n in range(3):
