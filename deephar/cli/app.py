@@ -18,10 +18,9 @@ hour. Ctrl-C ends it.
 
 def add_app_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `serve`."""
-    from deephar.cli.options import add_runtime_arguments
+    from deephar.cli.options import add_predictor_arguments
 
-    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--head", help="action head to use, if the network has several")
+    add_predictor_arguments(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", help="who may ask; 0.0.0.0: anybody (%(default)s)"
     )
@@ -32,7 +31,6 @@ def add_app_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most-megabytes", type=int, default=100, help="largest file (%(default)s)", metavar="MB"
     )
-    add_runtime_arguments(parser, default="auto")
 
 
 def serve(args: argparse.Namespace) -> None:

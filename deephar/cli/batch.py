@@ -15,12 +15,11 @@ if there are any.
 
 def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `batch`."""
-    from deephar.cli.options import add_runtime_arguments
+    from deephar.cli.options import add_predictor_arguments
 
     parser.add_argument("videos", nargs="+", metavar="VIDEOS", help="videos, or folders of videos")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="folder of the results")
-    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--head", help="action head to use, if the network has several")
+    add_predictor_arguments(parser)
     parser.add_argument(
         "--people",
         choices=("one", "all"),
@@ -46,7 +45,6 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
         help="a Ray cluster for the workers, or auto for the one of this machine (a new one on "
         "this machine)",
     )
-    add_runtime_arguments(parser, default="auto")
 
 
 def batch(args: argparse.Namespace) -> int:

@@ -15,12 +15,10 @@ Joints go by their names; those that the file does not have count as hidden, and
 
 def add_classify_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `classify`."""
-    from deephar.cli.options import add_runtime_arguments
+    from deephar.cli.options import add_predictor_arguments
 
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="video, or file of poses")
-    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--head", help="action head to use, if the network has several")
-    add_runtime_arguments(parser, default="auto")
+    add_predictor_arguments(parser)
 
 
 def classify(args: argparse.Namespace) -> None:

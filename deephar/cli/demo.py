@@ -34,7 +34,7 @@ _WHOM = ("best", "largest", "centre")  # deephar.inference.search.WHOM, slow to 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `annotate`."""
-    from deephar.cli.options import add_runtime_arguments, parse_subsampling
+    from deephar.cli.options import add_predictor_arguments, parse_subsampling
 
     parser.add_argument(
         "video",
@@ -48,8 +48,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         help="video to write (VIDEO-poses.mp4 in the current folder)",
         metavar="OUT.mp4",
     )
-    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--head", help="action head to use, if the network has several")
+    add_predictor_arguments(parser)
     parser.add_argument(
         "--box",
         type=float,
@@ -90,7 +89,6 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write the joints as coco, csv or parquet; may be repeated",
     )
     parser.add_argument("--fps", type=float, help="frame rate of pictures (30)")
-    add_runtime_arguments(parser, default="auto")
 
 
 def annotate(args: argparse.Namespace) -> None:

@@ -234,6 +234,18 @@ def set_precision(args: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16")
 
 
+def add_predictor_arguments(parser: Any, *, runtime: str = "auto") -> None:
+    """Adds ``--weights``, ``--head``, ``--runtime`` and ``--precision`` of `deephar.Predictor`.
+
+    Args:
+        parser: a parser, or a group of one.
+        runtime: the default runtime.
+    """
+    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
+    parser.add_argument("--head", help="action head to use, if the network has several")
+    add_runtime_arguments(parser, default=runtime)
+
+
 def add_runtime_arguments(parser: Any, *, default: str) -> None:
     """Adds ``--runtime`` and ``--precision``, arguments of `deephar.Predictor`.
 
@@ -371,10 +383,8 @@ def add_video_evaluation_arguments(parser: argparse.ArgumentParser, out: str) ->
         metavar="FOLDER",
         help="a folder of videos for each action, or a clips.csv (needed)",
     )
-    parser.add_argument("--weights", help=".h5 file, or name in weights/ (the default weights)")
-    parser.add_argument("--head", help="action head to use, if the network has several")
+    add_predictor_arguments(parser, runtime="keras")
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N videos, spread over the folder"
     )
-    add_runtime_arguments(parser, default="keras")
     parser.add_argument("--out", default=out, type=parse_folder, help="output folder (%(default)s)")

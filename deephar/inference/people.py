@@ -14,7 +14,7 @@ import numpy as np
 
 from deephar.geometry import BOX_MARGIN
 from deephar.inference.boxes import enclosing_box, full_box
-from deephar.inference.poses import poses_in_boxes
+from deephar.inference.poses import confidence_of, poses_in_boxes
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config
@@ -107,7 +107,7 @@ def persons_among(poses: Sequence[np.ndarray], seen: Sequence[np.ndarray]) -> li
         The numbers of the persons, who is seen best first, at most `MOST_PEOPLE`.
     """
     scores = [
-        _confidence(again) * pose_similarity(pose, again) ** 0.5
+        confidence_of(again) * pose_similarity(pose, again) ** 0.5
         for pose, again in zip(poses, seen, strict=True)
     ]
     best = [number for number in different_poses(seen, scores) if scores[number] >= _LEAST_SCORE]
@@ -122,8 +122,8 @@ def _see(image, boxes, network, config):
 
 def _distinct(poses, least, same):
     """The poses in which somebody may be seen, without those that are similar to better ones."""
-    poses = [pose for pose in poses if _confidence(pose) >= least]
-    kept = different_poses(poses, [_confidence(pose) for pose in poses], same=same)
+    poses = [pose for pose in poses if confidence_of(pose) >= least]
+    kept = different_poses(poses, [confidence_of(pose) for pose in poses], same=same)
     return [poses[number] for number in kept]
 
 
@@ -190,7 +190,3 @@ def search_boxes(size: Sequence[int], parts: int) -> list[np.ndarray]:
     center, half = side / 2 - 0.5, side / BOX_MARGIN / 2
     middles = [np.array([x + center, y + center]) for y in corners[1] for x in corners[0]]
     return [np.concatenate([xy - half, xy + half]) for xy in middles]
-
-
-def _confidence(pose):
-    return float(pose[:, -1].mean())

@@ -237,6 +237,14 @@ def poses_in_crops(
     return [pose_in_image(pose, crop.affine, flip) for pose, crop in zip(poses, crops, strict=True)]
 
 
+def confidence_of(pose: np.ndarray) -> float:
+    """How well a pose (J, 3) of x, y and visibility is seen: the mean visibility, in [0, 1].
+
+    It is lower where nobody is.
+    """
+    return float(pose[:, -1].mean())
+
+
 def poses_in_boxes(
     network: Callable[[np.ndarray], dict],
     config: Config,

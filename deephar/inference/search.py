@@ -13,7 +13,7 @@ from deephar.geometry import union_of_boxes
 from deephar.inference.boxes import enclosing_box, key_frames
 from deephar.inference.network import VISIBLE
 from deephar.inference.people import find_people, search_boxes
-from deephar.inference.poses import poses_in_boxes
+from deephar.inference.poses import confidence_of, poses_in_boxes
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config
@@ -61,7 +61,7 @@ class FoundPerson(NamedTuple):
     def is_seen_in(self, pose: np.ndarray) -> bool:
         """Whether a pose (J, dim + 1) is seen nearly as well as when the person was found."""
         least = max(KEEP_FRACTION * self.confidence, KEEP_CONFIDENCE)
-        return _confidence(pose) > least and _is_visible(pose)
+        return confidence_of(pose) > least and _is_visible(pose)
 
     def moved_to(self, poses: Sequence[np.ndarray], size: Sequence[int]) -> FoundPerson:
         """The same person with `last_box` from the last pose in which they are seen, if any.
@@ -197,7 +197,7 @@ def _find(predict, images, whom, find_all):
     size = images[0].shape[1::-1]
     poses = predict(images, [found.box] * len(images), margin=FOLLOW_MARGIN)
     # The window is wider than that of the search, and the person is seen a little worse in it.
-    found = found._replace(confidence=min(found.confidence, _confidence(poses[len(images) // 2])))
+    found = found._replace(confidence=min(found.confidence, confidence_of(poses[len(images) // 2])))
     if seen := [pose for pose in poses if found.is_seen_in(pose)]:
         found = found._replace(box=union_of_boxes([found.box, enclosing_box(seen, size)]))
     return found.moved_to(poses, size)
@@ -210,7 +210,7 @@ def _choose(predict, image, boxes, whom):
         box = max(boxes, key=lambda it: np.prod(it[2:] - it[:2]))
     else:
         box = min(boxes, key=lambda it: np.linalg.norm((it[:2] + it[2:]) / 2 - middle))
-    return FoundPerson(box, _confidence(predict([image], [box])[0]), box)
+    return FoundPerson(box, confidence_of(predict([image], [box])[0]), box)
 
 
 def _search(predict, image):
@@ -218,18 +218,13 @@ def _search(predict, image):
     size = image.shape[1::-1]
     boxes = [box for parts in (1, 2) for box in search_boxes(size, parts)]
     whole, *parts = predict([image] * len(boxes), boxes)
-    poses = [whole, *sorted(parts, key=_confidence)[-_NUM_CANDIDATES:]]
+    poses = [whole, *sorted(parts, key=confidence_of)[-_NUM_CANDIDATES:]]
     for _ in range(_NUM_REFINEMENTS):
         poses = predict([image] * len(poses), [enclosing_box([pose], size) for pose in poses])
-    whole, best = poses[0], max(poses[1:], key=_confidence)
-    pose = best if _confidence(best) > _confidence(whole) + _MIN_GAIN else whole
+    whole, best = poses[0], max(poses[1:], key=confidence_of)
+    pose = best if confidence_of(best) > confidence_of(whole) + _MIN_GAIN else whole
     box = enclosing_box([pose], size)
-    return FoundPerson(box, _confidence(pose), box)
-
-
-def _confidence(pose):
-    """How well a pose is seen: its mean visibility, which is lower where nobody is."""
-    return float(pose[:, -1].mean())
+    return FoundPerson(box, confidence_of(pose), box)
 
 
 def _is_visible(pose):

@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from deephar.inference.boxes import enclosing_box
 from deephar.inference.people import different_poses, pose_similarity
+from deephar.inference.poses import confidence_of
 from deephar.inference.search import KEEP_CONFIDENCE
 from deephar.inference.windows import SeenFrame
 
@@ -116,7 +117,7 @@ class Tracker:
                 track.move(pose, its, time)
             elif all(pose_similarity(pose, it.at(time)) <= _SAME_PERSON for it in self._tracks):
                 self._count += 1
-                track = _Track(self._count, pose, time, _confidence(pose), np.zeros(2), its)
+                track = _Track(self._count, pose, time, confidence_of(pose), np.zeros(2), its)
                 self._tracks.append(track)
 
     def _persons(self, piece):
@@ -130,7 +131,7 @@ class Tracker:
 
     def _in_frame(self, seen, image, time):
         poses = [it.pose for it in seen]
-        kept = different_poses(poses, [_confidence(pose) for pose in poses], same=_SAME_PERSON)
+        kept = different_poses(poses, [confidence_of(pose) for pose in poses], same=_SAME_PERSON)
         seen, poses = [seen[number] for number in kept], [poses[number] for number in kept]
         colours = [colours_of(image, pose) for pose in poses]
         persons = {}
@@ -182,8 +183,4 @@ def colours_of(image: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 
 def _is_seen(pose, track):
-    return _confidence(pose) >= max(_KEEP_FRACTION * track.confidence, KEEP_CONFIDENCE)
-
-
-def _confidence(pose):
-    return float(pose[:, -1].mean())
+    return confidence_of(pose) >= max(_KEEP_FRACTION * track.confidence, KEEP_CONFIDENCE)
