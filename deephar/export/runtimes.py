@@ -41,6 +41,8 @@ class OpenVINONetwork:
         # As other libraries do. Ray sets it, so that its workers share the cores of a machine.
         if threads := os.environ.get("OMP_NUM_THREADS"):
             self._settings["INFERENCE_NUM_THREADS"] = int(threads)
+            # Otherwise, all processes that share a machine would use its first cores.
+            self._settings["ENABLE_CPU_PINNING"] = False
         self._requests, self._lock = {}, threading.Lock()
         shapes = {
             _name(port): tuple(

@@ -174,3 +174,13 @@ def test_no_cache_folder_is_done_without(path, conversions, monkeypatch):
     load(path)
     load(path)
     assert len(conversions) == 2
+
+
+def test_processes_with_a_number_of_threads_do_not_share_the_first_core(
+    path, folder, conversions, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (network,) = load_parts(path, OPENVINO).values()
+    compiled = network._request({"image": IMAGES.shape}).get_compiled_model()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert not compiled.get_property("ENABLE_CPU_PINNING")
