@@ -157,6 +157,12 @@ def test_the_changelog_begins_with_this_version():
     assert headings[0] in (deephar.__version__, "Unreleased")
 
 
+def test_what_changed_in_a_version_is_read_in_some_two_minutes():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for version in text.split("\n## ")[1:]:
+        assert len(version.split()) <= 620, version.split()[0]
+
+
 def test_the_readme_is_short_and_has_the_command_lines_of_ci():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 130
