@@ -190,6 +190,8 @@ class Batches(MixedBatches):
         error: the exception that the last batch failed with, or None. TensorFlow raises another
             one in its place.
         batch_size: persons in a batch.
+        frozen: function that computes frozen layers; its result takes the place of the images. None
+            for none.
 
     Raises:
         ValueError: `shares` names other data sets than `datasets`, a share is not a positive
@@ -217,12 +219,13 @@ class Batches(MixedBatches):
         )
         self.spec = spec
         self.augmentation = augmentation
+        self.frozen = None
 
     def __repr__(self):
         return self._describe(f"{self.spec.image_size} px")
 
     def _assemble(self, names, samples, images, targets):
-        return images, {"pose": targets}
+        return images if self.frozen is None else self.frozen(images), {"pose": targets}
 
 
 class ClipBatches(MixedBatches):

@@ -41,7 +41,9 @@ def _vgg_layers(model, blocks, setting):
     return found
 
 
-def compile_pose(model: keras.Model, training: PoseTraining, steps: int) -> keras.Model:
+def compile_pose(
+    model: keras.Model, training: PoseTraining, steps: int, inputs: Sequence | None = None
+) -> keras.Model:
     """Compiles a pose network with the optimizer and losses of stage 1.
 
     The optimizer is RMSprop. The losses are the elastic net and visibility of all blocks
@@ -52,6 +54,7 @@ def compile_pose(model: keras.Model, training: PoseTraining, steps: int) -> kera
         model: a pose network.
         training: a ``PoseTraining``.
         steps: number of batches of the whole training, for its schedule.
+        inputs: tensors inside of the network to start from, in place of the image.
 
     Returns:
         A compiled model with the same weights.
@@ -59,15 +62,20 @@ def compile_pose(model: keras.Model, training: PoseTraining, steps: int) -> kera
     Raises:
         ValueError: ``stem_rate`` is not 1, and the network has another stem than VGG-16.
     """
-    rate = _rate(training, steps)
+    rate = _rate(training, steps, training.warmup)
     optimizer = keras.optimizers.RMSprop(rate)
     if training.stem_rate != 1:
         _vgg_layers(model, 5, f"stem_rate={training.stem_rate:g}")
         optimizer = StemRMSprop(rate, training.stem_rate)
+    trainer = model
     if training.heat_map_weight:
-        model = HeatMapTraining(model, training.heat_map_weight)
-    model.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
-    return model
+        trainer = HeatMapTraining(model, training.heat_map_weight, inputs)
+    elif inputs is not None:
+        trainer = keras.Model(inputs, model.output)
+    if inputs is not None:
+        trainer.network = model  # so that all weights are among those of the trainer
+    trainer.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
+    return trainer
 
 
 @keras.saving.register_keras_serializable(package="deephar")
@@ -105,12 +113,13 @@ class HeatMapTraining(keras.Model):
     Args:
         model: a pose network, which shares its weights.
         weight: weight of ``heat_map_cross_entropy``.
+        inputs: as for `compile_pose`.
 
     Raises:
         ValueError: The network has no heat maps.
     """
 
-    def __init__(self, model: keras.Model, weight: float):
+    def __init__(self, model: keras.Model, weight: float, inputs: Sequence | None = None):
         maps = [
             layer.output
             for layer in model.layers
@@ -121,7 +130,7 @@ class HeatMapTraining(keras.Model):
             raise ValueError(
                 f"The network {model.name!r} has no heat maps to supervise. Set heat_map_weight=0."
             )
-        super().__init__(model.input, {**model.output, "heat_maps": maps})
+        super().__init__(inputs or model.input, {**model.output, "heat_maps": maps})
         self.heat_map_weight = weight
         self.heat_map_loss = keras.metrics.Mean(name="heat_map_loss")
         self._mean = _Mean(name="mean")
@@ -143,11 +152,16 @@ class _Mean(keras.losses.Loss):
         return y_pred
 
 
-def _rate(training, steps):
-    if training.schedule == "cosine":
-        schedule = keras.optimizers.schedules.CosineDecay
-        return schedule(training.learning_rate, decay_steps=steps, alpha=0.01)
-    return training.learning_rate
+def _rate(training, steps, warmup=0):
+    if training.schedule != "cosine":
+        return training.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else training.learning_rate,
+        decay_steps=max(steps - warmup, 1),
+        alpha=0.01,
+        warmup_target=training.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
 
 
 def set_pose_trainable(model: keras.Model, trainable: bool) -> None:

@@ -19,6 +19,7 @@ from deephar.training.compile import (
     set_pose_trainable,
 )
 from deephar.training.data import pose_score
+from deephar.training.frozen import FrozenBlocks
 from deephar.training.recipe import check_peak_window
 from deephar.training.run import Run, fit_run, run_settings
 from deephar.training.settings import ActionTraining, PoseTraining
@@ -62,8 +63,13 @@ def train_pose(
         model, config, batches, validation=validation, training=training, run=run, more=more
     )
     freeze_stem(model, training.freeze_stem)
+    inputs = None
+    if training.frozen_int8:
+        persons = next(iter(batches.datasets.values()))
+        batches.frozen = FrozenBlocks(model, training.freeze_stem, persons)
+        inputs = batches.frozen.outputs
     with run.devices.building():
-        trainer = compile_pose(model, training, steps=training.epochs * len(batches))
+        trainer = compile_pose(model, training, training.epochs * len(batches), inputs)
     network = run.devices.predicting(model)
 
     def score():

@@ -16,7 +16,11 @@ class PoseTraining:
         epochs: number of epochs.
         learning_rate: initial learning rate of RMSprop.
         schedule: ``"cosine"``, which falls to 1 % of the initial rate, or ``"constant"``.
+        warmup: number of batches in which the rate of ``"cosine"`` rises from 0 at first. Trained
+            weights get worse without it.
         freeze_stem: number of VGG-16 blocks, from the input, whose weights are frozen.
+        frozen_int8: whether the frozen blocks compute in int8 on OpenVINO, which is faster on a
+            CPU. The rest of the network learns from what they give.
         stem_rate: factor on the learning rate of the other VGG-16 blocks. A small factor keeps
             them close to their initial weights.
         heat_map_weight: weight of the cross-entropy of the heat maps; 0 to leave it out, as in the
@@ -30,15 +34,23 @@ class PoseTraining:
     epochs: int = 60
     learning_rate: float = 0.001
     schedule: str = "cosine"
+    warmup: int = 0
     freeze_stem: int = 0
+    frozen_int8: bool = False
     stem_rate: float = 1.0
     heat_map_weight: float = 0.0
     visibility_weight: float = 0.01
 
     def __post_init__(self):
         _check_schedule(self, SCHEDULES)
+        if not _is_whole(self.warmup) or self.warmup < 0:
+            raise ValueError(f"warmup must be a number of batches, got {self.warmup}.")
+        if self.warmup and self.schedule != "cosine":
+            raise ValueError('warmup needs schedule="cosine".')
         if not _is_whole(self.freeze_stem) or not 0 <= self.freeze_stem <= 5:
             raise ValueError(f"freeze_stem must be 0 to 5 blocks, got {self.freeze_stem}.")
+        if self.frozen_int8 and not self.freeze_stem:
+            raise ValueError("frozen_int8 needs frozen blocks. Set freeze_stem to 1 to 5 blocks.")
         _check_weights(self, "stem_rate", "heat_map_weight", "visibility_weight")
 
 

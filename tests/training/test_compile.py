@@ -83,6 +83,13 @@ def test_contextual_maps_are_not_supervised():
     assert maps.shape[-1] == 16
 
 
+def test_the_rate_rises_in_the_warm_up_and_then_falls():
+    training = PoseTraining(learning_rate=0.002, warmup=4)
+    rate = compile_pose(pose_model(TINY), training, steps=20).optimizer._learning_rate
+    rates = [float(rate(step)) for step in (0, 2, 4, 12, 20)]
+    np.testing.assert_allclose(rates, [0, 0.001, 0.002, 0.00101, 0.00002], rtol=1e-5)
+
+
 @pytest.mark.parametrize("stem_rate", [0.0, 1e-3])
 def test_the_stem_learns_at_a_rate_of_its_own(stem_rate):
     keras.utils.set_random_seed(0)

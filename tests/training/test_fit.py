@@ -158,8 +158,13 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
 
 
 @pytest.mark.usefixtures("op_by_op")
-def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path):
-    training = PoseTraining(epochs=2, freeze_stem=4, stem_rate=0.1, heat_map_weight=0.1)
+@pytest.mark.parametrize("frozen_int8", [False, True])
+def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path, frozen_int8):
+    if frozen_int8:
+        pytest.importorskip("nncf")
+    training = PoseTraining(
+        epochs=2, freeze_stem=4, frozen_int8=frozen_int8, stem_rate=0.1, heat_map_weight=0.1
+    )
     options = {"training": training, "build": pose_model}
     log = train(drawn_mpii, tmp_path / "whole", **options)
     assert {"heat_map_loss", "val_pckh"} <= set(log[0])

@@ -233,6 +233,8 @@ def test_unknown_data_sets_are_refused():
         {"learning_rate": 0.0},
         {"schedule": "guess"},
         {"freeze_stem": 6},
+        {"frozen_int8": True},
+        {"warmup": -1},
         {"stem_rate": -0.1},
         {"heat_map_weight": float("nan")},
     ],
