@@ -476,7 +476,7 @@ def epochs_done(out: Path | str) -> int:
         return 0
     try:
         with h5py.File(path, "r") as file:
-            return len(json.loads(file.attrs["log"]))
+            return len(_read_log(file))
     except (OSError, KeyError, ValueError) as error:
         raise _damaged_state(out, error) from error
 
@@ -495,11 +495,19 @@ def _state_variables(model):
 
 def _save_state(model, out, progress):
     with writing_h5(out / "state.h5") as file:
-        file.attrs["log"] = json.dumps(progress.log)
+        # No text of HDF5, which may read one for ever if the file is damaged.
+        file["log"] = np.frombuffer(json.dumps(progress.log).encode(), np.uint8)
         for group, variables in _state_variables(model).items():
             for number, variable in enumerate(variables):
                 value = keras.ops.convert_to_numpy(variable.value)
                 file[f"{group}/{number}"] = value
+
+
+def _read_log(file):
+    """The log in an open state file."""
+    if "log" in file.attrs:  # as version 0.1 wrote it
+        return json.loads(file.attrs["log"])
+    return json.loads(file["log"][()].tobytes())
 
 
 def _write_settings(out, settings):
@@ -524,7 +532,7 @@ def _load_state(model, out):
     path = out / "state.h5"
     try:
         with h5py.File(path, "r") as file:
-            log = json.loads(file.attrs["log"])
+            log = _read_log(file)
             for group, variables in _state_variables(model).items():
                 for number, variable in enumerate(variables):
                     variable.assign(file[f"{group}/{number}"][()])

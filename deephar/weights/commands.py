@@ -181,7 +181,8 @@ def _layout(file: h5py.File) -> str:
     if root is None:
         return "Keras 3 (.weights.h5)"
     whole = ", a whole model" if root != file else ""
-    return f"Keras {root.attrs.get('keras_version', '1 or 2')} (.h5{whole})"
+    version = root.attrs.get("keras_version", "1 or 2")
+    return f"Keras {version.decode() if isinstance(version, bytes) else version} (.h5{whole})"
 
 
 def _network(path: Path) -> str:

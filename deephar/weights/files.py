@@ -26,6 +26,8 @@ FORMAT = "deephar_format"
 _FORMAT = 1
 """To be increased when a network changes but the names and shapes of its weights do not."""
 
+_LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 takes a little more than that
+
 _GET_AGAIN = "Download or train it again."
 _BUILD = "Build the network of the file with deephar.weights.load_model."
 
@@ -72,18 +74,27 @@ def save(
         raise ValueError(f"{path} does not end in .h5. Give a path that does, as in weights.h5.")
     layers = list(_weighted_layers(model))
     with writing_h5(path) as file:
-        file.attrs[CONFIG] = config.to_json()
+        file.attrs[CONFIG] = _fixed(config.to_json())
         file.attrs[FORMAT] = _FORMAT
-        file.attrs[FACTS] = json.dumps(facts)
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["keras_version"] = "2.0.0"  # of the layout
-        file.attrs["layer_names"] = [layer.name for layer in layers]
+        file.attrs[FACTS] = _fixed(json.dumps(facts))
+        file.attrs["backend"] = _fixed("tensorflow")
+        file.attrs["keras_version"] = _fixed("2.0.0")  # of the layout
+        file.attrs["layer_names"] = [_fixed(layer.name) for layer in layers]
         for layer in layers:
             group = file.create_group(layer.name)
             names = [f"{layer.name}/{variable.name}:0" for variable in layer.weights]
-            group.attrs["weight_names"] = names
+            group.attrs["weight_names"] = [_fixed(name) for name in names]
             for name, variable in zip(names, layer.weights, strict=True):
                 group.create_dataset(name, data=_as_dtype(variable, dtype, name))
+
+
+def _fixed(text: str) -> np.bytes_ | str:
+    """A text for an attribute of HDF5, of fixed length where it fits.
+
+    HDF5 may read a text of variable length for ever if the file is damaged.
+    """
+    content = np.bytes_(text.encode())
+    return content if len(content) <= _LONGEST_ATTRIBUTE else text
 
 
 def _as_dtype(variable: keras.Variable, dtype: str, name: str) -> np.ndarray:

@@ -125,7 +125,8 @@ def _h5(folder, videos):
         camera["Name"] = [[ord(letter)] for letter in "54138969"]
     (folder / "run").mkdir()
     with h5py.File(folder / "run" / "state.h5", "w") as file:
-        file.attrs["log"] = json.dumps([{"epoch": 1, "loss": 1.0, "val_pckh": 3.0}])
+        log = json.dumps([{"epoch": 1, "loss": 1.0, "val_pckh": 3.0}])
+        file["log"] = np.frombuffer(log.encode(), np.uint8)
         file["model/0"] = np.ones(3)
     return [
         Source(path, *functions),

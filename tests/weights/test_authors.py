@@ -85,7 +85,7 @@ def test_the_config_of_the_authors_ntu_network_is_inferred(tmp_path):
         for group in ("sSAM", "zSAM"):
             names = [f"{layer}/{name}" for layer in file[group] for name in file[group][layer]]
             file[group].attrs["weight_names"] = names
-        file.attrs["layer_names"] = [*file.attrs["layer_names"], "sSAM", "zSAM"]
+        file.attrs["layer_names"] = [*file.attrs["layer_names"], b"sSAM", b"zSAM"]
     assert weights.infer_config(path, num_frames=4) == config
     with h5py.File(path, "a") as file:
         group = file["PoseAR_conv2d_1/PoseAR_conv2d_1"]

@@ -32,6 +32,12 @@ def test_description_of_an_authors_file_tells_network_and_size(spnet_file):
     ]
 
 
+def test_the_version_of_keras_may_be_stored_as_bytes(spnet_file):  # as Keras 2 itself does
+    with h5py.File(spnet_file, "a") as file:
+        file.attrs["keras_version"] = np.bytes_("2.1.4")
+    assert "layout      Keras 2.1.4 (.h5)" in described(spnet_file)
+
+
 def test_description_says_when_the_frames_are_unknown(clips_file):
     text = " ".join(described(clips_file).split())
     assert "actions={'penn': 15}" in text
@@ -137,7 +143,7 @@ def kernels_of(path):
     with h5py.File(path) as file:
         return {
             name: file[name][name]["kernel:0"][()]
-            for name in file.attrs["layer_names"]
+            for name in map(bytes.decode, file.attrs["layer_names"])
             if "kernel:0" in file[name][name]
         }
 

@@ -40,6 +40,45 @@ def test_load_model_gives_back_network_config_and_facts(model, saved):
     np.testing.assert_array_equal(outputs(loaded), outputs(model))
 
 
+def texts_of(path):
+    """Attributes of a file that are text: their HDF5 types, by group and name."""
+    with h5py.File(path) as file:
+        groups = [file, *filter(lambda item: isinstance(item, h5py.Group), file.values())]
+        kinds = {
+            (group.name, name): h5py.h5a.open(group.id, name.encode()).get_type()
+            for group in groups
+            for name in group.attrs
+        }
+    return {key: kind for key, kind in kinds.items() if isinstance(kind, h5py.h5t.TypeStringID)}
+
+
+def test_text_has_a_fixed_length_that_damage_cannot_make_hdf5_follow_for_ever(model, saved):
+    texts = texts_of(saved)
+    assert {("/", weights.CONFIG), ("/", weights.FACTS), ("/", "layer_names")} < set(texts)
+    assert not any(kind.is_variable_str() for kind in texts.values())
+
+
+def test_long_facts_are_kept(model, tmp_path):
+    names = [f"action {number}" for number in range(10_000)]
+    weights.save(model, CONFIG, tmp_path / "long.h5", names=names)
+    assert weights.read_facts(tmp_path / "long.h5") == {"names": names}
+
+
+def test_files_with_text_of_variable_length_are_read(model, saved):
+    with h5py.File(saved, "a") as file:  # as version 0.1 and Keras with h5py write them
+        for group in (file, *filter(lambda item: isinstance(item, h5py.Group), file.values())):
+            for name, value in group.attrs.items():
+                if isinstance(value, bytes):
+                    group.attrs[name] = value.decode()
+                elif isinstance(value, np.ndarray):
+                    group.attrs[name] = [text.decode() for text in value]
+    assert any(kind.is_variable_str() for kind in texts_of(saved).values())
+    loaded, config = weights.load_model(saved)
+    assert config == CONFIG
+    assert weights.read_facts(saved) == {"data": "nothing", "score": {"PCKh@0.5": 1.5}}
+    np.testing.assert_array_equal(outputs(loaded), outputs(model))
+
+
 def test_a_skeleton_of_your_own_travels_with_the_weights(tmp_path):
     cat = skeleton_of("cat", ["nose", "ear_a", "ear_b"], pairs=[("ear_a", "ear_b")])
     config = ModelConfig(**{**SMALL, "skeleton": cat})
@@ -93,7 +132,7 @@ def test_half_precision_refuses_values_that_do_not_fit(tmp_path):
 
 def test_files_with_names_of_keras_1_go_by_the_order_in_each_layer(model, saved):
     with h5py.File(saved, "a") as file:
-        for layer in file.attrs["layer_names"]:
+        for layer in map(bytes.decode, file.attrs["layer_names"]):
             group = file[layer]
             arrays = [group[name][()] for name in group.attrs["weight_names"]]
             del group[layer]
