@@ -109,12 +109,12 @@ def packets_of(path):
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]
 
 
-def damage(path, packets):
-    """Overwrites the packets with these numbers."""
+def damage(path, packets, *, fill=b"\xff", keep=4):
+    """Overwrites the packets with these numbers, but for some bytes in front."""
     content, packets_in_it = bytearray(path.read_bytes()), packets_of(path)
     for number in packets:
         packet = packets_in_it[number]
         start = content.index(packet)
-        content[start + 4 : start + len(packet)] = b"\xff" * (len(packet) - 4)
+        content[start + keep : start + len(packet)] = fill * (len(packet) - keep)
     path.write_bytes(content)
     return path

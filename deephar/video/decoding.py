@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import av
@@ -15,6 +15,9 @@ _MOST_FAILURES = 20  # of reading, in a row
 _STATED = ("matroska", "flv")  # formats whose header has the duration; elsewhere it is a guess
 _ONE_EACH = ("mov", "matroska", "flv", "avi")  # formats in which each packet is a frame
 _HIDDEN = ("vp8",)  # codecs with packets that are not shown
+_EMPTY = ("mpeg4",)  # codecs with packets that say only that nothing has changed
+_DROPS = ("hevc",)  # codecs whose decoder drops what refers to a lost frame, unless it is told not to
+_MOST_FRAMES = 2**30  # what the header of an AVI file says that was written to a pipe
 _TOLERANCE = 0.1  # seconds, between the stated end and the end of the last packet
 
 
@@ -26,22 +29,40 @@ class Losses:
         errors: errors of decoding, one for a frame.
         damaged: decoded frames that show errors.
         failures: failures to read from the file.
+        torn: packets that lack a part, as a transport stream tells.
         packets: packets that were read, without those that an edit list cuts off.
         frames: frames that were decoded.
+        gaps: frames that are missing between others, if the rate is constant.
+        first: time stamp of the first frame; None before it.
+        unseen: packets of which no frame has come so far, if each is of one frame: time stamp ->
+            whether it is a key frame.
         end: end of the last packet of any stream, seconds.
     """
 
     errors: int = 0
     damaged: int = 0
     failures: int = 0
+    torn: int = 0
     packets: int = 0
     frames: int = 0
+    gaps: int = 0
+    first: int | None = None
+    unseen: dict[int, bool] = field(default_factory=dict)
     end: float = -math.inf
 
     @property
     def any(self) -> bool:
         """Whether anything is lost so far."""
-        return self.errors + self.damaged + self.failures > 0
+        return self.errors + self.damaged + self.failures + self.torn > 0
+
+    def skipped(self) -> int:
+        """How many frames have not come, without an error of the decoder.
+
+        Those before the first one may refer to frames that were cut off, which is no damage.
+        """
+        if self.first is None:
+            return 0
+        return sum(is_key or stamp > self.first for stamp, is_key in self.unseen.items())
 
 
 def first_video(
@@ -77,10 +98,10 @@ def lost_frames(
         losses: what was lost while it was read.
         shown: number of frames that are not.
     """
-    missing = _missing(container, stream, losses)
-    if not losses.any and not missing:  # frames may lack what they refer to without any damage
-        return 0
-    undecoded = losses.packets - shown if _one_each(container, stream) else losses.errors
+    missing, one_each = _missing(container, stream, losses), _one_each(container, stream)
+    if not losses.any and not missing:
+        return losses.skipped()
+    undecoded = losses.packets - shown if one_each else max(losses.errors, losses.gaps)
     return undecoded + missing
 
 
@@ -96,7 +117,7 @@ def _missing(container, stream, losses):
 
 def _stated_end(container, stream, rate):
     """When a file ends as its header says, seconds; -inf if it has none that is true."""
-    if container.format.name == "avi" and stream.frames and rate:
+    if container.format.name == "avi" and 0 < stream.frames < _MOST_FRAMES and rate:
         return stream.frames / rate  # the duration is what FFmpeg makes of the size of the file
     if container.format.name.startswith(_STATED) and container.duration:
         return container.duration / av.time_base
@@ -124,7 +145,20 @@ def decoded(
         losses: where what is lost is counted.
         again: opens the same file once more; None of a live stream, which is decoded without delay.
     """
+    drops = stream.codec_context.codec.canonical_name in _DROPS
+    rate, last = stream.average_rate or stream.guessed_rate, None
+    interval = float(1 / (rate * stream.time_base)) if rate else 0
     for frame in _decoded(container, stream, losses, again):
+        if drops and frame.is_corrupt and losses.frames == 0:  # without what all others refer to
+            losses.errors += 1
+            continue
+        stamp = _stamp(frame)
+        if losses.first is None:
+            losses.first = stamp
+        losses.unseen.pop(stamp, None)
+        if interval and None not in (last, stamp):
+            losses.gaps += max(0, round((stamp - last) / interval) - 1)
+        last = stamp
         losses.frames += 1
         losses.damaged += frame.is_corrupt
         yield frame
@@ -133,7 +167,12 @@ def decoded(
 def _decoded(container, stream, losses, again):
     stream.thread_type = "AUTO" if again else "SLICE"  # others delay a frame for each thread
     decoder, last = _Decoder(container, stream, losses), None
+    stamped = _one_each(container, stream) and not (
+        container.format.name == "avi" or stream.codec_context.codec.canonical_name in _EMPTY
+    )
     for packet in read_packets(container, stream, losses):
+        if stamped and not (packet.is_discard or packet.pts is None):
+            losses.unseen[packet.pts] = packet.is_keyframe
         for frame in decoder.decode(packet):
             last = _stamp(frame)
             yield frame
@@ -157,6 +196,8 @@ class _Decoder:
 
     def __init__(self, container, stream, losses):
         self._context, self._losses = stream.codec_context, losses
+        if self._context.codec.canonical_name in _DROPS:
+            self._context.flags |= av.codec.context.Flags.output_corrupt
         # AVI has no presentation times: what FFmpeg gives as such may be wrong. A frame is shown
         # when it is its turn.
         self._turns = deque() if container.format.name == "avi" else None
@@ -198,6 +239,7 @@ def read_packets(
                 losses.end = max(losses.end, _end(packet))
                 if packet.stream_index == stream.index:
                     losses.packets += not packet.is_discard
+                    losses.torn += packet.is_corrupt
                     yield packet
             return
         except av.error.InvalidDataError:

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -33,6 +34,7 @@ DEFAULT_RATE = 30.0
 
 _HIGHEST_RATE = 400.0  # what is above is the resolution of time stamps, not the rate of the frames
 _TIMEOUT = 10.0  # seconds without an answer, of an address
+_PICTURES = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")  # codecs of covers
 _ADDRESS_OPTIONS = {"rtsp_transport": "tcp"}  # no packets are lost on the way
 
 
@@ -115,6 +117,8 @@ def open_video(path: str | os.PathLike) -> av.container.InputContainer:
     """
     container = _open_address(path) if is_address(path) else _open_file(path)
     stream = first_video(container)
+    if stream is not None and _is_cover(path, container, stream):
+        stream = None
     if stream is not None and stream.codec_context is not None:
         return container
     has_sound, has_cover = len(container.streams.audio) > 0, len(container.streams.video) > 0
@@ -123,6 +127,18 @@ def open_video(path: str | os.PathLike) -> av.container.InputContainer:
     if has_sound and stream is None:
         what = f"It has sound only{', and a cover picture' * has_cover}."
     raise ValueError(f"{path} holds no frames that can be decoded. {what} Give a video.")
+
+
+def _is_cover(path, container, stream):
+    """Whether the video of a file is one picture beside sound, although it is not called a cover."""
+    codec = stream.codec_context
+    if is_address(path) or not container.streams.audio:
+        return False
+    if codec is None or codec.codec.canonical_name not in _PICTURES:
+        return False
+    with _open_file(path) as other:  # the packets of this one are the caller's
+        packets = other.demux(other.streams[stream.index])
+        return len(list(islice((packet for packet in packets if packet.size), 2))) < 2
 
 
 # Of HLS, FFmpeg's concat and SDP. A file from a stranger must not say which files are opened.

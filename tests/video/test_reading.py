@@ -128,6 +128,46 @@ def test_damage_at_the_end_of_h264_costs_no_other_frame(packets, tmp_path):
     assert len(frames) == 20 - len(packets)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("packets", [[5], [14, 17], [19]])
+def test_damage_of_hevc_costs_its_frame_and_no_other(suffix, packets, tmp_path):
+    path = encode(tmp_path / f"v.{suffix}", np.arange(20) / 25, codec="libx265")
+    frames, _ = read_damaged(damage(path, packets), f"damaged: {20 - len(packets)} of 20 frames")
+    assert len(frames) == 20 - len(packets)
+
+
+def test_without_its_first_frame_hevc_begins_with_the_next_whole_one(tmp_path):
+    frames = [np.full((48, 64, 3), 100, np.uint8) for _ in range(30)]
+    for number, frame in enumerate(frames):
+        frame[number : number + 16, 20:40] = 150
+    path = encode(tmp_path / "v.mp4", np.arange(30) / 25, frames, codec="libx265")
+    frames, times = read_damaged(damage(path, [0]), "damaged: 18 of 30 frames could be decoded.")
+    np.testing.assert_allclose(times, np.arange(12, 30) / 25, atol=1e-3)
+
+
+@pytest.mark.parametrize("packet", [7, 20])
+def test_a_frame_that_the_decoder_leaves_out_without_an_error_is_told(packet, fault, tmp_path):
+    path = tmp_path / "v.mkv"
+    path.write_bytes(fault("av1.mkv").read_bytes())
+    whole = len(read(path)[0])
+    damage(path, [packet], fill=b"\0", keep=0)  # AV1 calls it reserved, to be ignored
+    frames, _ = read_damaged(path, rf"damaged: \d+ of {whole} frames")
+    assert len(frames) < whole
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_what_a_transport_stream_lacks_is_told(codec, tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (48, 64, 3)).astype(np.uint8) for _ in range(30)]
+    content = encode(tmp_path / "v.ts", np.arange(30) / 25, frames, codec=codec).read_bytes()
+    half = len(content) // 2 // 188 * 188
+    path = tmp_path / "torn.ts"
+    path.write_bytes(content[:half] + content[half + 188 * 40 :])
+    found, times = read_damaged(path, r"damaged: 2\d of 30 frames could be decoded")
+    assert 20 < len(found) < 30
+    assert times[-1] == pytest.approx(29 / 25, abs=1e-3)
+
+
 def test_a_damaged_start_does_not_move_the_times(tmp_path):
     path = damage(encode(tmp_path / "v.mkv", np.arange(20) / 25), [0])
     frames, times = read_damaged(path, r"of 20 frames")
@@ -157,15 +197,58 @@ def test_a_video_without_any_damage_gives_no_warning(tmp_path):
         assert numbers_of(frames) == list(range(15)), suffix
 
 
+def test_an_avi_file_that_was_written_to_a_pipe_is_whole(tmp_path):
+    class Pipe:  # cannot go back, to write the number of frames into the header
+        def __init__(self):
+            self.content = b""
+
+        def write(self, part):
+            self.content += part
+            return len(part)
+
+    pipe, path = Pipe(), tmp_path / "v.avi"
+    with (
+        av.open(str(encode(tmp_path / "seekable.avi", np.arange(9) / 25))) as whole,
+        av.open(pipe, "w", format="avi") as copied,
+    ):
+        stream = copied.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                copied.mux(packet)
+    path.write_bytes(pipe.content)
+    frames, _ = read(path)
+    assert numbers_of(frames) == list(range(9))
+
+
 # --- what is a video
 
 
-def test_a_sound_file_with_a_cover_picture_is_no_video(tmp_path):
-    path = tmp_path / "song.mp3"
+def test_moving_jpeg_beside_sound_is_a_video(tmp_path):
+    path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as container:
         sound = container.add_stream("mp3", rate=44100, layout="stereo")
-        cover = container.add_stream("png", rate=1)
-        cover.width, cover.height, cover.pix_fmt = 64, 48, "rgb24"
+        video = container.add_stream("mjpeg", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
+        noise = av.AudioFrame.from_ndarray(np.zeros((2, 1152), np.int16), "s16p", "stereo")
+        noise.rate, noise.pts = 44100, 0
+        container.mux([*sound.encode(noise), *sound.encode(None)])
+        for number, frame in enumerate(grey_frames(3)):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+    assert numbers_of(read(path)[0]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "mkv"])  # Matroska forgets that it is a cover
+def test_a_sound_file_with_a_cover_picture_is_no_video(suffix, tmp_path):
+    path = tmp_path / f"song.{suffix}"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("mp3", rate=44100, layout="stereo")
+        cover = container.add_stream("png" if suffix == "mp3" else "mjpeg", rate=1)
+        cover.width, cover.height = 64, 48
+        cover.pix_fmt = "rgb24" if suffix == "mp3" else "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
         picture = av.VideoFrame.from_ndarray(grey_frames(1)[0], format="rgb24")
         container.mux([*cover.encode(picture), *cover.encode(None)])
@@ -174,7 +257,7 @@ def test_a_sound_file_with_a_cover_picture_is_no_video(tmp_path):
         noise.rate, noise.pts = 44100, 0
         container.mux([*sound.encode(noise), *sound.encode(None)])
     for open_it in (read_video, video_info):
-        with pytest.raises(ValueError, match=r"song\.mp3 holds no frames.*sound only, and a cover"):
+        with pytest.raises(ValueError, match=r"song\.\w+ holds no frames.*sound only, and a cover"):
             open_it(path)
 
 
