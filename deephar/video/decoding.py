@@ -16,7 +16,7 @@ _STATED = ("matroska", "flv")  # formats whose header has the duration; elsewher
 _ONE_EACH = ("mov", "matroska", "flv", "avi")  # formats in which each packet is a frame
 _HIDDEN = ("vp8",)  # codecs with packets that are not shown
 _EMPTY = ("mpeg4",)  # codecs with packets that say only that nothing has changed
-_DROPS = ("hevc",)  # codecs whose decoder drops what refers to a lost frame, unless it is told not to
+_DROPS = ("hevc",)  # codecs whose decoder drops what refers to a lost frame, unless told not to
 _MOST_FRAMES = 2**30  # what the header of an AVI file says that was written to a pipe
 _TOLERANCE = 0.1  # seconds, between the stated end and the end of the last packet
 

@@ -130,7 +130,7 @@ def open_video(path: str | os.PathLike) -> av.container.InputContainer:
 
 
 def _is_cover(path, container, stream):
-    """Whether the video of a file is one picture beside sound, although it is not called a cover."""
+    """Whether the video of a file is one picture beside sound, which is not called a cover."""
     codec = stream.codec_context
     if is_address(path) or not container.streams.audio:
         return False
