@@ -92,7 +92,7 @@ class BatchSettings:
         runtime = choose_runtime(self.runtime, self.precision)
         return {
             "deephar": __version__,
-            "weights": name,
+            "weights": Path(name).name,  # from wherever it is given; the hash tells the rest
             "sha256 of the weights": file_hash(weight_files.find(name)),
             "head": self.head,
             "runtime": runtime.name,
@@ -191,8 +191,10 @@ def watch_videos(
         raise ValueError(f"workers must be at least 1, got {workers}.")
     use_ray = workers > 1 or ray_address is not None
     facts = settings.facts
-    # What "auto" is here, it is on all workers.
+    # What "auto" is here, it is on all workers, which may have been started in another folder.
     settings = replace(settings, runtime=facts["runtime"], precision=facts["precision"])
+    if settings.weights is not None and Path(settings.weights).is_file():
+        settings = replace(settings, weights=str(Path(settings.weights).resolve()))
     if use_ray:
         _require_ray()
     out = Path(out)

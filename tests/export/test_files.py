@@ -148,7 +148,7 @@ def test_parts_with_several_inputs_or_outputs_keep_their_names(clips, out):
 SMALLEST = {
     "spnet_pose3d": {"num_levels": 2, "num_pyramids": 1},
     "spnet_multitask2d_replica": {"num_levels": 2, "action_pyramids": (1,), "num_pyramids": 1},
-    "merge2d": {"num_blocks": 1},
+    "merge2d": {"num_blocks": 1, "stem_features": 64},
 }
 """Less of the authors' networks, with all their kinds of layers."""
 

@@ -99,18 +99,43 @@ def test_a_run_goes_on_where_it_was_interrupted(films, settings, seen, tmp_path)
     assert seen == ["broken.mp4", "a.mp4", "broken.mp4"]
 
 
-def test_results_of_other_settings_are_refused(films, settings, weights_file, seen, tmp_path):
+def test_results_of_other_settings_are_refused(
+    films, settings, weights_file, seen, tmp_path, monkeypatch
+):
     videos = find_videos([films / "a.mp4"])
     watch_videos(videos, tmp_path, settings)
     others = BatchSettings(weights=weights_file, runtime="keras", people="all")
     with pytest.raises(ValueError, match="people was 'one', and is 'all' now"):
         watch_videos(videos, tmp_path, others)
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "__version__", "9.9.9")
+        with pytest.raises(ValueError, match=r"deephar was '.*', and is '9\.9\.9' now"):
+            watch_videos(videos, tmp_path, settings)
+    other = save_untrained(tmp_path / "other" / weights_file.name, POSES, data="other")
+    with pytest.raises(ValueError, match=r"sha256 of the weights was '\w+', and is '\w+' now"):
+        watch_videos(videos, tmp_path, BatchSettings(weights=other, runtime="keras"))
     (tmp_path / SETTINGS).write_text("{")
     with pytest.raises(ValueError, match=rf"{SETTINGS} is damaged"):
         watch_videos(videos, tmp_path, settings)
     (tmp_path / SETTINGS).unlink()
     with pytest.raises(ValueError, match=f"results without {SETTINGS}"):
         watch_videos(videos, tmp_path, settings)
+
+
+def test_weights_and_results_are_found_from_any_folder(
+    films, weights_file, blobs, tmp_path, monkeypatch
+):
+    asked = []
+    network = blobs(CLIPS, actions=ACTIONS)
+    monkeypatch.setattr(predictor, "Predictor", lambda **it: asked.append(it["weights"]) or network)
+    monkeypatch.chdir(weights_file.parent)
+    settings = BatchSettings(weights=weights_file.name, runtime="keras")
+    watch_videos(find_videos([films / "a.mp4"]), tmp_path, settings)
+    assert asked == [str(weights_file)]  # as a worker of Ray in another folder needs it
+    monkeypatch.chdir(tmp_path.parent)
+    settings = BatchSettings(weights=weights_file, runtime="keras")
+    (line,) = watch_videos(find_videos([films / "a.mp4"]), tmp_path.name, settings).values()
+    assert (len(asked), line["error"]) == (1, None)  # the same run, and complete
 
 
 def test_another_video_of_the_same_name_is_refused(films, settings, seen, tmp_path):

@@ -219,19 +219,38 @@ def train_three_epochs(folder, out, kill_at=None, resume=False):
     )
 
 
-def killed_training(folder, out, at):
-    """Exit status of such a training in a process of its own, which is killed."""
+def fork_to_kill(folder, out, kill_at):
+    """Starts such a training in a child, which is killed; prints whether it was."""
+    child = os.fork()
+    if not child:
+        train_three_epochs(folder, out, kill_at)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    print("killed:", os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL)
+
+
+KILLS = {"first_epoch": (0, 3), "second_epoch": (1, 3)}
+
+
+@pytest.fixture(scope="module")
+def killed_runs(drawn_mpii, tmp_path_factory):
+    """Folder with a run for each of `KILLS`, made by one process, which has computed nothing."""
+    out = tmp_path_factory.mktemp("killed")
     code = (
         "import importlib.util\n"
         f"spec = importlib.util.spec_from_file_location('tests_of_training', {__file__!r})\n"
         "tests = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(tests)\n"
-        f"tests.train_three_epochs({str(folder)!r}, {str(out)!r}, {at})\n"
+        "for name, at in tests.KILLS.items():\n"
+        f"    tests.fork_to_kill({str(drawn_mpii)!r}, tests.Path({str(out)!r}) / name, at)\n"
     )
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, env=environment).returncode
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    told = [line for line in result.stdout.splitlines() if line.startswith("killed: ")]
+    assert told == ["killed: True"] * len(KILLS)
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -241,11 +260,10 @@ def whole_run(drawn_mpii, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("kill_at", [(0, 3), (1, 3)], ids=["first_epoch", "second_epoch"])
-def test_a_killed_run_resumes_to_the_same_weights(drawn_mpii, whole_run, tmp_path, kill_at):
-    out = tmp_path / "run"
-    assert killed_training(drawn_mpii, out, kill_at) == -signal.SIGKILL
-    assert (out / "last.h5").exists() == (kill_at[0] > 0)
+@pytest.mark.parametrize("name", KILLS)
+def test_a_killed_run_resumes_to_the_same_weights(drawn_mpii, whole_run, killed_runs, name):
+    out = killed_runs / name
+    assert (out / "last.h5").exists() == (name != "first_epoch")
     (out / "log.csv").open("a").write("9,0.1,99.0,0.0\n")  # a row whose state was not written
     (out / ".part.last.h5").write_text("what a kill while writing leaves")
 
