@@ -53,7 +53,7 @@ class Losses:
     @property
     def any(self) -> bool:
         """Whether anything is lost so far."""
-        return self.errors + self.damaged + self.failures + self.torn > 0
+        return self.errors + self.damaged + self.failures > 0
 
     def skipped(self) -> int:
         """How many frames have not come, without an error of the decoder.
@@ -99,7 +99,7 @@ def lost_frames(
         shown: number of frames that are not.
     """
     missing, one_each = _missing(container, stream, losses), _one_each(container, stream)
-    if not losses.any and not missing:
+    if not (losses.any or losses.torn or missing):
         return losses.skipped()
     undecoded = losses.packets - shown if one_each else max(losses.errors, losses.gaps)
     return undecoded + missing

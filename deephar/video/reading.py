@@ -250,7 +250,7 @@ def _read_frames(container, path):
         )
     if live:
         warnings.warn(f"{path} gives no more pictures. Is it switched on?", stacklevel=2)
-    elif lost or losses.any:
+    elif lost or losses.any or losses.torn:
         of_all = f"{count} of {count + lost}" if lost else f"all {count}"
         damaged = f", {losses.damaged} of them damaged" if losses.damaged else ""
         warnings.warn(
