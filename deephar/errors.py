@@ -23,8 +23,8 @@ def reporting_errors(
         except (OSError, ValueError, FloatingPointError) as error:
             print("error:", " ".join(str(error).split()), file=sys.stderr)
             return 2
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+        except KeyboardInterrupt as interrupt:
+            print(": ".join(["interrupted", *interrupt.args[:1]]), file=sys.stderr)
             return 130
 
     return wrapped

@@ -98,8 +98,9 @@ def read_camera(index: int) -> Iterator[tuple[np.ndarray, float]]:
     Raises:
         ValueError: There is no such camera, or another program uses it.
     """
-    camera = cv2.VideoCapture(index)  # outside of the generator, so that errors are raised at once
-    if not camera.isOpened():
+    # Outside of the generator, so that errors are raised at once. OpenCV crashes below 0.
+    camera = cv2.VideoCapture(index) if index >= 0 else None
+    if camera is None or not camera.isOpened():
         raise ValueError(
             f"Camera {index} gives no picture. Check that it is connected and that no other "
             "program uses it. (A video may also be the path of a file or its frames.)"

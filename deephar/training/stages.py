@@ -99,11 +99,24 @@ def train(
             devices, or they cannot divide a batch equally; or processes have different recipes.
         ConnectionError: Another process of the run has ended.
         FloatingPointError: The training has diverged.
+        KeyboardInterrupt: Ctrl-C. The message says what is kept.
     """
     out = Path(out)
     with using_devices(devices) as used, locked_by_first(out / _LOCK, used):
         _check_devices(recipe, out, resume, used)
-        return _train(recipe, out, resume, data, workers, used)
+        try:
+            return _train(recipe, out, resume, data, workers, used)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_kept(recipe, out)) from None
+
+
+def _kept(recipe, out):
+    """What is kept of a run that was interrupted, and how to go on."""
+    epochs = {stage.name: epochs_done(out / stage.name) for stage in recipe.stages}
+    done = ", ".join(f"{name} {count}".strip() for name, count in epochs.items() if count)
+    if not done:
+        return f"No epoch is complete in {out}. Start again."
+    return f"The complete epochs in {out} are kept ({done}). To go on, add --resume."
 
 
 def _train(recipe, out, resume, data, workers, devices):

@@ -173,9 +173,10 @@ def _head(path):
 
 
 def _open_address(address):
-    options = _ADDRESS_OPTIONS if address.lower().startswith("rtsp") else {}
+    scheme, rest = address.split("://", 1)
+    options = _ADDRESS_OPTIONS if scheme.lower().startswith("rtsp") else {}
     try:
-        return _open(address, options=options, timeout=_TIMEOUT)
+        return _open(f"{scheme.lower()}://{rest}", options=options, timeout=_TIMEOUT)
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OSError(
@@ -250,6 +251,8 @@ def _read_frames(container, path):
         )
     if live:
         warnings.warn(f"{path} gives no more pictures. Is it switched on?", stacklevel=2)
+    elif is_address(path) and losses.failures:
+        warnings.warn(f"{path} broke off: {count} frames came until then.", stacklevel=2)
     elif lost or losses.any or losses.torn:
         of_all = f"{count} of {count + lost}" if lost else f"all {count}"
         damaged = f", {losses.damaged} of them damaged" if losses.damaged else ""

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+import clips
 import cv2
 import numpy as np
 import pytest
@@ -114,13 +115,32 @@ def test_a_video_is_read_from_an_address(served, blobs, tmp_path):
     with VideoWriter(folder / "v.mp4", 20) as writer:
         for frame in film(6):
             writer.write(frame)
-    address = f"{address}/v.mp4"
+    address = f"{address.replace('http', 'HTTP')}/v.mp4"
     assert describe_video(address) == (address, 6, 20)
     assert frames_of(address)[0] == frames_of(folder / "v.mp4")[0]
     persons = list(blobs(POSES).stream(address))
     np.testing.assert_allclose([person.time for person in persons], np.arange(6) / 20)
     written = annotate_video(blobs(POSES), address, tmp_path / "o.mp4")
     assert video_info(written.video).frames == 6
+
+
+def test_a_connection_that_breaks_off_is_told(served, monkeypatch):
+    address, folder = served
+    with VideoWriter(folder / "whole.mp4", 20) as writer:
+        for frame in film(40):
+            writer.write(frame)
+    video = clips.copy(folder / "whole.mp4", folder / "v.ts")
+    size = video.stat().st_size
+
+    def copyfile(handler, source, output):
+        output.write(source.read(size // 2))
+        handler.close_connection = True
+
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "copyfile", copyfile)
+    with pytest.warns(UserWarning, match=r"v\.ts broke off: \d+ frames came until then") as caught:
+        frames, _ = frames_of(f"{address}/v.ts")
+    assert f": {len(frames)} frames" in str(caught[0].message)
+    assert 5 < len(frames) < 40
 
 
 def test_an_address_without_a_video_is_named(served):
@@ -208,8 +228,9 @@ def test_ctrl_c_is_as_before_when_the_camera_is_over(camera):
 
 def test_a_camera_that_is_not_there_is_named(camera):
     camera()
-    with pytest.raises(ValueError, match="Camera 3 gives no picture"):
-        load_video(3)
+    for number in (3, -1):
+        with pytest.raises(ValueError, match=f"Camera {number} gives no picture"):
+            load_video(number)
 
 
 def test_a_file_with_a_number_as_its_name_is_no_camera(tmp_path, monkeypatch):
