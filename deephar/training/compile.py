@@ -42,7 +42,7 @@ def _vgg_layers(model, blocks, setting):
 
 
 def compile_pose(
-    model: keras.Model, training: PoseTraining, steps: int, inputs: Sequence | None = None
+    model: keras.Model, training: PoseTraining, steps: int, *, inputs: Sequence | None = None
 ) -> keras.Model:
     """Compiles a pose network with the optimizer and losses of stage 1.
 
@@ -69,7 +69,7 @@ def compile_pose(
         optimizer = StemRMSprop(rate, training.stem_rate)
     trainer = model
     if training.heat_map_weight:
-        trainer = HeatMapTraining(model, training.heat_map_weight, inputs)
+        trainer = HeatMapTraining(model, training.heat_map_weight, inputs=inputs)
     elif inputs is not None:
         trainer = keras.Model(inputs, model.output)
     if inputs is not None:
@@ -119,7 +119,7 @@ class HeatMapTraining(keras.Model):
         ValueError: The network has no heat maps.
     """
 
-    def __init__(self, model: keras.Model, weight: float, inputs: Sequence | None = None):
+    def __init__(self, model: keras.Model, weight: float, *, inputs: Sequence | None = None):
         maps = [
             layer.output
             for layer in model.layers

@@ -9,6 +9,7 @@ from deephar.data import Frames, InMemory, Synthetic, VideoFolder, hold_out
 from deephar.data.samples import limited, whole_of
 from deephar.data.sets import ntu, penn
 from deephar.data.sets.by_name import open_dataset
+from deephar.training.lifting import Lifted, train_lifting
 from deephar.training.recipe import Recipe
 from deephar.training.watching import WatchedFolder, hold_out_groups
 
@@ -77,6 +78,7 @@ def open_data(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trainin
         name: given[name] if name in given else _opened(recipe, name) for name in recipe.data
     }
     datasets[recipe.main], validation = _held_out(recipe, datasets[recipe.main])
+    _lift(recipe, datasets)
     has_videos = recipe.data[recipe.main].has_videos
     if not has_videos:
         validation = limited(validation, recipe.validation_limit, "persons", spread=True)
@@ -116,6 +118,15 @@ def _opened(recipe, name):
         if not set(actions) <= set(penn.ACTIONS):
             options["actions"] = actions
     return open_dataset(source.kind, source.folder, options=options)
+
+
+def _lift(recipe, datasets):
+    """Gives depths to the persons of some data sets."""
+    names = [name for name, source in recipe.data.items() if source.lifted]
+    if names:
+        print(f"a lifting network learns, to give depths to {', '.join(names)}", flush=True)
+        network = train_lifting()
+        datasets |= {name: Lifted(datasets[name], network) for name in names}
 
 
 def _held_out(recipe, dataset):

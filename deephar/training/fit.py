@@ -66,10 +66,10 @@ def train_pose(
     inputs = None
     if training.frozen_int8:
         persons = next(iter(batches.datasets.values()))
-        batches.frozen = FrozenBlocks(model, training.freeze_stem, persons)
+        batches.frozen = FrozenBlocks(model, training.freeze_stem, dataset=persons)
         inputs = batches.frozen.outputs
     with run.devices.building():
-        trainer = compile_pose(model, training, training.epochs * len(batches), inputs)
+        trainer = compile_pose(model, training, training.epochs * len(batches), inputs=inputs)
     network = run.devices.predicting(model)
 
     def score():

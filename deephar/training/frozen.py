@@ -30,7 +30,7 @@ class FrozenBlocks:
         ValueError: The network has another stem, or OpenVINO or NNCF is not installed.
     """
 
-    def __init__(self, model: keras.Model, blocks: int, dataset: Sequence | None = None):
+    def __init__(self, model: keras.Model, blocks: int, *, dataset: Sequence | None = None):
         require_packages("openvino")
         taken = _taken_layers(model, blocks)
         self.outputs = tuple(layer.output for layer in taken)

@@ -36,6 +36,8 @@ class Source:
         folder: folder of the data set. None for the built-in data set, and for data sets in memory
             (see `deephar.training.train`).
         options: further arguments of the data set, such as ``{"protocol": "cross-view"}``.
+        lifted: whether persons without 3D labels are given depths, see `deephar.training.lifting`.
+            For data sets of stills.
 
     Raises:
         ValueError: The kind is unknown.
@@ -44,6 +46,7 @@ class Source:
     kind: str
     folder: str | None = None
     options: Mapping = field(default_factory=dict)
+    lifted: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "options", dict(self.options))

@@ -35,7 +35,7 @@ def main(argv=None):
     freeze_stem(model, args.freeze_stem)
     training = PoseTraining(heat_map_weight=0.1, stem_rate=0.1)
     frozen = FrozenBlocks(model, args.freeze_stem) if args.frozen_int8 else None
-    trainer = compile_pose(model, training, args.rounds, frozen and frozen.outputs)
+    trainer = compile_pose(model, training, args.rounds, inputs=frozen and frozen.outputs)
 
     rng = np.random.default_rng(0)
     shape = (args.batch, config.image_size, config.image_size, 3)

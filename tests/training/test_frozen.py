@@ -26,9 +26,9 @@ def model():
 
 @pytest.mark.parametrize("heat_map_weight", [0.0, 0.3])
 def test_the_rest_of_the_network_gives_the_same_poses(model, heat_map_weight):
-    frozen = FrozenBlocks(model, 4, [])
+    frozen = FrozenBlocks(model, 4)
     training = PoseTraining(freeze_stem=4, frozen_int8=True, heat_map_weight=heat_map_weight)
-    trainer = compile_pose(model, training, 1, frozen.outputs)
+    trainer = compile_pose(model, training, 1, inputs=frozen.outputs)
     features = keras.Model(model.input, frozen.outputs)(IMAGES)
     assert not np.isnan(trainer(features)["pose"]).any()
     np.testing.assert_array_equal(trainer(features)["pose"], model(IMAGES)["pose"])
@@ -38,7 +38,7 @@ def test_the_rest_of_the_network_gives_the_same_poses(model, heat_map_weight):
 def test_blocks_in_int8_are_close_to_those_of_keras(model, drawn_mpii):
     persons = MPII(drawn_mpii, "train")
     images = calibration_crops(64, persons)
-    frozen = FrozenBlocks(model, 4, persons)
+    frozen = FrozenBlocks(model, 4, dataset=persons)
     exact = keras.Model(model.input, frozen.outputs)(images)
     for values, expected in zip(frozen(images), exact, strict=True):
         assert values.shape == expected.shape
@@ -49,5 +49,5 @@ def test_blocks_in_int8_are_close_to_those_of_keras(model, drawn_mpii):
 def test_levels_of_the_stem_are_taken_besides_the_last_block():
     model = pose_model(VARIANTS["vgg16-medium"])
     layers = [model.get_layer(f"block{name}") for name in ("3_conv3", "4_conv3", "4_pool")]
-    outputs = FrozenBlocks(model, 4, []).outputs
+    outputs = FrozenBlocks(model, 4).outputs
     assert [id(x) for x in outputs] == [id(layer.output) for layer in layers]

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from deephar.data.backgrounds import backgrounds
+from deephar.data.samples import InMemory
 from deephar.data.sets.coco import CocoKeypoints
 from deephar.data.sets.folder import VideoFolder
 from deephar.data.sets.human36m import Human36M
@@ -11,6 +13,7 @@ from deephar.data.sets.mpii import MPII
 from deephar.data.sets.ntu import NTU
 from deephar.data.sets.penn import PennAction
 from deephar.data.synthetic.penn import DrawnPenn
+from deephar.data.synthetic.poses import DrawnPoses
 from deephar.data.synthetic.videos import Synthetic
 
 
@@ -34,6 +37,11 @@ def _coco(folder, split, *, annotations=None, **options):
             raise error from None
 
 
+def _drawn_poses(folder, split, **options):
+    photos = () if folder is None else backgrounds(MPII(folder, "train"))
+    return InMemory(DrawnPoses(split, photos=photos, **options))
+
+
 _BUILDERS: dict[str, Callable] = {
     "mpii": MPII,
     "lsp": LSP,
@@ -44,6 +52,7 @@ _BUILDERS: dict[str, Callable] = {
     "penn-drawn": DrawnPenn,
     "ntu": NTU,
     "folder": lambda folder, split: VideoFolder(folder),
+    "drawn-poses": _drawn_poses,
     "synthetic": lambda folder, split, **options: Synthetic(split, **options),
 }
 
@@ -52,6 +61,8 @@ KINDS = tuple(_BUILDERS)
 
 VIDEO_KINDS = ("penn", "penn-drawn", "ntu", "folder", "synthetic")
 """Those of videos with an action."""
+
+_BUILT_IN = ("drawn-poses", "synthetic")
 
 
 def open_dataset(
@@ -62,7 +73,8 @@ def open_dataset(
     Args:
         kind: one of `KINDS`. ``"lspet"`` is LSP-extended, ``"penn-drawn"`` Penn Action with frames
             drawn from its labels.
-        folder: folder of the data set. Not used by ``"synthetic"``, which is built in.
+        folder: folder of the data set. Not used by ``"synthetic"``, which is built in; for
+            ``"drawn-poses"``, that of MPII, whose backgrounds are put behind persons, or None.
         split: the split.
         options: more arguments of the data set's class.
 
@@ -75,7 +87,7 @@ def open_dataset(
     """
     if kind not in _BUILDERS:
         raise ValueError(f"There is no data set {kind!r}. Known are {', '.join(KINDS)}.")
-    if folder is None and kind != "synthetic":
+    if folder is None and kind not in _BUILT_IN:
         raise ValueError(f"The data set {kind!r} needs a folder. Give its path.")
     try:
         return _BUILDERS[kind](folder, split, **options)

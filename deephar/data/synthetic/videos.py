@@ -180,7 +180,7 @@ class Synthetic:
         look = Look.random(person, rng)
         solids = figure_solids(figure, body, look, camera, props=props)
         frames = DrawnFrames(solids, figure, body, camera, self.image_size, [*key, 2, index])
-        labels = _labels(figure, body, camera, solids, frames)
+        labels = video_labels(figure, body, camera, solids, frames)
         return Video(
             frames=frames,
             skeleton=self.skeleton,
@@ -204,8 +204,10 @@ def _pair(frames):
     return least, most
 
 
-def _labels(figure, body, camera, solids, frames):
-    """joints, visible, boxes, joints_3d and head_sizes of a video."""
+def video_labels(
+    figure: Figure, body: Body, camera: Camera, solids: Solids, frames: "DrawnFrames"
+) -> dict[str, np.ndarray]:
+    """``joints``, ``visible``, ``boxes``, ``joints_3d`` and ``head_sizes`` of a `Video`."""
     joints_3d = camera.to_camera(
         np.stack([figure.points[name] for name in _SKELETON.joints], axis=1)
     )
@@ -239,14 +241,31 @@ def _part(joint):
 
 def _random_camera(rng, figure, split, views, size):
     """A camera that sees the whole motion, from an azimuth of the split."""
-    points = np.stack(list(figure.points.values()), axis=1).reshape(-1, 3)
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
     low, high = _AZIMUTHS[split]
     eighths = VIEWS[views]
     eighth = eighths[rng.integers(len(eighths))]
-    azimuth = np.radians(45 * eighth + rng.uniform(low, high))
+    azimuth = 45 * eighth + rng.uniform(low, high)
     # A lying person is filmed from above; otherwise little would be seen.
-    elevation = np.radians(rng.uniform(8, 32) if middle[2] < 600 else rng.uniform(-4, 20))
+    lies = _middle(_points(figure))[2] < 600
+    elevation = rng.uniform(8, 32) if lies else rng.uniform(-4, 20)
+    return framing_camera(rng, figure, azimuth, elevation, size)
+
+
+def framing_camera(
+    rng: np.random.Generator, figure: Figure, azimuth: float, elevation: float, size: int
+) -> Camera:
+    """A camera in whose picture the person is large, at a random place of it.
+
+    Args:
+        rng: draws the lens, and how large the person is and where.
+        figure: where the body is.
+        azimuth: degrees, 0 in front of the person, if it faces y.
+        elevation: degrees above the horizon.
+        size: width and height of the picture in pixels.
+    """
+    points = _points(figure)
+    middle = _middle(points)
+    azimuth, elevation = np.radians(azimuth), np.radians(elevation)
     away = np.array(
         [
             np.cos(elevation) * np.sin(azimuth),
@@ -259,14 +278,24 @@ def _random_camera(rng, figure, split, views, size):
     room = 0.5 * (0.97 - fill) + (0.1 if rng.random() < 0.15 else 0)  # sometimes it is cut off
     goal = (0.5 + rng.uniform(-room, room, 2)) * size - 0.5
     distance = 3000.0
+    # Nearer, a person who reaches towards the camera would be behind it.
+    nearest = 1.3 * np.linalg.norm(points - middle, axis=-1).max()
     for _ in range(8):
         camera = _looking(middle + distance * away, -away, focal, size)
         pixels = camera.project(camera.to_camera(points))
         lowest, highest = pixels.min(axis=0), pixels.max(axis=0)
         off = (lowest + highest) / 2 - goal
         middle = middle + distance / focal * (off @ camera.rotation[:2])
-        distance *= (highest - lowest).max() / (fill * size)
+        distance = max(distance * (highest - lowest).max() / (fill * size), nearest)
     return camera
+
+
+def _points(figure):
+    return np.stack(list(figure.points.values()), axis=1).reshape(-1, 3)
+
+
+def _middle(points):
+    return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
 def _looking(place, direction, focal, size):
@@ -290,6 +319,7 @@ class DrawnFrames(LazyFrames):
         camera: the camera.
         size: width and height in pixels.
         key: seed of light and surroundings.
+        photo: picture behind the person, uint8 (size, size, 3), in place of drawn surroundings.
 
     Attributes:
         solids, size: as given.
@@ -304,11 +334,13 @@ class DrawnFrames(LazyFrames):
         camera: Camera,
         size: int,
         key: Sequence[int],
+        *,
+        photo: np.ndarray | None = None,
     ):
         super().__init__(len(solids.start))
         self.size = size
         self.solids, self._figure, self._body, self._camera = solids, figure, body, camera
-        self._key = key
+        self._key, self._photo = key, photo
         rng = np.random.default_rng(key)
         azimuth, height = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 75))
         # Not from behind: the person would be a silhouette.
@@ -344,6 +376,10 @@ class DrawnFrames(LazyFrames):
         rng = np.random.default_rng([*self._key, 1])
         depth = float(self.solids.centre[..., 2].mean())
         scenery = surroundings(rng, self.size, self._camera, depth * rng.uniform(1.7, 2.8))
+        if self._photo is not None:  # nobody knows where its floor is, so there is no shadow
+            scenery = replace(
+                scenery, background=self._photo.copy(), floor=np.zeros_like(scenery.floor)
+            )
         if rng.random() < 0.3:
             self._add_passer_by(rng, scenery, depth * rng.uniform(1.35, 1.6))
         return scenery

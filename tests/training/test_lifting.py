@@ -1,0 +1,83 @@
+"""Depths of persons with 2D labels, by a lifting network."""
+
+import numpy as np
+import pytest
+
+from deephar.data import MPII, Subset
+from deephar.data.sets.by_name import open_dataset
+from deephar.data.synthetic.poses import DrawnPoses, random_joints
+from deephar.models import VARIANTS
+from deephar.skeletons import convert
+from deephar.training import PoseStage, Recipe, Source
+from deephar.training import data as training_data
+from deephar.training.data import open_data
+from deephar.training.lifting import Lifted, lift, train_lifting
+
+PELVIS, THORAX = 0, 1
+
+
+@pytest.fixture(scope="module")
+def network():
+    return train_lifting(poses=1500, epochs=12)
+
+
+def error(depths, true):
+    return np.abs(depths - true).mean()
+
+
+def test_depths_of_new_poses_are_better_than_flat_ones(network):
+    joints, true = random_joints(200, seed=9)
+    depths = lift(network, joints)
+    flat = error(0, true)
+    assert error(depths, true) < 0.8 * flat
+    # Another size and place of the person change nothing.
+    np.testing.assert_allclose(lift(network, 3 * joints + 100), depths, atol=0.1)
+    unknown = joints.copy()
+    unknown[:, [PELVIS, THORAX]] = np.nan
+    assert error(lift(network, unknown), true) < 0.85 * flat
+
+
+def test_persons_without_depths_get_them(network, drawn_mpii):
+    persons = Subset(MPII(drawn_mpii, "train"), range(3))
+    lifted = Lifted(persons, network)
+    assert (len(lifted), lifted.name, lifted.skeleton) == (3, "mpii", persons.skeleton)
+    for index in range(3):
+        before, after = persons[index], lifted[index]
+        np.testing.assert_array_equal(after.joints, before.joints)
+        unlabelled = np.isnan(before.joints[:, 0])
+        np.testing.assert_array_equal(np.isnan(after.joints_3d[:, 2]), unlabelled)
+        assert np.isnan(after.joints_3d[:, :2]).all()
+        depths = lift(network, convert(before.joints, before.skeleton, "pa16j")[None])[0]
+        expected = convert(depths[:, None], "pa16j", before.skeleton)[~unlabelled, 0]
+        np.testing.assert_allclose(after.joints_3d[~unlabelled, 2], expected, atol=0.1)
+
+
+def test_persons_with_depths_keep_them(network):
+    drawn = DrawnPoses("train", 2, image_size=64)
+    np.testing.assert_array_equal(Lifted(drawn, network)[1].joints_3d, drawn[1].joints_3d)
+
+
+def test_recipes_lift_the_data_sets_that_say_so(network, drawn_mpii, monkeypatch):
+    monkeypatch.setattr(training_data, "train_lifting", lambda: network)
+    recipe = Recipe(
+        network=VARIANTS["vgg16-light-64"],
+        data={
+            "mpii": Source("mpii", str(drawn_mpii), lifted=True),
+            "plain": Source("mpii", str(drawn_mpii)),
+            "drawn": Source("drawn-poses", None, {"persons": 2, "image_size": 64}),
+        },
+        stages=(PoseStage(shares={"mpii": 2, "plain": 1, "drawn": 1}),),
+    )
+    data = open_data(recipe)
+    assert data.train[0].joints_3d is not None
+    assert data.datasets["plain"][0].joints_3d is None
+    assert data.validation[0].joints_3d is None
+    assert np.isfinite(data.datasets["drawn"][0].joints_3d).all()
+
+
+def test_drawn_poses_have_backgrounds_of_mpii(drawn_mpii):
+    options = {"persons": 2, "image_size": 64}
+    dataset = open_dataset("drawn-poses", str(drawn_mpii), options=options)
+    assert len(dataset) == 2
+    assert dataset.name == "drawn-poses"
+    assert len(dataset.dataset.photos) > 0
