@@ -5,6 +5,7 @@ And folders that one process at a time writes to.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import hashlib
 import io
@@ -151,6 +152,18 @@ def _lock(file, path):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with a byte-order mark, as Windows may write it.
+
+    Raises:
+        OSError: The file cannot be read.
+        UnicodeDecodeError: It is not in UTF-8 or UTF-16.
+    """
+    content = Path(path).read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def file_hash(path: str | Path, algorithm: str = "sha256") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deephar.files import cache_folder, locked
+from deephar.files import cache_folder, locked, read_text
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,17 @@ def test_a_lock_leaves_no_folder_behind_that_nothing_was_written_to(tmp_path):
             if written:
                 (folder / "log.csv").touch()
         assert folder.exists() == written
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_text_is_read_as_editors_save_it(encoding, tmp_path):
+    text = "hürde, 跳\n"
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "t.csv").write_bytes((mark + text).encode(encoding))
+    assert read_text(tmp_path / "t.csv") == text
+
+
+def test_text_in_another_encoding_is_an_error(tmp_path):
+    (tmp_path / "t.csv").write_bytes("hürde".encode("latin-1"))
+    with pytest.raises(UnicodeDecodeError):
+        read_text(tmp_path / "t.csv")

@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from deephar.data.pose_tables import COLUMNS
+from deephar.files import read_text
 from deephar.skeletons import SKELETONS, Skeleton, convert, get_skeleton, reference
 from deephar.video import DEFAULT_RATE
 
@@ -89,7 +90,7 @@ def read_poses(path: str | os.PathLike) -> PoseTrack:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. Give the path of a file of poses.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         return _track(_from_csv(text) if path.suffix.lower() == ".csv" else _from_json(text))
     except _Refusal as refusal:
         raise ValueError(f"{path} {refusal}") from None

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from deephar.data.samples import names_of
-from deephar.files import locked, replacing, writing_h5
+from deephar.files import locked, read_text, replacing, writing_h5
 from deephar.models import config_from_json
 from deephar.training.devices import Devices
 
@@ -454,7 +454,7 @@ def read_settings(out: Path | str) -> dict:
     if not path.exists():
         raise FileNotFoundError(f"{out} has no run to --resume (no config.json). Leave it out.")
     try:
-        settings = json.loads(path.read_text(encoding="utf-8-sig"))
+        settings = json.loads(read_text(path))
         _ = settings["training"]["start"], settings["data"]
         config = config_from_json(json.dumps(settings["model"]))
         settings["model"] = json.loads(config.to_json())

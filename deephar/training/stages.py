@@ -18,7 +18,7 @@ from deephar import weights
 from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
 from deephar.data.samples import whole_of
 from deephar.evaluation import score_actions
-from deephar.files import replacing
+from deephar.files import read_text, replacing
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
 from deephar.inference.network import call_in_batches
@@ -594,7 +594,7 @@ def read_recipe(out: str | Path) -> Recipe:
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Give the folder of a stage.")
     try:
-        return Recipe.from_json(path.read_text(encoding="utf-8-sig"))
+        return Recipe.from_json(read_text(path))
     except ValueError as error:
         raise ValueError(f"{path} is not a recipe ({error}). Restore it.") from error
 

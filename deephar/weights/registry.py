@@ -15,7 +15,7 @@ from pathlib import Path
 
 import keras
 
-from deephar.files import file_hash, replacing
+from deephar.files import file_hash, read_text, replacing
 from deephar.models import ModelConfig, ReceptionConfig, build_model, config_from_json
 from deephar.weights.authors import differences, infer_config
 from deephar.weights.files import (
@@ -63,7 +63,7 @@ def index() -> dict[str, dict]:
     if not path.is_file():
         return {}
     try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+        entries = json.loads(read_text(path))
         for name, entry in entries.items():
             if not isinstance(entry["file"], str) or not isinstance(entry["config"], dict):
                 raise ValueError(f"{name} needs the name of its file, and a config as a dict")

@@ -16,6 +16,7 @@ import numpy as np
 
 from deephar.data.samples import Sample, numbered
 from deephar.errors import collecting
+from deephar.files import read_text
 from deephar.geometry import box_around, square_window
 from deephar.skeletons import get_skeleton, reference, skeleton_of
 
@@ -293,7 +294,7 @@ def _read(path):
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. Give the annotation, a JSON file.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}). Export it again.") from error
     parts = ("images", "annotations", "categories")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from deephar.files import read_text
 
 SUFFIXES = (
     *(".avi", ".gif", ".mkv", ".mov", ".mp4", ".webm"),
@@ -205,18 +208,17 @@ def _read_list(path):
 def _rows(path):
     """The lines below the header: their number and a dict of their fields."""
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = [column.strip() for column in reader.fieldnames or ()]
-            missing = [column for column in _COLUMNS if column not in columns]
-            if missing:
-                raise ValueError(
-                    f"{path} has no column {' and no column '.join(missing)} (found: "
-                    f"{', '.join(columns) or 'none'}). Its first line must name the columns, "
-                    "separated by commas: file,action,group."
-                )
-            reader.fieldnames = columns
-            return [(reader.line_num, row) for row in reader]
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        columns = [column.strip() for column in reader.fieldnames or ()]
+        missing = [column for column in _COLUMNS if column not in columns]
+        if missing:
+            raise ValueError(
+                f"{path} has no column {' and no column '.join(missing)} (found: "
+                f"{', '.join(columns) or 'none'}). Its first line must name the columns, "
+                "separated by commas: file,action,group."
+            )
+        reader.fieldnames = columns
+        return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not CSV in UTF-8 ({error}). Save it as such.") from error
 

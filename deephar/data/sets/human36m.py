@@ -21,6 +21,7 @@ from deephar.data.sets.jpegs import check_command
 from deephar.data.sets.matfile import load_mat, structures
 from deephar.data.sets.pickled import read_pickled
 from deephar.errors import collecting
+from deephar.files import read_text
 from deephar.skeletons import convert, get_skeleton
 
 SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
@@ -531,7 +532,7 @@ def read_cameras(root: str | Path) -> tuple[dict[tuple[int, str], Camera], Path]
 
 
 def _read_json_cameras(path):
-    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    content = json.loads(read_text(path))
     cameras = {}
     for subject, of_subject in content["extrinsics"].items():
         for name, place in of_subject.items():

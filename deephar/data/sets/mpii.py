@@ -13,6 +13,7 @@ import numpy as np
 from deephar.data.samples import Sample, numbered
 from deephar.data.sets.matfile import load_mat, number, structures
 from deephar.errors import collecting
+from deephar.files import read_text
 from deephar.skeletons import get_skeleton
 
 SPLITS = ("train", "valid", "test")
@@ -218,7 +219,7 @@ def _read_json(path, split, problems):
 
 def _json_records(path, problems=None):
     try:
-        records = json.loads(path.read_text(encoding="utf-8-sig"))
+        records = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}). {_REMEDY}") from error
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):

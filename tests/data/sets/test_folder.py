@@ -136,7 +136,7 @@ def test_lists_that_cannot_be_used_are_refused(folder, clips, message):
 
 def test_a_list_that_is_no_text_is_refused(folder):
     root = folder("a.mp4", clips="")
-    (root / "clips.csv").write_bytes(b"\xff\xfe\x00\x01")
+    (root / "clips.csv").write_bytes(b"\xfa\xfb\x00\x01")
     with pytest.raises(ValueError, match=r"clips\.csv is not CSV in UTF-8"):
         VideoFolder(root)
 

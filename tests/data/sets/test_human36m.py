@@ -145,8 +145,10 @@ def test_test_subjects_have_every_64th_frame_unless_told_otherwise(root):
 def test_both_camera_files_say_the_same(root):
     from_json, path = read_cameras(root)
     assert path.name == "camera-parameters.json"
-    path.write_text(path.read_text(), encoding="utf-8-sig")  # with a byte-order mark
-    assert set(read_cameras(root)[0]) == set(from_json)
+    text = path.read_text()
+    for encoding in ("utf-8-sig", "utf-16"):  # with a byte-order mark
+        path.write_text(text, encoding=encoding)
+        assert set(read_cameras(root)[0]) == set(from_json)
     path.unlink()
     write_h5_cameras(root, (1, 9))
     from_h5, path = read_cameras(root)

@@ -65,9 +65,10 @@ def write_official(build, path, images):
         build.image(path.parent / "images" / name)
 
 
-def test_json_may_begin_with_a_byte_order_mark(build, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_may_begin_with_a_byte_order_mark(encoding, build, tmp_path):
     path = build.mpii_json(tmp_path, "train", [build.record()])
-    path.write_text(path.read_text(), encoding="utf-8-sig")
+    path.write_text(path.read_text(), encoding=encoding)
     assert len(MPII(tmp_path, "train")) == 1
 
 
