@@ -166,6 +166,23 @@ def test_a_full_disk_ends_the_run(films, settings, seen, tmp_path, monkeypatch):
     assert len(manifest(tmp_path)) == 1
 
 
+def test_a_disk_without_room_for_a_line_of_the_manifest_ends_the_run(
+    films, settings, seen, tmp_path, monkeypatch
+):
+    fsync, path = os.fsync, tmp_path / MANIFEST
+
+    def full(file):
+        if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match=rf"{MANIFEST} could not be written .*No space left"):
+            watch_videos(find_videos([films]), tmp_path, settings)
+    assert seen == ["a.mp4"]
+
+
 def test_videos_are_found_by_their_names(films, tmp_path):
     assert list(find_videos([films])) == ["a.mp4", "broken.mp4", "more/a.mp4"]
     with pytest.raises(ValueError, match=r"have the same name, a\.mp4"):
