@@ -1,20 +1,21 @@
 """Following everybody in a video: each person keeps a number.
 
 In every frame, the network looks around where each person should be by now. The poses that it sees
-are assigned to the persons all at once, by their similarity to where these should be, and by the
-colours of their clothes. Twice a second the whole frame is searched, for persons who are new or
-were lost.
+are assigned to the persons all at once, by their similarity to where these should be. Where several
+persons may be meant, the colours of their clothes count, too. Twice a second the whole frame is
+searched, for persons who are new or were lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from deephar.geometry import box_center_size
 from deephar.inference.boxes import enclosing_box
 from deephar.inference.people import different_poses, pose_similarity
 from deephar.inference.poses import confidence_of
@@ -28,8 +29,11 @@ _SAME_PERSON = 0.3  # similarity of poses of one person; those who pass each oth
 _SEARCH_SECONDS = 0.5
 _PIECE = 4  # frames in a row that the network sees together
 _TOLERANCE = 0.3  # of the size of a person: how far they may be from where they should be
+_TOLERANCE_GROWTH = 0.5  # of it, in each second in which the person is not seen
 _LEAST_SIMILARITY = 0.1  # with this tolerance, of a pose and the person it is assigned to
 _SPEED_SECONDS = 0.4  # over which the speed is averaged
+_WINDOW_SECONDS = 0.3  # over which the place and the size of the window are
+_MOST_BEHIND = 0.1  # of the longer side of the box: what averaging may move it
 _COLOUR_TOLERANCE = (
     20.0  # of 255: 90 % of the drawn persons change less, three quarters differ more
 )
@@ -50,16 +54,19 @@ class _Track:
         pose: (J, 3), the last one, pixels.
         time: of the last pose, seconds.
         confidence: mean visibility of the joints when the person was found.
-        speed: (2,), pixels per second.
         colours: (P, 3), of parts of the body, see `colours_of`.
+        box: (4,), around the last poses, pixels. In a window that jumps with each pose, the network
+            would soon take who is beside the person.
+        speed: (2,), pixels per second.
     """
 
     number: int
     pose: np.ndarray
     time: float
     confidence: float
-    speed: np.ndarray
     colours: np.ndarray
+    box: np.ndarray
+    speed: np.ndarray = field(default_factory=lambda: np.zeros(2))
 
     def at(self, time):
         """The pose where it should be at a time."""
@@ -67,20 +74,41 @@ class _Track:
         pose[:, :2] += self.speed * (time - self.time)
         return pose
 
-    def similarity(self, pose, colours, time):
-        """How near a pose is to where the person should be at a time, and how alike in colour."""
-        distance = np.sqrt(np.mean((colours - self.colours) ** 2)) / _COLOUR_TOLERANCE
-        near = pose_similarity(pose, self.at(time), tolerance=_TOLERANCE)
-        return near * np.exp(-(distance**2) / 2)
+    def window(self, time, size):
+        """The box to look in at a time; its middle is in the frame of that size."""
+        middle, _ = box_center_size(self.box)
+        place = np.clip(middle + self.speed * (time - self.time), 0, np.array(size) - 1)
+        return self.box + np.tile(place - middle, 2)
 
-    def move(self, pose, colours, time):
+    def nearness(self, pose, time):
+        """How near a pose is to where the person should be at a time."""
+        tolerance = _TOLERANCE + _TOLERANCE_GROWTH * (time - self.time)
+        return pose_similarity(pose, self.at(time), tolerance=tolerance)
+
+    def likeness(self, colours):
+        """How alike colours are to those of the person."""
+        distance = np.sqrt(np.mean((colours - self.colours) ** 2)) / _COLOUR_TOLERANCE
+        return np.exp(-(distance**2) / 2)
+
+    def move(self, pose, colours, time, size):
         """Takes a new pose and its colours."""
-        self.colours = _STEADY_COLOURS * self.colours + (1 - _STEADY_COLOURS) * colours
-        if time > self.time:
-            speed = (pose[:, :2] - self.pose[:, :2]).mean(axis=0) / (time - self.time)
-            so_far = np.exp((self.time - time) / _SPEED_SECONDS)
+        passed = time - self.time
+        self._move_box(enclosing_box([pose], size), passed)
+        if passed > 0:
+            speed = (pose[:, :2] - self.pose[:, :2]).mean(axis=0) / passed
+            so_far = np.exp(-passed / _SPEED_SECONDS)
             self.speed = so_far * self.speed + (1 - so_far) * speed
+        self.colours = _STEADY_COLOURS * self.colours + (1 - _STEADY_COLOURS) * colours
         self.pose, self.time = pose, time
+
+    def _move_box(self, box, passed):
+        so_far = np.exp(-passed / _WINDOW_SECONDS)
+        middle, sides = box_center_size(box)
+        its_middle, its_sides = box_center_size(self.box)
+        sides = so_far * its_sides + (1 - so_far) * sides
+        behind = so_far * (its_middle + self.speed * passed - middle)
+        middle = middle + np.clip(behind, -_MOST_BEHIND * sides.max(), _MOST_BEHIND * sides.max())
+        self.box = np.concatenate([middle - sides / 2, middle + sides / 2])
 
 
 class Tracker:
@@ -108,23 +136,25 @@ class Tracker:
 
     def _search(self, image, time):
         """Finds persons who are new, and those who were lost."""
+        size = image.shape[1::-1]
         poses = [seen.pose for seen in self._find(image)]
         colours = [colours_of(image, pose) for pose in poses]
         for pose, its, track in zip(
             poses, colours, self._assigned(poses, colours, time), strict=True
         ):
             if track is not None:
-                track.move(pose, its, time)
+                track.move(pose, its, time, size)
             elif all(pose_similarity(pose, it.at(time)) <= _SAME_PERSON for it in self._tracks):
                 self._count += 1
-                track = _Track(self._count, pose, time, confidence_of(pose), np.zeros(2), its)
+                box = enclosing_box([pose], size)
+                track = _Track(self._count, pose, time, confidence_of(pose), its, box)
                 self._tracks.append(track)
 
     def _persons(self, piece):
         """The persons in each frame of a piece, by their numbers."""
         images = [image for image, _ in piece for _ in self._tracks]
         size = piece[0][0].shape[1::-1]
-        boxes = [enclosing_box([it.at(time)], size) for _, time in piece for it in self._tracks]
+        boxes = [it.window(time, size) for _, time in piece for it in self._tracks]
         seen = iter(self._see(images, boxes))
         for image, time in piece:
             yield self._in_frame(list(islice(seen, len(self._tracks))), image, time)
@@ -139,7 +169,7 @@ class Tracker:
             seen, poses, colours, self._assigned(poses, colours, time), strict=True
         ):
             if track is not None and _is_seen(pose, track):
-                track.move(pose, its, time)
+                track.move(pose, its, time, image.shape[1::-1])
                 persons[track.number] = frame
         return dict(sorted(persons.items()))
 
@@ -148,12 +178,10 @@ class Tracker:
         result = [None] * len(poses)
         if not poses or not self._tracks:
             return result
-        similarity = np.array(
-            [
-                [track.similarity(pose, its, time) for track in self._tracks]
-                for pose, its in zip(poses, colours, strict=True)
-            ]
-        )
+        near = np.array([[it.nearness(pose, time) for it in self._tracks] for pose in poses])
+        alike = np.array([[it.likeness(its) for it in self._tracks] for its in colours])
+        contested = (near >= _LEAST_SIMILARITY).sum(axis=1, keepdims=True) > 1
+        similarity = near * np.where(contested, alike, 1)
         for number, track in zip(*linear_sum_assignment(-similarity), strict=True):
             if similarity[number, track] >= _LEAST_SIMILARITY:
                 result[number] = self._tracks[track]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from blobs import ACTIONS, CLIPS, POSES, SIZE
 from deephar import Predictor
 from deephar.inference import annotate_people
 from deephar.inference.people import MOST_PEOPLE, different_poses, find_people, pose_similarity
-from deephar.inference.tracking import colours_of
+from deephar.inference.tracking import Tracker, colours_of
 from deephar.video import VideoWriter, video_info
 
 BLACK = np.zeros((150, 300, 3), np.uint8)
@@ -131,6 +132,37 @@ def test_persons_who_hide_each_other_keep_their_numbers(predictor):
     left = min(frames[0], key=lambda number: frames[0][number][0])
     assert sorted(frames[0]) == sorted(frames[-1]) == [1, 2]
     assert frames[-1][left][0] > frames[-1][3 - left][0]
+
+
+def test_who_is_alone_keeps_the_number_in_any_colour(predictor):
+    film = [scene((100 + t, 50)) for t in range(24)]
+    for t in range(8, 16):  # in another light
+        film[t][..., 1:] = 0
+    frames = [places_of(persons) for persons in predictor.track(film, fps=25)]
+    assert [sorted(persons) for persons in frames] == 24 * [[1]]
+
+
+def test_the_window_follows_on_average():
+    pose = np.column_stack([np.random.default_rng(0).uniform(50, 100, (16, 2)), np.ones(16)])
+    windows = []
+
+    def see(images, boxes):  # the pose jumps to and fro from one piece of the video to the next
+        windows.append(boxes[0])
+        moved = pose + [(-6, 6)[len(windows) % 2], 0, 0]
+        return [SimpleNamespace(pose=moved) for _ in boxes]
+
+    tracker = Tracker(see, lambda image: [SimpleNamespace(pose=pose)])
+    frames = [(BLACK, t / 25) for t in range(40)]
+    assert all(list(persons) == [1] for _, persons in tracker.follow(frames))
+    middles = [box[[0, 2]].mean() for box in windows]
+    assert np.ptp(middles[2:]) < 9
+
+
+def test_who_walks_out_of_the_picture_is_no_error(predictor):
+    film = [scene((min(180 + 4 * t, 320), 50)) for t in range(50)]
+    frames = [places_of(persons) for persons in predictor.track(film, fps=25)]
+    assert sorted(frames[0]) == sorted(frames[25]) == [1]
+    assert frames[-1] == {}
 
 
 def test_the_colours_of_a_person_are_those_of_both_halves():
