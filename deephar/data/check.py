@@ -1,5 +1,6 @@
 """Verifies the folder of a data set; ``deephar check mpii datasets/MPII`` on the command line."""
 
+import warnings
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from os.path import exists
@@ -14,7 +15,7 @@ from deephar.data.images import load_image, orientation
 from deephar.data.pose_files import read_poses
 from deephar.data.sets.coco import SPLITS as SPLITS_OF_COCO
 from deephar.data.sets.coco import CocoKeypoints
-from deephar.data.sets.folder import POSES, SPLITS, VideoFolder
+from deephar.data.sets.folder import PICTURES, POSES, SPLITS, VideoFolder
 from deephar.data.sets.human36m import Human36M, size_problem
 from deephar.data.sets.lsp import LSP
 from deephar.data.sets.mpii import MPII
@@ -44,13 +45,19 @@ def _h36m(folder, split, *, problems):
 
 
 def _folder(folder, split, *, problems):
-    return VideoFolder(folder)
+    return VideoFolder(folder, problems=problems)
 
 
 def _coco(folder, split, *, problems):
     if Path(folder).suffix == ".json" and split != "all":
         raise FileNotFoundError("The file is checked as a whole.")
-    return CocoKeypoints.find(folder, split, problems=problems)
+    try:
+        return CocoKeypoints.find(folder, split, problems=problems)
+    except ValueError as error:
+        if "flip_pairs" not in str(error):
+            raise
+        problems.append(str(error))  # the rest can be checked without them
+        return CocoKeypoints.find(folder, split, flip_pairs=(), problems=problems)
 
 
 # What opens each data set, and its splits.
@@ -187,9 +194,13 @@ def _report_folder(dataset, problems, notes):
             if video.path.suffix.lower() in POSES:
                 last = read_poses(video.path).times[-1]
             elif video.path.is_dir():
+                _report_pictures(video.path, problems)
                 continue  # its pictures have no times
             else:
-                last = _last_time(video.path)
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    last = _last_time(video.path)
+                notes += [f"{video.name}: {warning.message}" for warning in caught]
         except (ValueError, OSError) as error:
             problems.append(f"{video.name}: {error}")
             continue
@@ -221,6 +232,17 @@ def _report_folder(dataset, problems, notes):
         if count := sum(video.split == split for video in dataset):
             print(f"    split {split}: {count} videos")
     return f"{len(dataset)} videos of {len(dataset.actions)} actions in {len(groups)} groups"
+
+
+def _report_pictures(folder, problems):
+    """Appends what is wrong with the pictures of a video."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    found = {path: _size_or_error(path) for path in paths if not path.name.startswith(".")}
+    problems += [result for result in found.values() if isinstance(result, str)]
+    sizes = {size for size in found.values() if not isinstance(size, str)}
+    if len(sizes) > 1:
+        listed = ", ".join(f"{width} x {height}" for width, height in sorted(sizes))
+        problems.append(f"{folder} has pictures of different sizes ({listed}). Give those of one.")
 
 
 def _last_time(path):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import scipy.io
+from clips import damage, encode
 from PIL import Image
 
 from deephar.data import Synthetic, write_ntu
@@ -373,6 +374,56 @@ def test_what_is_wrong_with_a_folder_of_videos_is_listed(videos, capsys):
     assert "All 1 videos of 'bowl' are of one group" in problems[2]
     assert "note: a.mp4@0-9: The segment ends at 9 s, the video at 0.5 s" in output
     assert "note: There is no column group" in output
+
+
+def test_all_bad_lines_of_a_list_are_named(videos, capsys):
+    text = (
+        "file,action,group\na.mp4,bowl,x\ngone.mp4,bowl,y\nb.mp4,squat,x\nb.mp4,squat,x\nb.mp4,,\n"
+    )
+    problems, output = run(capsys, "folder", videos(text, "a.mp4", "b.mp4"))
+    assert [problem.split("clips.csv")[1].split(".")[0] for problem in problems[:2]] == [
+        " lists gone",
+        " lists b",
+    ]
+    assert "line 6" in problems[2]
+    assert output.splitlines()[-1] == f"{len(problems)} problem(s): 2 videos"
+
+
+def test_damage_of_videos_and_of_pictures_of_videos_is_told(tmp_path, capsys):
+    for action in ("bowl", "squat"):
+        (tmp_path / action / "frames").mkdir(parents=True)
+        for number in range(3):
+            image = Image.new("RGB", (48, 32))
+            image.save(tmp_path / action / "frames" / f"{number}.png")
+        encode(tmp_path / action / "v.mp4", np.arange(9) / 25)
+    damage(tmp_path / "bowl" / "v.mp4", [5])
+    (tmp_path / "bowl" / "frames" / "1.png").write_bytes(b"no picture")
+    Image.new("RGB", (40, 32)).save(tmp_path / "squat" / "frames" / "2.png")
+    problems, output = run(capsys, "folder", tmp_path)
+    assert len(problems) == 2
+    assert "frames/1.png is not an image" in problems[0]
+    assert problems[1].endswith("different sizes (40 x 32, 48 x 32). Give those of one.")
+    assert "note: bowl/v.mp4: " in output
+    assert "v.mp4 is cut off or damaged: 8 of 9 frames" in output
+
+
+def test_labels_without_sides_are_checked_all_the_same(tmp_path, capsys):
+    Image.new("RGB", (60, 50)).save(tmp_path / "cat.png")
+    category = {"id": 1, "name": "cat", "keypoints": ["nose", "tail"]}
+    person = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 30]}
+    content = {
+        "images": [{"id": 1, "file_name": "cat.png"}],
+        "categories": [category],
+        "annotations": [
+            person | {"keypoints": [10, 10, 2, 20, 20, 2]},
+            person | {"id": 2, "keypoints": ["a"] * 6},
+        ],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    problems, _ = run(capsys, "coco", tmp_path)
+    assert len(problems) == 2
+    assert "No joint of 'cat' has a side in its name" in problems[0]
+    assert "the annotation 2 has keypoints that are no numbers" in problems[1]
 
 
 def test_a_coco_folder_is_checked(tmp_path, capsys):

@@ -268,7 +268,9 @@ class CocoKeypoints:
             )
         values = annotation.get("keypoints") or [0] * 3 * joints
         points = _numbers(values)
-        if points is None or len(points) != 3 * joints:
+        if points is None:
+            raise ValueError(f"{where} has keypoints that are no numbers. Correct or remove it.")
+        if len(points) != 3 * joints:
             raise ValueError(
                 f"{where} has {len(values)} values in keypoints, expected {3 * joints}: x, y and "
                 f"visibility of the {joints} keypoints of {self.category['name']!r}. Correct or "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deephar.errors import collecting
 from deephar.files import read_text
 
 SUFFIXES = (
@@ -76,6 +77,8 @@ class VideoFolder(Sequence):
 
     Args:
         root: the folder.
+        problems: list to which what is wrong with a line of ``clips.csv`` or with a folder is
+            added; the rest is then read. None raises the first one.
 
     Attributes:
         root: the folder.
@@ -91,7 +94,7 @@ class VideoFolder(Sequence):
             field, has a field that cannot be understood, or lists a video twice.
     """
 
-    def __init__(self, root: str | os.PathLike):
+    def __init__(self, root: str | os.PathLike, *, problems: list[str] | None = None):
         self.root = Path(root)
         if not self.root.exists():
             raise FileNotFoundError(f"{self.root} does not exist. Give a folder of videos.")
@@ -101,9 +104,9 @@ class VideoFolder(Sequence):
         listed = self.root / _LIST
         self.source = str(listed if listed.is_file() else self.root)
         if listed.is_file():
-            self._videos, self.has_groups = _read_list(listed)
+            self._videos, self.has_groups = _read_list(listed, problems)
         else:
-            self._videos, self.has_groups = _read_folders(self.root), False
+            self._videos, self.has_groups = _read_folders(self.root, problems), False
         self.actions = tuple(sorted({video.action for video in self._videos}))
         _check_case(self.root, self.actions)
         _check_splits(self.source, self._videos)
@@ -128,15 +131,16 @@ class VideoFolder(Sequence):
 # ------------------------------------------------------------------------------- class folders
 
 
-def _read_folders(root):
+def _read_folders(root, problems):
     folders = [path for path in _sorted(root) if path.is_dir()]
     if not folders:
         raise ValueError(f"{root} holds neither {_LIST} nor a folder. {_LAYOUT}")
     videos = []
     for folder in folders:
         files = [path for path in _sorted(folder) if _is_video(path)]
-        if not files:
-            raise ValueError(_empty(folder))
+        with collecting(problems):
+            if not files:
+                raise ValueError(_empty(folder))
         for path in files:
             name = path.relative_to(root).as_posix()
             videos.append(LabelledVideo(path, folder.name, group=name, name=name))
@@ -173,36 +177,44 @@ def _has_pictures(folder):
 # ----------------------------------------------------------------------------------- clips.csv
 
 
-def _read_list(path):
+def _read_list(path, problems):
     """The videos of a list, and whether it has a column of groups with an entry."""
-    videos, lines, has_groups = [], {}, False
-    for line, row in _rows(path):
-        place = f"{path}, line {line}"
-        file, action = (_required(row, column, place) for column in _COLUMNS)
-        video = path.parent / file
-        if not video.is_file() and not (video.is_dir() and _has_pictures(video)):
-            raise FileNotFoundError(
-                f"{path} lists {file} in line {line}, but there is no such file. Add the file, or "
-                "remove the line."
-            )
-        start, end = _segment(row, place)
-        file_name = Path(os.path.normpath(file)).as_posix()
-        name = file_name + _times(start, end)
-        if name in lines:
-            raise ValueError(
-                f"{path} lists {file}{_times(start, end)} twice, in lines {lines[name]} and "
-                f"{line}. Remove one of them."
-            )
-        lines[name] = line
-        group = _field(row, "group")
-        has_groups |= bool(group)
-        split, box = _split(row, place), _box(row, place)
-        videos.append(
-            LabelledVideo(video, action, group or file_name, name, split, start, end, box)
-        )
-    if not videos:
+    videos, lines, rows = [], {}, _rows(path)
+    for line, row in rows:
+        try:
+            videos.append(_listed(path, line, row, lines))
+        except (ValueError, FileNotFoundError) as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+    if not videos and not problems:
         raise ValueError(f"{path} lists no video. Add a line for each video.")
-    return videos, has_groups
+    return videos, any(_field(row, "group") for _, row in rows)
+
+
+def _listed(path, line, row, lines):
+    """The video in a line of a list; `lines` has the lines of those before, by name."""
+    place = f"{path}, line {line}"
+    file, action = (_required(row, column, place) for column in _COLUMNS)
+    video = path.parent / file
+    if not video.is_file() and not (video.is_dir() and _has_pictures(video)):
+        raise FileNotFoundError(
+            f"{path} lists {file} in line {line}, but there is no such file. Add the file, or "
+            "remove the line."
+        )
+    start, end = _segment(row, place)
+    file_name = Path(os.path.normpath(file)).as_posix()
+    name = file_name + _times(start, end)
+    if name in lines:
+        raise ValueError(
+            f"{path} lists {file}{_times(start, end)} twice, in lines {lines[name]} and "
+            f"{line}. Remove one of them."
+        )
+    lines[name] = line
+    group = _field(row, "group") or file_name
+    return LabelledVideo(
+        video, action, group, name, _split(row, place), start, end, _box(row, place)
+    )
 
 
 def _rows(path):

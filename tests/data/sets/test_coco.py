@@ -137,7 +137,7 @@ def without(key):
     ("annotations", "category", "message"),
     [
         ([person(5, [1, 1, 2])], CAT, r"annotation 5 has 3 values in keypoints, expected 9: .*cat"),
-        ([person(5, ["x"] * 9)], CAT, "annotation 5 has 9 values in keypoints, expected 9"),
+        ([person(5, ["x"] * 9)], CAT, "annotation 5 has keypoints that are no numbers"),
         ([person(5, image_id=8)], CAT, "of the image 8, which is not among the images"),
         ([person(5, bbox=[10, 4, 0, 16])], CAT, "annotation 5 has a box of zero area"),
         ([person(5, bbox=[10, 4])], CAT, r"has the bbox \[10, 4\], expected x, y, width"),
