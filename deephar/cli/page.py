@@ -16,7 +16,7 @@ from deephar import examples
 from deephar.data.pose_tables import coco_result, pose_rows, write_coco, write_table
 from deephar.inference.annotate import annotate_people, annotate_video, draw_people
 from deephar.inference.intervals import Interval, in_words
-from deephar.inference.media import load_picture
+from deephar.inference.media import load_picture, load_video
 from deephar.video import video_info
 
 if TYPE_CHECKING:
@@ -173,10 +173,12 @@ class _Work:
     def video(self, path: str | None, whom: str) -> tuple[Any, ...]:
         """The cleared input, the annotated video, the curve, the table and the files."""
         with self._upload(path, "video") as path:
-            self._check_length(path)
+            rate = self._check_length(path)
             out = Path(tempfile.mkdtemp(dir=self._folder)) / f"{path.stem}-poses.mp4"
             annotate = annotate_people if whom == ALL else annotate_video
-            written = annotate(self._predictor, path, out, smooth=True)
+            # The header may say less than there is.
+            footage = load_video(path).within(self._limits.seconds)
+            written = annotate(self._predictor, footage, out, fps=rate, smooth=True)
         per_person = written.intervals if whom == ALL else {1: written.intervals}
         rows = [_row(number, it) for number, its in per_person.items() for it in its]
         files = [str(file) for file in written[:4] if file is not None]
@@ -227,6 +229,7 @@ class _Work:
                 Path(path).unlink(missing_ok=True)
 
     def _check_length(self, path):
+        """The frame rate of a video that is not too long, as its header says."""
         info = video_info(path)
         seconds = info.frames / info.fps
         if seconds > self._limits.seconds:
@@ -234,6 +237,7 @@ class _Work:
                 f"The video lasts {seconds:.0f} seconds, and this page takes up to "
                 f"{self._limits.seconds:g}. Cut it, or use deephar demo, which has no limit."
             )
+        return info.fps
 
 
 def _row(number: int, interval: Interval) -> list:

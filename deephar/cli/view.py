@@ -112,12 +112,22 @@ class _Page:
             yield cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes()
 
 
+def _is_this_computer(host):
+    """Whether a page asks by a name of this computer.
+
+    Another name may be that of a web site that has made it point here, to see the camera.
+    """
+    return host.rpartition(":")[0] in ("127.0.0.1", "localhost")
+
+
 def _server(page):
     """A server for the page, at the usual port or, if it is in use, at another one."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            if self.path == "/live":
+            if not _is_this_computer(self.headers.get("Host", "")):
+                self.send_error(403, "Ask for this page at http://127.0.0.1 or http://localhost.")
+            elif self.path == "/live":
                 self._send_pictures()
             elif self.path == "/":
                 self.send_response(200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from statistics import median
@@ -125,12 +126,24 @@ def timed_by_arrival(frames: Iterator[Frame]) -> Iterator[Frame]:
         yield image, now - start
 
 
-def until_closed(frames: NewestFrames) -> Iterator[Frame]:
-    """The frames; they are closed with the generator, so that nobody holds the camera."""
-    try:
-        yield from frames
-    finally:
-        frames.close()
+class UntilDropped:
+    """The frames; when nobody holds this any more, they are closed, and the camera is let go.
+
+    So they are if nobody has ever asked for a frame, when a generator would not have begun.
+
+    Args:
+        frames: of a live source.
+    """
+
+    def __init__(self, frames: NewestFrames):
+        self._frames = frames
+        weakref.finalize(self, frames.close)
+
+    def __iter__(self) -> UntilDropped:
+        return self
+
+    def __next__(self) -> Frame:
+        return next(self._frames)
 
 
 def paced(frames: Iterator[Frame], sleep: Callable[[float], None] = time.sleep) -> Iterator[Frame]:

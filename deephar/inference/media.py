@@ -14,7 +14,7 @@ from deephar.data.images import HEIC_ADVICE, is_heic, load_image
 from deephar.data.loading import read_ahead
 from deephar.data.sets.folder import POSES
 from deephar.inference import sources
-from deephar.inference.live import NewestFrames, timed_by_arrival, until_closed
+from deephar.inference.live import NewestFrames, UntilDropped, timed_by_arrival
 from deephar.video import DEFAULT_RATE, is_address, is_live_address, read_video, video_info
 
 _AHEAD = 16  # frames of a file that are decoded while the network works
@@ -91,11 +91,15 @@ class Footage(NamedTuple):
             frames: (image, time), as they arrive.
         """
         newest = NewestFrames(frames)
-        return cls(name, _checked(until_closed(newest), name), 0, newest)
+        return cls(name, _checked(UntilDropped(newest), name), 0, newest)
 
     def thinned(self, rate: float) -> Footage:
         """The same with at most `rate` frames per second."""
         return self._replace(frames=_thinned(self.frames, 1 / rate), num_frames=0)
+
+    def within(self, seconds: float) -> Footage:
+        """The same; a ValueError where it turns out to last longer."""
+        return self._replace(frames=_within(self.frames, seconds))
 
     def mirrored(self) -> Footage:
         """The same with left and right exchanged in each frame."""
@@ -192,6 +196,14 @@ def _thinned(frames, interval):
             yield image, time
 
 
+def _within(frames, seconds):
+    """The frames (image, time) of a video that must not last longer."""
+    for image, time in frames:
+        if time >= seconds:
+            raise ValueError(f"The video lasts more than the {seconds:g} seconds that are taken.")
+        yield image, time
+
+
 class Description(NamedTuple):
     """What is known of a video before it is read.
 
@@ -218,7 +230,7 @@ def describe_video(video: Video, frame_rate: float | None = None) -> Description
     """
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
     if isinstance(video, Footage):
-        return Description(video.name, video.num_frames, None)
+        return Description(video.name, video.num_frames, frame_rate)
     if sources.is_camera(video):
         return Description(f"camera {video}", 0, None)
     if sources.is_pictures(video):

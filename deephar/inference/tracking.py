@@ -27,7 +27,7 @@ LOST_SECONDS = 1.0
 
 _SAME_PERSON = 0.3  # similarity of poses of one person; those who pass each other come close
 _SEARCH_SECONDS = 0.5
-_PIECE = 4  # frames in a row that the network sees together
+_PIECE = 4  # frames in a row that the network sees together, at most
 _TOLERANCE = 0.3  # of the size of a person: how far they may be from where they should be
 _TOLERANCE_GROWTH = 0.5  # of it, in each second in which the person is not seen
 _LEAST_SIMILARITY = 0.1  # with this tolerance, of a pose and the person it is assigned to
@@ -125,14 +125,18 @@ class Tracker:
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, dict[int, SeenFrame]]]:
         """Yields each frame, (image, time), and its persons by their numbers."""
-        frames = iter(frames)
-        while piece := list(islice(frames, _PIECE)):
-            image, time = piece[0]
-            self._tracks = [it for it in self._tracks if time - it.time <= LOST_SECONDS]
-            if time >= self._next_search:
+        piece = []
+        for image, time in frames:
+            due = time >= self._next_search
+            if due or len(piece) == _PIECE:
+                yield from zip(piece, self._persons(piece), strict=True)
+                piece = []
+                self._tracks = [it for it in self._tracks if time - it.time <= LOST_SECONDS]
+            if due:
                 self._search(image, time)
                 self._next_search = time + _SEARCH_SECONDS
-            yield from zip(piece, self._persons(piece), strict=True)
+            piece.append((image, time))
+        yield from zip(piece, self._persons(piece), strict=True)
 
     def _search(self, image, time):
         """Finds persons who are new, and those who were lost."""
@@ -152,6 +156,8 @@ class Tracker:
 
     def _persons(self, piece):
         """The persons in each frame of a piece, by their numbers."""
+        if not piece:
+            return
         images = [image for image, _ in piece for _ in self._tracks]
         size = piece[0][0].shape[1::-1]
         boxes = [it.window(time, size) for _, time in piece for it in self._tracks]

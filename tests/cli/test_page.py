@@ -12,7 +12,7 @@ from blobs import ACTIONS, CLIPS, blob_network, film
 from deephar import Predictor
 from deephar.cli.main import main
 from deephar.cli.page import Limits, build_page, launch, require_gradio
-from deephar.video import VideoWriter
+from deephar.video import VideoWriter, video_info
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -123,6 +123,13 @@ def test_what_is_no_video_or_too_long_is_told(page, films, folder, name, message
     page.locator(".toast-body", has_text=message).wait_for()
     assert str(folder) not in page.locator(".toast-body").inner_text()
     assert files_of(folder, name) == []
+
+
+def test_a_video_that_is_longer_than_its_header_says_is_told(page, films, monkeypatch):
+    info = video_info(films / "short.mp4")
+    monkeypatch.setattr("deephar.cli.page.video_info", lambda path: info)
+    upload(page, "video", films / "long.mp4")
+    page.locator(".toast-body", has_text="The video lasts more than").wait_for()
 
 
 def test_a_file_that_is_too_large_is_told(page, films):

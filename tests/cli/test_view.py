@@ -22,6 +22,16 @@ def test_without_a_display_the_picture_is_on_a_page(monkeypatch):
             assert b'src="live"' in page.read()
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"{address}/none", timeout=20)
+        for host in (
+            "evil.example",
+            "evil.example:8000",
+            "",
+        ):  # a name that points to this computer
+            foreign = urllib.request.Request(f"{address}/live", headers={"Host": host})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(foreign, timeout=20)
+        with urllib.request.urlopen(address.replace("127.0.0.1", "localhost"), timeout=20) as page:
+            assert page.status == 200
         picture = np.full((40, 60, 3), (200, 30, 30), np.uint8)
         assert show(picture)
         with urllib.request.urlopen(f"{address}/live", timeout=20) as live:

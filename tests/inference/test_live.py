@@ -108,6 +108,15 @@ def test_who_stops_early_lets_the_camera_go(blobs):
     assert source.closed.wait(20)
 
 
+def test_a_stream_that_is_never_asked_lets_the_camera_go(blobs):
+    source = Source()
+    persons = blobs(POSES).stream(Footage.of_live("camera", source))
+    source.give(1)
+    del persons
+    source.give(1, wait=False)  # the thread sees that nobody wants any
+    assert source.closed.wait(20)
+
+
 def test_each_person_comes_before_the_next_frame(blobs):
     source = Source()
     persons = blobs(CLIPS, actions=ACTIONS).stream(Footage.of_live("camera", source))

@@ -114,6 +114,13 @@ def test_a_segment_holds_the_frames_between_two_times():
     assert (len(list(whole.frames)), whole.num_frames) == (10, 10)
 
 
+def test_footage_that_lasts_longer_than_it_may_is_refused():
+    frames = np.zeros((20, 4, 4, 3), np.uint8)
+    assert len(list(load_video(frames, 10).within(2).frames)) == 20
+    with pytest.raises(ValueError, match=r"more than the 1\.5 seconds"):
+        list(load_video(frames, 10).within(1.5).frames)
+
+
 def test_thinned_footage_keeps_the_mean_rate():
     frames = np.zeros((90, 4, 6, 3), np.uint8)
     for rate in (30, 25, 12):

@@ -158,6 +158,20 @@ def test_the_window_follows_on_average():
     assert np.ptp(middles[2:]) < 9
 
 
+@pytest.mark.parametrize(("rate", "every"), [(2, 1), (4, 2), (6, 3), (20, 10)])
+def test_the_whole_frame_is_searched_twice_a_second(rate, every):
+    searched = []
+
+    def find(image):
+        searched.append(int(image[0, 0, 0]))
+        return []
+
+    tracker = Tracker(lambda images, boxes: [], find)
+    frames = [(np.full((4, 4, 3), t, np.uint8), t / rate) for t in range(25)]
+    assert [frame for frame, _ in tracker.follow(frames)] == frames
+    assert searched == list(range(0, 25, every))
+
+
 def test_who_walks_out_of_the_picture_is_no_error(predictor):
     film = [scene((min(180 + 4 * t, 320), 50)) for t in range(50)]
     frames = [places_of(persons) for persons in predictor.track(film, fps=25)]
