@@ -353,7 +353,7 @@ class TrainingScript:
         kind = penn_kind(args) if source.kind == "penn" else source.kind
         if kind == SYNTHETIC:
             return SYNTHETIC, Source(SYNTHETIC, None, options)
-        return recipe.main, Source(kind, args.data, options)
+        return recipe.main, replace(source, kind=kind, folder=args.data, options=options)
 
     def _stages(self, recipe, args):
         """The stages to run, with the fields that the arguments override."""

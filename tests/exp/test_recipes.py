@@ -9,13 +9,16 @@ from deephar import weights
 from deephar.training import PoseStage
 
 
-@pytest.fixture(params=["mpii", "lsp", "h36m", "ntu", "pennaction", "synthetic", "light", "medium"])
+@pytest.fixture(
+    params=["mpii", "lsp", "h36m", "ntu", "pennaction", "synthetic", "light", "medium", "3d"]
+)
 def script(request, exp_folder):
     """The `TrainingScript` of each training script."""
     names = {
         "pennaction": "pennaction/train_penn.py",
         "light": "mpii/train_vgg16_light.py",
         "medium": "mpii/train_vgg16_medium.py",
+        "3d": "mpii/train_vgg16_light_3d.py",
     }
     default = f"{request.param}/train_{request.param}.py"
     return load_script(exp_folder / names.get(request.param, default))

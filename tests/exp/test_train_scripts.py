@@ -11,7 +11,9 @@ import scipy.io
 from networks import save_untrained
 
 from deephar import weights
+from deephar.data.synthetic.poses import DrawnPoses
 from deephar.models import VARIANTS
+from deephar.training.lifting import train_lifting
 
 pytestmark = pytest.mark.usefixtures("module_op_by_op")
 
@@ -138,6 +140,24 @@ def test_the_recipes_of_the_shipped_weights_go_through(
     last = out / "stage6" if stages == 6 else out
     config = weights.read_config(last / "best.h5")
     assert config == narrow[script.removeprefix("train_").replace("_", "-")]
+
+
+def test_depth_in_ordinary_pictures_is_learned(
+    drawn_mpii, lsp_folders, narrow, tmp_path, run, monkeypatch
+):
+    pytest.importorskip("nncf")
+    lifting = train_lifting(poses=256, epochs=1)
+    monkeypatch.setattr("deephar.training.data.train_lifting", lambda: lifting)
+    few = DrawnPoses("train", 2, image_size=64)
+    monkeypatch.setattr("deephar.data.sets.by_name.DrawnPoses", lambda *_, **options: few)
+    lsp, lspet = lsp_folders
+    arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet]
+    arguments += ["--drawn", drawn_mpii, "--out", tmp_path / "run"]
+    arguments += "--image-size 64 --steps 1 --epochs 1".split()
+    arguments += "--shares mpii=1,lsp=1,lspet=1,drawn=1".split()
+    assert run("mpii/train_vgg16_light_3d.py", *arguments) == 0
+    config = weights.read_config(tmp_path / "run" / "stage2" / "best.h5")
+    assert (config.dim, config.depth, config.skeleton) == (3, "regression", "pa16j")
 
 
 def test_lsp_trains(lsp_folders, tmp_path, run):
