@@ -9,8 +9,8 @@ Three tables, each of which can be left out:
   have no labels. A person is found if their box and that of the labelled joints overlap by half
   (intersection over union).
 - walkers: films of two to five drawn persons who cross, or walk side by side.
-- clips: videos of a folder with a clips.csv, two side by side. Where the person of each is follows
-  from the same network on the video alone.
+- clips: videos of a folder with a clips.csv, two or three side by side. Where the person of each is
+  follows from the same network on the video alone; others who are seen in it count as false.
 
 IDF1 is the share of the boxes, of those that are true and those that are told, that have the same
 person for the whole film (see motmetrics). A switch is a person who goes on under another number.
@@ -18,6 +18,7 @@ person for the whole film (see motmetrics). A switch is a person who goes on und
 
 import csv
 import time
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from scipy.optimize import linear_sum_assignment
 from deephar import Predictor
 from deephar.cli.options import script_parser
 from deephar.data import LSP
+from deephar.data.samples import OTHER
 from deephar.geometry import POSE_MARGIN, box_around
 from deephar.metrics import pck, torso_size
 from deephar.skeletons import convert
@@ -50,7 +52,12 @@ def main(argv=None):
         ]
         print_films(predictor, "walkers", films)
     if args.clips:
-        print_films(predictor, "clips", _pairs_of_clips(Path(args.clips), predictor))
+        together = clips_together(Path(args.clips))
+        films = (
+            (name, clips_side_by_side(clips, predictor, frames=args.clip_frames))
+            for name, clips in together
+        )
+        print_films(predictor, "clips", films)
 
 
 def print_pictures(predictor, dataset, count, seed):
@@ -77,7 +84,7 @@ def print_pictures(predictor, dataset, count, seed):
 
 def print_films(predictor, title, films):
     """A table of films."""
-    print(f"{title:<28}  IDF1  recall  precision  switches  persons")
+    print(f"{title:<40}  IDF1  recall  precision  switches  persons")
     results, seconds, frames = [], 0, 0
     for name, film in films:
         start = time.perf_counter()
@@ -99,7 +106,7 @@ def _row(name, results):
     )
     *shares, switches, persons = scores.loc["OVERALL"]
     idf1, recall, precision = (100 * share for share in shares)
-    return f"{name:<28} {idf1:5.1f} {recall:7.1f} {precision:10.1f} {switches:9.0f} {persons:8.0f}"
+    return f"{name:<40} {idf1:5.1f} {recall:7.1f} {precision:10.1f} {switches:9.0f} {persons:8.0f}"
 
 
 def accumulated(film, tracks):
@@ -147,15 +154,19 @@ def _overlap_of_boxes(one, other):
     return shared / (sum(areas) - shared)
 
 
-def _pairs_of_clips(folder, predictor):
-    """Films of two clips of different actions, the first of each that is long enough."""
+def clips_together(folder):
+    """Names and paths of two and three clips in turn: the first one of each action."""
     first = {}
     with open(folder / "clips.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            first.setdefault(row["action"], folder / row["file"])
-    names = sorted(first)
-    for one, other in zip(names[::2], names[1::2], strict=False):
-        yield f"{one}, {other}", clips_side_by_side([first[one], first[other]], predictor)
+            if row["action"] != OTHER:
+                first.setdefault(row["action"], folder / row["file"])
+    names, together = sorted(first), []
+    for count in cycle((2, 3)):
+        if len(names) < count:
+            return together
+        together.append((", ".join(names[:count]), [first[name] for name in names[:count]]))
+        names = names[count:]
 
 
 def _parse(argv):
@@ -169,6 +180,7 @@ def _parse(argv):
     parser.add_argument("--films", type=int, default=1, help="of each kind (%(default)s), or 0")
     parser.add_argument("--persons", type=int, default=5, help="most in a film (%(default)s)")
     parser.add_argument("--clips", help="folder of videos with a clips.csv; left out by default")
+    parser.add_argument("--clip-frames", type=int, default=75, help="most of each (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     return parser.parse_args(argv)
 

@@ -114,10 +114,14 @@ def test_clips_are_put_side_by_side(tmp_path, blobs):  # noqa: F811
                 image[40:90, x + t : x + t + 25] = 255
                 writer.write(image)
         rows.append({"file": f"{name}.mp4", "action": name})
+    nobody = {"file": "nobody.mp4", "action": "other"}
     with open(tmp_path / "clips.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, ["file", "action"])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([nobody, *rows])
+    assert bench_people.clips_together(tmp_path) == [
+        ("bowl, walk", [tmp_path / "bowl.mp4", tmp_path / "walk.mp4"])
+    ]
     film = scenes.clips_side_by_side([tmp_path / row["file"] for row in rows], blobs(POSES))
     assert np.shape(film.images) == (6, 320, 640, 3)
     assert film.joints.shape == (6, 2, 16, 2)
