@@ -100,6 +100,21 @@ def writing_h5(path: str | Path) -> Iterator[h5py.File]:
         part.write_bytes(buffer.getbuffer())
 
 
+def open_h5(path: str | Path) -> h5py.File:
+    """An HDF5 file, open for reading.
+
+    Raises:
+        OSError: It cannot be read, is no HDF5 file, or its header is damaged.
+    """
+    with open(path, "rb") as file:
+        header = file.read(64)
+    # The first form of a header (HDF5 file format, superblock version 0) may say where a driver has
+    # kept something, of any size. Nobody's weights have that.
+    if header.startswith(b"\x89HDF\r\n\x1a\n\0") and header[48:56] != b"\xff" * 8:
+        raise OSError("its header is damaged")
+    return h5py.File(path, "r")
+
+
 @contextlib.contextmanager
 def locked(path: str | Path) -> Iterator[None]:
     """Context manager that holds a lock file, as one process at a time can.

@@ -18,6 +18,9 @@ from deephar.geometry import warp_matrix
 # 16384 x 16384, more than cameras have. A damaged header may say a hundred times as much.
 _MOST_PIXELS = 2**28
 
+# Bytes that come out of one byte of a PNG at most (zlib, technical details).
+_MOST_INFLATED = 1032
+
 # A window of exactly twice the crop may be shrunk by 2, in spite of rounding errors.
 _ROUNDING = 1 + 1e-9
 
@@ -184,7 +187,7 @@ def _decode(path, shrinkage, upright):
     elif content.startswith(b"\x89PNG"):
         if b"IEND" not in content:
             raise ValueError(f"The image {path} is truncated. {_REMEDY}")
-        _check_size(path, int.from_bytes(content[16:20]), int.from_bytes(content[20:24]))
+        _check_png(path, content)
     try:
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
@@ -212,6 +215,18 @@ def _check_size(path, width, height):
         raise ValueError(
             f"The image {path} is {width} x {height} pixels by its header, more than "
             f"{_MOST_PIXELS:,}. It is damaged, or must be made smaller first."
+        )
+
+
+def _check_png(path, content):
+    """Refuses a PNG whose header says more pixels than its file can hold."""
+    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    _check_size(path, width, height)
+    bits = content[24] * {2: 3, 4: 2, 6: 4}.get(content[25], 1)  # of a pixel
+    if height * width * bits / 8 > _MOST_INFLATED * len(content):
+        raise ValueError(
+            f"The image {path} is {width} x {height} pixels by its header, more than its file can "
+            f"hold. It is damaged. {_REMEDY}"
         )
 
 

@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
 from deephar.data.samples import names_of
-from deephar.files import locked, read_text, replacing, writing_h5
+from deephar.files import locked, open_h5, read_text, replacing, writing_h5
 from deephar.models import config_from_json
 from deephar.training.devices import Devices
 
@@ -475,7 +474,7 @@ def epochs_done(out: Path | str) -> int:
     if not path.exists():
         return 0
     try:
-        with h5py.File(path, "r") as file:
+        with open_h5(path) as file:
             return len(_read_log(file))
     except (OSError, KeyError, ValueError) as error:
         raise _damaged_state(out, error) from error
@@ -531,7 +530,7 @@ def _load_state(model, out):
     """Loads the state of the last complete epoch."""
     path = out / "state.h5"
     try:
-        with h5py.File(path, "r") as file:
+        with open_h5(path) as file:
             log = _read_log(file)
             for group, variables in _state_variables(model).items():
                 for number, variable in enumerate(variables):

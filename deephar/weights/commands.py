@@ -54,15 +54,16 @@ def describe(name: str | Path) -> list[str]:
             if not np.isfinite(dataset[()]).all()
         ]
         constants = _count_constants(file, sizes)
-    names = ", ".join(names_of_file(path)) or "-"
-    lines = [str(path), f"  layout      {layout}", f"  listed as   {names}"]
-    network = _network(path) if pose_config is None else f"{pose_config} (a part of the file)"
-    lines += _wrapped("network", network)
-    if (assumed := _assumed(path)) is not None:
-        lines += _wrapped("assumed", f"{assumed}; no layer tells")
-    lines += [line for fact in read_facts(name).items() for line in _wrapped(*fact)]
-    of = "" if pose_config is None else " of the whole file"
-    return lines + _size_lines(sizes, constants, of) + _warnings(bad)
+        # It stays open, since to open a damaged file again may take seconds.
+        names = ", ".join(names_of_file(path)) or "-"
+        lines = [str(path), f"  layout      {layout}", f"  listed as   {names}"]
+        network = _network(path) if pose_config is None else f"{pose_config} (a part of the file)"
+        lines += _wrapped("network", network)
+        if (assumed := _assumed(path)) is not None:
+            lines += _wrapped("assumed", f"{assumed}; no layer tells")
+        lines += [line for fact in read_facts(name).items() for line in _wrapped(*fact)]
+        of = "" if pose_config is None else " of the whole file"
+        return lines + _size_lines(sizes, constants, of) + _warnings(bad)
 
 
 def _size_lines(sizes: dict[str, list[int]], constants: int, of: str) -> list[str]:

@@ -14,7 +14,7 @@ import h5py
 import keras
 import numpy as np
 
-from deephar.files import writing_h5
+from deephar.files import open_h5, writing_h5
 from deephar.layers import DepthSoftArgmax
 from deephar.models import ModelConfig, ReceptionConfig, config_from_json
 from deephar.weights import keras2
@@ -301,7 +301,7 @@ def opened(path: str | Path) -> Iterator[h5py.File]:
             "save_weights('NAME.weights.h5')."
         )
     try:
-        file = h5py.File(path, "r")
+        file = open_h5(path)
     except OSError as error:
         raise ValueError(
             f"{path} is not an HDF5 weights file, or is cut off ({error}). {_GET_AGAIN}"

@@ -128,6 +128,23 @@ def test_an_image_that_would_fill_the_memory_is_refused_by_its_header(tmp_path, 
         load_image(str(path))
 
 
+def test_a_png_that_cannot_hold_its_pixels_is_refused_by_its_header(tmp_path):
+    path = tmp_path / "large.png"
+    cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 16000, 16000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"large\.png is 16000 x 16000 .* more than its file can"):
+        load_image(str(path))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_a_png_of_one_colour_is_read_however_small_its_file(mode, tmp_path):
+    Image.new(mode, (4000, 3000)).save(tmp_path / "flat.png", compress_level=9)
+    assert load_image(str(tmp_path / "flat.png")).shape == (3000, 4000, 3)
+
+
 def test_truncated_jpeg_with_a_whole_thumbnail_inside(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     Image.fromarray(image[:8, :8]).save(tmp_path / "small.jpg")

@@ -23,7 +23,7 @@ import numpy as np
 from fuzz.sources import all_sources
 
 SEED = 20
-SECONDS = 10  # of the processor, for one file
+SECONDS = 10  # of the processor, for one function that reads a file
 WAIT = 60  # seconds for one file in any case; the processor may have other things to do
 MOST_MEMORY = 1000  # MB for one file
 DOCUMENTED = (ValueError, FileNotFoundError, PermissionError, OSError)
@@ -42,6 +42,7 @@ def outcome(source):
     """What happens when a file is read by all functions that read it."""
     result = "read"
     for read in source.reads:
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         try:
             read(source.path)
         except BaseException as error:
@@ -49,6 +50,8 @@ def outcome(source):
             if type(error) not in DOCUMENTED or source.path.name not in str(error):
                 return "".join(traceback.format_exception(error)[-4:])
             result = "refused"
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
     return result
 
 
@@ -71,11 +74,9 @@ def attack(kind, sources, numbers, note):
         source.damage(rng)
         note(kind, number, "begin")
         most = peak()
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         faulthandler.dump_traceback_later(WAIT, exit=True)
         result = outcome(source)
         faulthandler.cancel_dump_traceback_later()
-        signal.setitimer(signal.ITIMER_PROF, 0)
         if peak() - most > MOST_MEMORY:
             result = f"took {peak() - most:.0f} MB"
         note(kind, number, result)

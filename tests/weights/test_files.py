@@ -58,6 +58,14 @@ def test_text_has_a_fixed_length_that_damage_cannot_make_hdf5_follow_for_ever(mo
     assert not any(kind.is_variable_str() for kind in texts.values())
 
 
+def test_a_header_that_would_fill_the_memory_is_refused(saved):
+    content = bytearray(saved.read_bytes())
+    content[48:56] = (5000).to_bytes(8, "little")  # where a driver has kept gigabytes, it says
+    saved.write_bytes(content)
+    with pytest.raises(ValueError, match=r"model\.h5 is not an HDF5 .*its header is damaged"):
+        weights.describe(saved)
+
+
 def test_long_facts_are_kept(model, tmp_path):
     names = [f"action {number}" for number in range(10_000)]
     weights.save(model, CONFIG, tmp_path / "long.h5", names=names)

@@ -11,7 +11,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from deephar.camera import Camera
@@ -21,7 +20,7 @@ from deephar.data.sets.jpegs import check_command
 from deephar.data.sets.matfile import load_mat, structures
 from deephar.data.sets.pickled import read_pickled
 from deephar.errors import collecting
-from deephar.files import read_text
+from deephar.files import open_h5, read_text
 from deephar.skeletons import convert, get_skeleton
 
 SPLITS = {"train": (1, 5, 6, 7, 8), "test": (9, 11)}
@@ -553,7 +552,7 @@ def _read_json_cameras(path):
 
 def _read_h5_cameras(path):
     cameras = {}
-    with h5py.File(path, "r") as file:
+    with open_h5(path) as file:
         for subject, group in file.items():
             for values in group.values():
                 name = "".join(map(chr, np.ravel(values["Name"]).astype(int)))
