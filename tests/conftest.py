@@ -11,9 +11,6 @@ import pytest
 from deephar.skeletons import get_skeleton
 
 GOLDEN = Path(__file__).parent / "golden"
-# OpenVINO sends a note for each conversion, by a process of its own, but not from tests.
-os.environ["CI"] = "true"
-
 SHARED = Path(os.environ.get("DEEPHAR_TEST_DATA", Path(__file__).parents[2] / "shared"))
 
 

@@ -416,6 +416,7 @@ def _reports_of_ray(jobs, settings, workers, address):
     logging.getLogger("ray").setLevel(logging.ERROR)
     own = not ray.is_initialized()
     if own:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
         options = {"num_cpus": workers} if address is None else {"address": address}
         ray.init(**options, include_dashboard=False, log_to_driver=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False

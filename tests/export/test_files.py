@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from dataclasses import replace
 
 import keras
@@ -142,6 +143,12 @@ def test_parts_with_several_inputs_or_outputs_keep_their_names(clips, out):
         converted = openvino_model(part)
         assert {node.any_name for node in converted.inputs} == {x.name for x in part.inputs}
         assert {node.any_name for node in converted.outputs} == set(part.output)
+
+
+def test_openvino_tells_nobody_that_it_is_used(exported):
+    exported("openvino")
+    assert sys.modules["openvino.tools.ovc.telemetry_utils"].tm.__name__.endswith("telemetry_stub")
+    assert sys.modules["openvino_telemetry"] is None
 
 
 SMALLEST = {
