@@ -2,12 +2,15 @@
 
     python exp/bench/bench_people.py --data datasets/LSP --clips FOLDER
 
-Three tables, each of which can be left out:
+Four tables, each of which can be left out:
 
 - pictures: two or three persons of LSP's test images side by side, from a quarter of the picture's
   height on, on a blurred image. Persons in whose image others are seen are left out: these would
   have no labels. A person is found if their box and that of the labelled joints overlap by half
   (intersection over union).
+- one person: the search for one person against the true box, in the first images of the split.
+  Where others are in the image, nobody says which of them the search should find: images in which
+  it finds somebody else are counted apart.
 - walkers: films of two to five drawn persons who cross, or walk side by side.
 - clips: videos of a folder with a clips.csv, two or three side by side. Where the person of each is
   follows from the same network on the video alone; others who are seen in it count as false.
@@ -22,18 +25,22 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from scenes import RATE, WAYS, clips_side_by_side, picture_of, those_alone, walkers
+from scenes import ALONE, RATE, WAYS, clips_side_by_side, picture_of, those_alone, walkers
 from scipy.optimize import linear_sum_assignment
 
 from deephar import Predictor
 from deephar.cli.options import script_parser
 from deephar.data import LSP
+from deephar.data.images import load_image
 from deephar.data.samples import OTHER
 from deephar.geometry import POSE_MARGIN, box_around
+from deephar.inference.people import pose_similarity
 from deephar.metrics import pck, torso_size
 from deephar.skeletons import convert
 
 OVERLAP = 0.5
+SAME = 0.3  # similarity of two poses of one person
+KINDS = ("nobody else is there", "others; the person with the label", "others; one of them")
 
 
 def main(argv=None):
@@ -43,6 +50,8 @@ def main(argv=None):
     print(predictor)
     if args.pictures:
         print_pictures(predictor, LSP(args.data, split=args.split), args.pictures, args.seed)
+    if args.searches:
+        print_searches(predictor, LSP(args.data, split=args.split), args.searches)
     if args.films:
         films = [
             (f"{count} {way}", walkers(count, way, np.random.default_rng((args.seed, count, n))))
@@ -80,6 +89,35 @@ def print_pictures(predictor, dataset, count, seed):
         score = pck(joints, labels, torso_size(labels))
         print(f"PCK@0.2 of the persons found {score.total:.1f} %")
     print(f"{np.median(seconds):.2f} s a picture (median)")
+
+
+def print_searches(predictor, dataset, count):
+    """The table of the search for one person."""
+    found, given, labels, kinds = [], [], [], []
+    for number in range(min(count, len(dataset))):
+        sample = dataset[number]
+        image, joints = load_image(sample.image), np.asarray(sample.joints, float)
+        box = box_around(joints[np.isfinite(joints).all(axis=1)])
+        persons = predictor(image), predictor(image, box)
+        poses = [convert(it.joints, it.skeleton, dataset.skeleton) for it in persons]
+        for into, its in zip((found, given, labels), (*poses, joints), strict=True):
+            into.append(its)
+        kinds.append(kind_of(sample.name, *poses))
+    found, given, labels = map(np.stack, (found, given, labels))
+    print(f"{'one person':<40}  images  PCK@0.2 in the true box  searched for")
+    for name in (*KINDS, "all"):
+        its = np.array([name in (kind, "all") for kind in kinds])
+        if its.any():
+            true = labels[its], torso_size(labels[its])
+            scores = [pck(poses[its], *true).total for poses in (given, found)]
+            print(f"{name:<40} {its.sum():7} {scores[0]:24.1f} {scores[1]:13.1f}")
+
+
+def kind_of(name, found, given):
+    """One of `KINDS`: whom the search has found, by the poses without and with the true box."""
+    if name in ALONE:
+        return KINDS[0]
+    return KINDS[1 if pose_similarity(found, given) >= SAME else 2]
 
 
 def print_films(predictor, title, films):
@@ -177,6 +215,7 @@ def _parse(argv):
     parser.add_argument("--runtime", default="auto", help="as of the demo (%(default)s)")
     parser.add_argument("--precision", default="auto", help="as of the demo (%(default)s)")
     parser.add_argument("--pictures", type=int, default=60, help="number (%(default)s), or 0")
+    parser.add_argument("--searches", type=int, default=0, help="images (%(default)s)")
     parser.add_argument("--films", type=int, default=1, help="of each kind (%(default)s), or 0")
     parser.add_argument("--persons", type=int, default=5, help="most in a film (%(default)s)")
     parser.add_argument("--clips", help="folder of videos with a clips.csv; left out by default")

@@ -34,10 +34,23 @@ def lsp(tmp_path_factory):
 def test_persons_are_counted_with_any_weights(lsp, run, tmp_path, capsys):
     path = save_untrained(tmp_path / "w.h5", POSES)
     arguments = ["--data", lsp, "--weights", path, "--runtime", "keras", "--pictures", 1]
-    run("bench/bench_people.py", *arguments, "--films", 0)
+    run("bench/bench_people.py", *arguments, "--films", 0, "--searches", 2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("pictures 1, persons ")
     assert lines[2].startswith("recall ")
+    alone, everybody = (
+        next(it for it in lines if it.startswith(name)).split() for name in ("nobody else", "all")
+    )
+    assert alone[-3:] == everybody[-3:]  # both images show nobody else
+    assert everybody[1] == "2"
+
+
+def test_it_is_told_whom_the_search_has_found():
+    pose = np.random.default_rng(0).uniform(0, 100, (14, 2))
+    alone, others = "im1001.jpg", "im1005.jpg"
+    assert bench_people.kind_of(alone, pose + 200, pose) == "nobody else is there"
+    assert bench_people.kind_of(others, pose + 3, pose) == "others; the person with the label"
+    assert bench_people.kind_of(others, pose + 200, pose) == "others; one of them"
 
 
 def test_everybody_in_a_picture_is_labelled(lsp):
