@@ -185,7 +185,7 @@ def _decode(path, shrinkage, upright):
         factor, flags = _JPEG_MODES[min(3, max(0, int(np.log2(max(shrinkage * _ROUNDING, 1)))))]
         _check_size(path, *size)
     elif content.startswith(b"\x89PNG"):
-        if b"IEND" not in content:
+        if not _png_ends(content):
             raise ValueError(f"The image {path} is truncated. {_REMEDY}")
         _check_png(path, content)
     try:
@@ -216,6 +216,16 @@ def _check_size(path, width, height):
             f"The image {path} is {width} x {height} pixels by its header, more than "
             f"{_MOST_PIXELS:,}. It is damaged, or must be made smaller first."
         )
+
+
+def _png_ends(content):
+    """Whether the chunks of a PNG, each with its length in front, lead to its end."""
+    at = 8
+    while at + 12 <= len(content):
+        if content[at + 4 : at + 8] == b"IEND":
+            return True
+        at += 12 + int.from_bytes(content[at : at + 4])
+    return False
 
 
 def _check_png(path, content):

@@ -139,6 +139,16 @@ def test_a_png_that_cannot_hold_its_pixels_is_refused_by_its_header(tmp_path):
         load_image(str(path))
 
 
+def test_a_chunk_of_a_png_that_would_fill_the_memory_is_refused(tmp_path):
+    path = tmp_path / "large.png"
+    cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    content = path.read_bytes()
+    chunk = struct.pack(">I", 2**31 - 1) + b"tEXtComment" + bytes(20)
+    path.write_bytes(content[:33] + chunk + content[33:])
+    with pytest.raises(ValueError, match=r"large\.png is truncated"):
+        load_image(str(path))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_a_png_of_one_colour_is_read_however_small_its_file(mode, tmp_path):
     Image.new(mode, (4000, 3000)).save(tmp_path / "flat.png", compress_level=9)

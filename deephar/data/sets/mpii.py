@@ -352,9 +352,12 @@ def _read_official(path, split, problems):
     validation = path.parent / "annot" / "valid.json"
     left_out = {r["image"] for r in _json_records(validation)} if validation.is_file() else set()
     rows = []
-    for entry, training in zip(images, in_training, strict=True):
-        image = str(entry.image.name)
-        if bool(training) != (split == "train") or image in left_out:
+    for place, (entry, training) in enumerate(zip(images, in_training, strict=True), start=1):
+        image = getattr(getattr(entry, "image", None), "name", None)
+        with collecting(problems):
+            if not isinstance(image, str):
+                raise ValueError(f"{path}: image {place} of annolist has no name. {_REMEDY}")
+        if not isinstance(image, str) or bool(training) != (split == "train") or image in left_out:
             continue
         for i, person in enumerate(structures(getattr(entry, "annorect", None)), start=1):
             row = None

@@ -151,6 +151,19 @@ def test_official_form(build, tmp_path):
     assert np.isnan(test[0].joints).all()
 
 
+def test_an_image_without_a_name_is_listed_and_the_others_are_read(build, tmp_path):
+    path = tmp_path / OFFICIAL
+    write_official(build, path, [("a.jpg", True, [person(build)])] * 2)
+    release = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=False)["RELEASE"]
+    release[0, 0].annolist[0, 1].image[0, 0].name = np.zeros((0, 0))
+    scipy.io.savemat(path, {"RELEASE": release})
+    with pytest.raises(ValueError, match="image 2 of annolist has no name"):
+        MPII(tmp_path, "train")
+    problems = []
+    assert len(MPII(tmp_path, "train", problems=problems)) == 1
+    assert len(problems) == 1
+
+
 def test_official_form_skips_persons_without_position_scale_or_joints(build, tmp_path):
     nothing = np.empty((0, 0))
     write_official(
