@@ -139,9 +139,7 @@ def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     keras.utils.set_random_seed(0)
     config = VARIANTS["vgg16-light-64"]
     persons = Subset(MPII(drawn_mpii, "train"), range(8))
-    batches = Batches(
-        {"mpii": persons}, {"mpii": 8}, spec=InputSpec.of(config), steps_per_epoch=60
-    )
+    batches = Batches({"mpii": persons}, {"mpii": 8}, spec=InputSpec.of(config), steps_per_epoch=60)
     training = PoseTraining(epochs=1)
     out = tmp_path / "run"
     start = time.process_time()
