@@ -9,6 +9,7 @@ from deephar.data import Frames, InMemory, Synthetic, VideoFolder, hold_out
 from deephar.data.samples import limited, whole_of
 from deephar.data.sets import ntu, penn
 from deephar.data.sets.by_name import open_dataset
+from deephar.training.devices import on_one_device
 from deephar.training.lifting import Lifted, train_lifting
 from deephar.training.recipe import Recipe
 from deephar.training.watching import WatchedFolder, hold_out_groups
@@ -125,8 +126,9 @@ def _lift(recipe, datasets):
     names = [name for name, source in recipe.data.items() if source.lifted]
     if names:
         print(f"a lifting network learns, to give depths to {', '.join(names)}", flush=True)
-        network = train_lifting()
-        datasets |= {name: Lifted(datasets[name], network) for name in names}
+        with on_one_device():
+            network = train_lifting()
+            datasets |= {name: Lifted(datasets[name], network) for name in names}
 
 
 def _held_out(recipe, dataset):

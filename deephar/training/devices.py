@@ -138,6 +138,20 @@ def using_devices(wanted: int | str | None) -> Iterator[Devices]:
         )
 
 
+@contextlib.contextmanager
+def on_one_device() -> Iterator[None]:
+    """Context in which a small network learns and predicts on one device of each process.
+
+    Keras would divide every batch between all devices, also one that cannot be divided.
+    """
+    several = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(several)
+
+
 def is_first() -> bool:
     """Whether this process prints: it is the first of its run, or the only one."""
     if keras.backend.backend() != "jax":

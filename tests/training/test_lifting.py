@@ -1,5 +1,6 @@
 """Depths of persons with 2D labels, by a lifting network."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -73,6 +74,30 @@ def test_recipes_lift_the_data_sets_that_say_so(network, drawn_mpii, monkeypatch
     assert data.datasets["plain"][0].joints_3d is None
     assert data.validation[0].joints_3d is None
     assert np.isfinite(data.datasets["drawn"][0].joints_3d).all()
+
+
+def test_lifting_is_not_divided_between_devices(network, drawn_mpii, monkeypatch):
+    asked = []
+
+    class Lifting:
+        def predict(self, values, **options):
+            asked.append(keras.distribution.distribution())
+            return network.predict(values, **options)
+
+    monkeypatch.setattr(training_data, "train_lifting", Lifting)
+    recipe = Recipe(
+        network=VARIANTS["vgg16-light-64"],
+        data={"mpii": Source("mpii", str(drawn_mpii), lifted=True)},
+        stages=(PoseStage(shares={"mpii": 2}),),
+    )
+    several = object()
+    keras.distribution.set_distribution(several)
+    try:
+        open_data(recipe)
+        assert keras.distribution.distribution() is several
+    finally:
+        keras.distribution.set_distribution(None)
+    assert asked == [None]
 
 
 def test_drawn_poses_have_backgrounds_of_mpii(drawn_mpii):
