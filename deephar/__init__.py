@@ -1,9 +1,10 @@
 """Joint 2D/3D human pose estimation and action recognition from RGB video."""
 
-from deephar.startup import hide_startup_messages
+from deephar.startup import hide_startup_messages, turn_off_telemetry
 from deephar.version import __version__ as __version__
 
 hide_startup_messages()
+turn_off_telemetry()
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's startup messages off the screen."""
+"""Keeps TensorFlow's startup messages off the screen, and OpenVINO's notes from being sent."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """Environment variable with TensorFlow's log level. A user who sets it sees all messages."""
 
 _LOG_LINE = re.compile(rb"WARNING: All log messages before absl::|[IWE]\d{4} \d\d:\d\d:")
+
+
+def turn_off_telemetry() -> None:
+    """Keeps OpenVINO and NNCF from telling Intel that they are used, if they are imported later.
+
+    They do so unless a package is missing. Each note would start a process, which takes longer than
+    to convert a small network.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)
 
 
 def hide_startup_messages() -> None:

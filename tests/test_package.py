@@ -69,6 +69,12 @@ def test_reading_a_data_set_needs_no_network_library():
     assert not imported_by("from deephar.data import MPII, LSP") & {"keras", "tensorflow"}
 
 
+def test_openvino_tells_nobody_that_it_is_used_once_deephar_is_imported():
+    assert "openvino_telemetry" in imported_by(
+        "import deephar; assert sys.modules['openvino_telemetry'] is None"
+    )
+
+
 # --- messages of TensorFlow
 
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
-
-# OpenVINO and NNCF tell Intel that they are used, unless this package is missing. Each note would
-# start a process, which takes longer than to convert a small network.
-sys.modules.setdefault("openvino_telemetry", None)
 
 FORMATS = {"savedmodel": "", "onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}
 """Formats, and the suffix of their file; a SavedModel is a folder."""
