@@ -68,7 +68,8 @@ def lift(network: keras.Model, joints: np.ndarray) -> np.ndarray:
 class Lifted(Subset):
     """A data set of stills whose persons have depths by a lifting network, if they have none.
 
-    Only z of `Sample.joints_3d` is known.
+    Only z of `Sample.joints_3d` is known, but also of joints without a label: depths count from the
+    pelvis or the hips.
 
     Args:
         dataset: a data set of stills.
@@ -89,8 +90,7 @@ class Lifted(Subset):
         if sample.joints_3d is not None:
             return sample
         unknown = np.full_like(sample.joints, np.nan)
-        depth = np.where(np.isnan(sample.joints[:, :1]), np.nan, self._depths[index])
-        return replace(sample, joints_3d=np.concatenate([unknown, depth], axis=-1))
+        return replace(sample, joints_3d=np.concatenate([unknown, self._depths[index]], axis=-1))
 
 
 class _Batches(keras.utils.PyDataset):

@@ -1,5 +1,7 @@
 """Depths of persons with 2D labels, by a lifting network."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from deephar.data import MPII, Subset
 from deephar.data.sets.by_name import open_dataset
 from deephar.data.synthetic.poses import DrawnPoses, random_joints
+from deephar.data.targets import pose_target
+from deephar.geometry import crop_affine
 from deephar.models import VARIANTS
-from deephar.skeletons import convert
+from deephar.skeletons import convert, get_skeleton
 from deephar.training import PoseStage, Recipe, Source
 from deephar.training import data as training_data
 from deephar.training.data import open_data
@@ -45,12 +49,31 @@ def test_persons_without_depths_get_them(network, drawn_mpii):
     for index in range(3):
         before, after = persons[index], lifted[index]
         np.testing.assert_array_equal(after.joints, before.joints)
-        unlabelled = np.isnan(before.joints[:, 0])
-        np.testing.assert_array_equal(np.isnan(after.joints_3d[:, 2]), unlabelled)
         assert np.isnan(after.joints_3d[:, :2]).all()
         depths = lift(network, convert(before.joints, before.skeleton, "pa16j")[None])[0]
-        expected = convert(depths[:, None], "pa16j", before.skeleton)[~unlabelled, 0]
-        np.testing.assert_allclose(after.joints_3d[~unlabelled, 2], expected, atol=0.1)
+        expected = convert(depths[:, None], "pa16j", before.skeleton)[:, 0]
+        np.testing.assert_allclose(after.joints_3d[:, 2], expected, atol=0.1)
+
+
+@pytest.mark.parametrize("skeleton", ["lsp14", "pa16j"])
+def test_a_person_without_a_label_of_hip_or_pelvis_learns_the_other_depths(network, skeleton):
+    sample = DrawnPoses("train", 1, image_size=64)[0]
+    joints = convert(sample.joints, "pa16j", skeleton)
+    joints[get_skeleton(skeleton).index("right_hip")] = np.nan
+    if skeleton == "pa16j":
+        joints[PELVIS] = np.nan
+    sample = replace(sample, joints=joints, skeleton=skeleton, joints_3d=None)
+
+    class One(list):
+        name = "one"
+
+    One.skeleton = skeleton
+    depth = Lifted(One([sample]), network)[0].joints_3d[:, 2]
+    affine = crop_affine(sample.center, 4 * sample.side)
+    target = pose_target(joints, affine, source=skeleton, skeleton="pa16j", dim=3, depth=depth)
+    labelled = target[:, 0] >= 0
+    assert labelled.sum() == np.isfinite(joints[:, 0]).sum()
+    np.testing.assert_array_equal(target[:, 2] >= 0, labelled)
 
 
 def test_persons_with_depths_keep_them(network):
