@@ -1,6 +1,6 @@
 """Scores the depth of poses on real pictures: by 3D labels, and by which limb is hidden.
 
-    python exp/h36m/eval_frames.py --weights vgg16-light-3d --h36m h36m_body3d.npz --out runs/3d
+    python exp/h36m/eval_frames.py --weights runs/light-3d/stage2/best.h5 --h36m h36m_body3d.npz
 
 Frames and labels are in the form of MMPose: `imgname`, `part` (pixels) and `S` (metres) of 17
 joints, the pictures beside the npz file; --h36m in the order of Human3.6M, --mpi-inf in that of
