@@ -143,7 +143,11 @@ class UntilDropped:
         return self
 
     def __next__(self) -> Frame:
-        return next(self._frames)
+        try:
+            return next(self._frames)
+        except BaseException:  # a notebook keeps the traceback, and with it this object
+            self._frames.close()
+            raise
 
 
 def paced(frames: Iterator[Frame], sleep: Callable[[float], None] = time.sleep) -> Iterator[Frame]:

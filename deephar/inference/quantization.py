@@ -8,6 +8,7 @@ visibility, and the action heads where they are a part of their own.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 from collections.abc import Sequence
@@ -64,6 +65,18 @@ def _drawn_crops(image_size):
     return np.stack(crops)
 
 
+def require_nncf() -> None:
+    """Checks that NNCF is installed.
+
+    Raises:
+        ValueError: It is missing; the message says how to install it.
+    """
+    if importlib.util.find_spec("nncf") is None:
+        raise ValueError(
+            "Quantising a network needs NNCF. Install it with: pip install 'deephar[int8]'"
+        )
+
+
 def quantized(model: Any, crops: np.ndarray) -> Any:
     """An OpenVINO model whose convolutions compute in int8.
 
@@ -74,12 +87,9 @@ def quantized(model: Any, crops: np.ndarray) -> Any:
     Raises:
         ValueError: NNCF is not installed.
     """
-    try:
-        import nncf
-    except ImportError as error:
-        raise ValueError(
-            "Quantising a network needs NNCF. Install it with: pip install 'deephar[int8]'"
-        ) from error
+    require_nncf()
+    import nncf
+
     if len(model.inputs[0].partial_shape) == 5:
         clips = len(crops) // MIN_CLIP_FRAMES
         crops = crops[: clips * MIN_CLIP_FRAMES].reshape(clips, -1, *crops.shape[1:])

@@ -27,7 +27,7 @@ class FrozenBlocks:
         outputs: the outputs of the blocks that other layers take, in a tuple.
 
     Raises:
-        ValueError: The network has another stem, or OpenVINO or NNCF is not installed.
+        ValueError: The network has another stem, or OpenVINO is not installed.
     """
 
     def __init__(self, model: keras.Model, blocks: int, *, dataset: Sequence | None = None):
@@ -58,4 +58,6 @@ def _taken_layers(model, blocks):
     inside = [layer for layer in model.layers if layer.name.startswith(names)]
     others = [layer for layer in model.layers if not layer.name.startswith(names)]
     taken = {id(tensor) for layer in others for tensor in keras.tree.flatten(layer.input)}
+    if not inside:
+        raise ValueError(f"The network {model.name!r} has no VGG-16 blocks to compute in int8.")
     return [layer for layer in inside if id(layer.output) in taken]

@@ -40,7 +40,7 @@ class Source:
             For data sets of stills.
 
     Raises:
-        ValueError: The kind is unknown.
+        ValueError: The kind is unknown, or videos are to be lifted.
     """
 
     kind: str
@@ -52,6 +52,8 @@ class Source:
         object.__setattr__(self, "options", dict(self.options))
         if self.kind not in KINDS:
             raise ValueError(f"There is no data set {self.kind!r}. Known are {', '.join(KINDS)}.")
+        if self.lifted and self.has_videos:
+            raise ValueError(f"lifted is for data sets of stills, and {self.kind!r} has videos.")
 
     @property
     def has_videos(self) -> bool:

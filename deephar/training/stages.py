@@ -18,10 +18,12 @@ from deephar import weights
 from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
 from deephar.data.samples import whole_of
 from deephar.evaluation import score_actions
+from deephar.export import require_packages
 from deephar.files import read_text, replacing
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
 from deephar.inference.network import call_in_batches
+from deephar.inference.quantization import require_nncf
 from deephar.models import (
     ModelConfig,
     ReceptionConfig,
@@ -122,6 +124,9 @@ def _kept(recipe, out):
 def _train(recipe, out, resume, data, workers, devices):
     # All stages are checked before the first one, which may take hours.
     _check_run_folder(recipe, out, resume)
+    if any(getattr(stage.training, "frozen_int8", False) for stage in recipe.stages):
+        require_packages("openvino")
+        require_nncf()
     if not resume:
         for name in _given_starts(recipe):
             weights.find(name)

@@ -34,6 +34,7 @@ class Losses:
         frames: frames that were decoded.
         gaps: frames that are missing between others, if the rate is constant.
         first: time stamp of the first frame; None before it.
+        interlaced: whether any frame consists of two fields.
         unseen: packets of which no frame has come so far, if each is of one frame: time stamp ->
             whether it is a key frame.
         end: end of the last packet of any stream, seconds.
@@ -47,6 +48,7 @@ class Losses:
     frames: int = 0
     gaps: int = 0
     first: int | None = None
+    interlaced: bool = False
     unseen: dict[int, bool] = field(default_factory=dict)
     end: float = -math.inf
 
@@ -60,7 +62,8 @@ class Losses:
 
         Those before the first one may refer to frames that were cut off, which is no damage.
         """
-        if self.first is None:
+        # A packet of interlaced video may hold one field, and two fields make a frame.
+        if self.first is None or self.interlaced:
             return 0
         return sum(is_key or stamp > self.first for stamp, is_key in self.unseen.items())
 
@@ -156,6 +159,7 @@ def decoded(
         if losses.first is None:
             losses.first = stamp
         losses.unseen.pop(stamp, None)
+        losses.interlaced |= frame.interlaced_frame
         if interval and None not in (last, stamp):
             losses.gaps += max(0, round((stamp - last) / interval) - 1)
         last = stamp

@@ -4,8 +4,8 @@
 
 Needs the folders of MPII, LSP and LSP-extended (see datasets/). Their persons have 2D labels; a
 lifting network, which learns first, gives them depths. Drawn persons in random poses, in front of
-backgrounds of MPII, have exact labels. Two stages; `stage2` gives the weights. For the scores, see
-docs/training-log.md.
+backgrounds of MPII, have exact labels. Two stages; `stage2` gives the weights. Needs the extra
+`int8`. For the scores, see docs/training-log.md.
 """
 
 import sys

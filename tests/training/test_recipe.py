@@ -261,3 +261,8 @@ def test_action_settings_out_of_range_are_refused(settings):
     (name,) = settings
     with pytest.raises(ValueError, match=name):
         ActionTraining(**settings)
+
+
+def test_videos_are_not_lifted():
+    with pytest.raises(ValueError, match="lifted is for data sets of stills, and 'penn' has"):
+        Source("penn", "datasets/PennAction", lifted=True)

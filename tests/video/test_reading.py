@@ -12,6 +12,7 @@ from clips import copy, damage, encode, grey_frames, numbers_of
 from PIL import Image
 
 from deephar.video import VideoWriter, read_video, video_info
+from deephar.video.decoding import Losses
 
 
 @pytest.fixture
@@ -415,3 +416,10 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     before = next(frames)[0]
     kept = [frame for frame, _ in frames]
     assert all(not np.shares_memory(one, other) for one, other in pairwise([before, *kept]))
+
+
+def test_fields_of_interlaced_video_are_not_taken_for_lost_frames():
+    losses = Losses(packets=4, frames=2, first=0, unseen={1: False, 3: False})
+    assert losses.skipped() == 2
+    losses.interlaced = True
+    assert losses.skipped() == 0
