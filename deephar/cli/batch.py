@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 DESCRIPTION = """
 Writes a table of poses and actions for each video: a row for each frame and person.
@@ -75,5 +76,5 @@ def batch(args: argparse.Namespace) -> int:
         print(f"{line['video']}: {line['error']}")
     frames = sum(line.get("frames", 0) for line in lines.values())
     print(f"{len(lines) - len(broken)} of {len(lines)} videos, {frames} frames")
-    print(f"see {args.out}/{MANIFEST}")
+    print(f"see {Path(args.out) / MANIFEST}")
     return 1 if broken else 0

@@ -77,7 +77,7 @@ def require_parquet() -> None:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            "Parquet needs the package pyarrow. Run pip install pyarrow, or write .csv."
+            "Parquet needs the package pyarrow. Run pip install pyarrow, or write CSV."
         ) from error
 
 

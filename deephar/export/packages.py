@@ -33,6 +33,7 @@ def require_packages(format: str) -> None:
         raise ValueError(
             f"{format!r} needs packages that are not installed: {', '.join(missing)}. Install them "
             f"with: pip install 'deephar[{_EXTRAS.get(format, 'export')}]'"
+            + (", or, for int8: pip install 'deephar[int8]'" if format == "openvino" else "")
         )
 
 

@@ -183,6 +183,7 @@ def watch_videos(
         from when to when; `warnings`; and the `seconds` that it took.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C. The message says what is kept.
         ValueError: The folder holds results of other settings or a damaged manifest, Ray is not
             installed, `workers` is not positive; or as `deephar.Predictor`.
         OSError: A file cannot be written, or another process works in the folder.
@@ -210,11 +211,18 @@ def watch_videos(
             reports = _reports_of_ray(jobs, settings, workers, ray_address)
         else:
             reports = _reports(jobs, settings)
-        with closing(reports):
-            for report in with_progress(reports, len(jobs), "video"):
-                name = report["video"]
-                table = _table(Path(), name, settings.form).as_posix()
-                manifest.add({**report, "table": None if report["error"] else table})
+        try:
+            with closing(reports):
+                for report in with_progress(reports, len(jobs), "video"):
+                    name = report["video"]
+                    table = _table(Path(), name, settings.form).as_posix()
+                    manifest.add({**report, "table": None if report["error"] else table})
+        except KeyboardInterrupt:
+            done = sum(name in manifest.lines for name in videos)
+            raise KeyboardInterrupt(
+                f"{done} of {len(videos)} videos are done, and kept in {out}. To go on, run the "
+                "same command again."
+            ) from None
     return {name: manifest.lines[name] for name in videos}
 
 

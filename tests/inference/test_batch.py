@@ -99,6 +99,22 @@ def test_a_run_goes_on_where_it_was_interrupted(films, settings, seen, tmp_path)
     assert seen == ["broken.mp4", "a.mp4", "broken.mp4"]
 
 
+def test_ctrl_c_says_what_is_done_and_how_to_go_on(films, settings, seen, tmp_path, monkeypatch):
+    network = predictor.Predictor()
+    stream = network.stream
+
+    def interrupted(video):
+        if "more" in str(video):
+            raise KeyboardInterrupt
+        return stream(video)
+
+    monkeypatch.setattr(network, "stream", interrupted)
+    message = "2 of 3 videos are done, and kept in .*To go on, run the same command again"
+    with pytest.raises(KeyboardInterrupt, match=message):
+        watch_videos(find_videos([films]), tmp_path, settings)
+    assert len(manifest(tmp_path)) == 2
+
+
 def test_results_of_other_settings_are_refused(
     films, settings, weights_file, seen, tmp_path, monkeypatch
 ):
