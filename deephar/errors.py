@@ -47,15 +47,16 @@ def hide_interrupts() -> None:
 
 
 @contextlib.contextmanager
-def collecting(problems: list[str] | None) -> Iterator[None]:
+def collecting(problems: list[str] | None, *more: type[Exception]) -> Iterator[None]:
     """Context manager that adds the message of a ``ValueError`` of its block to a list.
 
     Args:
         problems: the list; None lets the error pass.
+        *more: further errors that are treated in the same way.
     """
     try:
         yield
-    except ValueError as error:
+    except (ValueError, *more) as error:
         if problems is None:
             raise
         problems.append(str(error))

@@ -27,6 +27,7 @@ Actions of your own videos, in a folder for each action or listed in clips.csv:
 """
 
 from deephar.evaluation.action import ActionScores, score_actions
+from deephar.evaluation.depth import depth_order
 from deephar.evaluation.evaluate import (
     evaluate_actions,
     evaluate_poses,
@@ -60,6 +61,7 @@ __all__ = [
     "Rejection",
     "VideoScores",
     "coco_results",
+    "depth_order",
     "evaluate_actions",
     "evaluate_poses",
     "evaluate_presence",

@@ -16,6 +16,8 @@ from keras import layers
 
 from deephar.data.samples import Dataset, Sample, Subset
 from deephar.data.synthetic.poses import DrawnPoses, random_joints
+from deephar.data.targets import DEPTH_RANGE
+from deephar.inference.poses import Predictions
 from deephar.skeletons import convert, get_skeleton
 
 _SKELETON = get_skeleton(DrawnPoses.skeleton)
@@ -63,6 +65,23 @@ def lift(network: keras.Model, joints: np.ndarray) -> np.ndarray:
         float64 (N, 16), mm behind the pelvis, also of joints that are unknown.
     """
     return _UNIT * network.predict(_values(joints), verbose=0).astype(float)
+
+
+def with_lifted_depths(predictions: Predictions, network: keras.Model) -> Predictions:
+    """The x and y of predictions, with the depths of a lifting network.
+
+    Args:
+        predictions: of a 2D or 3D network; the last block is taken.
+        network: from `train_lifting`.
+    """
+    joints = convert(predictions.joints[-1], predictions.skeleton, _SKELETON)
+    depths = convert(lift(network, joints)[..., None], _SKELETON, predictions.skeleton)
+    return replace(
+        predictions,
+        joints=predictions.joints[-1:],
+        visibility=predictions.visibility[-1:],
+        depth=depths[None, ..., 0] / DEPTH_RANGE + 0.5,
+    )
 
 
 class Lifted(Subset):

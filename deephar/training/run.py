@@ -504,8 +504,6 @@ def _save_state(model, out, progress):
 
 def _read_log(file):
     """The log in an open state file."""
-    if "log" in file.attrs:  # as version 0.1 wrote it
-        return json.loads(file.attrs["log"])
     return json.loads(file["log"][()].tobytes())
 
 

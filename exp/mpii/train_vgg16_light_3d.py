@@ -16,6 +16,15 @@ from deephar.models import VARIANTS
 from deephar.training import PoseStage, PoseTraining, Recipe, Source
 
 SHARES = {"mpii": 8, "lsp": 6, "lspet": 12, "drawn": 6}
+TRAINING = PoseTraining(
+    epochs=8,
+    learning_rate=0.0008,
+    warmup=50,
+    freeze_stem=4,
+    frozen_int8=True,
+    stem_rate=0.2,
+    heat_map_weight=0.1,
+)
 
 RECIPE = Recipe(
     network=replace(VARIANTS["vgg16-light"], dim=3, depth="regression", peak_window=2),
@@ -32,30 +41,14 @@ RECIPE = Recipe(
             shares=SHARES,
             steps=96,
             seed=20,
-            training=PoseTraining(
-                epochs=8,
-                learning_rate=0.0008,
-                warmup=50,
-                freeze_stem=4,
-                frozen_int8=True,
-                stem_rate=0.2,
-                heat_map_weight=0.1,
-            ),
+            training=TRAINING,
         ),
         PoseStage(
             name="stage2",
             shares=SHARES,
             steps=96,
             seed=21,
-            training=PoseTraining(
-                epochs=7,
-                learning_rate=0.0007,
-                warmup=30,
-                freeze_stem=4,
-                frozen_int8=True,
-                stem_rate=0.2,
-                heat_map_weight=0.1,
-            ),
+            training=replace(TRAINING, epochs=7, learning_rate=0.0007, warmup=30),
         ),
     ),
 )

@@ -112,14 +112,19 @@ def test_truncated_image_names_the_file(tmp_path, suffix, part):
         load_image(path)
 
 
+def png_of_size(content, width, height):
+    """A PNG file with another size in its header, whose checksum is right."""
+    header = content[12:16] + struct.pack(">II", width, height) + content[24:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_an_image_that_would_fill_the_memory_is_refused_by_its_header(tmp_path, suffix):
     path = tmp_path / f"large{suffix}"
     cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
     content = bytearray(path.read_bytes())
     if suffix == ".png":
-        content[16:24] = struct.pack(">II", 30000, 20000)
-        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        content = png_of_size(content, 30000, 20000)
     else:
         height = content.index(b"\xff\xc0") + 5
         content[height : height + 4] = struct.pack(">HH", 20000, 30000)
@@ -131,10 +136,7 @@ def test_an_image_that_would_fill_the_memory_is_refused_by_its_header(tmp_path, 
 def test_a_png_that_cannot_hold_its_pixels_is_refused_by_its_header(tmp_path):
     path = tmp_path / "large.png"
     cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
-    content = bytearray(path.read_bytes())
-    content[16:24] = struct.pack(">II", 16000, 16000)
-    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
-    path.write_bytes(content)
+    path.write_bytes(png_of_size(path.read_bytes(), 16000, 16000))
     with pytest.raises(ValueError, match=r"large\.png is 16000 x 16000 .* more than its file can"):
         load_image(str(path))
 

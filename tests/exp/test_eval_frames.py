@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from networks import SMALL, save_untrained
 
+from deephar.data.sets.labelled_frames import LabelledFrames
 from deephar.data.synthetic.poses import DrawnPoses
 from deephar.models import ModelConfig
 from deephar.skeletons import get_skeleton
@@ -66,6 +67,21 @@ def test_frames_and_pictures_are_scored(
     assert all(30 < error < 600 for error in errors)
     assert "hidden one deeper" in printed
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
+
+
+def test_an_unknown_order_of_joints_is_refused(frames):
+    with pytest.raises(ValueError, match="layout must be one of h36m, mpi_inf, got 'coco'"):
+        LabelledFrames(frames, "coco")
+
+
+def test_joints_in_space_are_seen_at_those_in_pixels(frames):
+    samples = LabelledFrames(frames, "h36m")
+    assert len(samples) == 3
+    neck = get_skeleton("pa16j").index("neck")
+    for sample in (samples[0], samples[2]):
+        assert np.isnan(sample.joints[neck]).all()
+        projected = sample.camera.project(sample.joints_3d)
+        np.testing.assert_allclose(projected, sample.joints, atol=1e-6)
 
 
 @pytest.mark.parametrize(

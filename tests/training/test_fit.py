@@ -359,17 +359,10 @@ def test_resuming_a_complete_run_says_so(drawn_mpii, tmp_path, capsys):
     assert (tmp_path / "last.h5").stat().st_mtime_ns == before
 
 
-def in_the_form_of_version_0_1(state):
-    with h5py.File(state, "a") as file:
-        file.attrs["log"] = file["log"][()].tobytes().decode()
-        del file["log"]
-
-
 def test_a_run_that_gets_more_epochs_is_as_one_that_had_them(drawn_mpii, tmp_path):
     two = PoseTraining(epochs=2, schedule="constant")
     train(drawn_mpii, tmp_path / "whole", training=two)
     train(drawn_mpii, tmp_path / "parts", training=replace(two, epochs=1))
-    in_the_form_of_version_0_1(tmp_path / "parts" / "state.h5")
     log = train(drawn_mpii, tmp_path / "parts", training=two, resume=True)
     assert [row["epoch"] for row in log] == [1, 2]
     whole, parts = (stored(tmp_path / name / "last.h5") for name in ("whole", "parts"))

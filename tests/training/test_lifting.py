@@ -9,14 +9,15 @@ import pytest
 from deephar.data import MPII, Subset
 from deephar.data.sets.by_name import open_dataset
 from deephar.data.synthetic.poses import DrawnPoses, random_joints
-from deephar.data.targets import pose_target
+from deephar.data.targets import depth_mm, pose_target
 from deephar.geometry import crop_affine
+from deephar.inference import Predictions
 from deephar.models import VARIANTS
 from deephar.skeletons import convert, get_skeleton
 from deephar.training import PoseStage, Recipe, Source
 from deephar.training import data as training_data
 from deephar.training.data import open_data
-from deephar.training.lifting import Lifted, lift, train_lifting
+from deephar.training.lifting import Lifted, lift, train_lifting, with_lifted_depths
 
 PELVIS, THORAX = 0, 1
 
@@ -129,3 +130,17 @@ def test_drawn_poses_have_backgrounds_of_mpii(drawn_mpii):
     assert len(dataset) == 2
     assert dataset.name == "drawn-poses"
     assert len(dataset.dataset.photos) > 0
+
+
+def test_predictions_get_the_depths_of_their_last_block(network):
+    joints, _ = random_joints(3, seed=5)
+    predictions = Predictions(
+        joints=np.stack([joints + 50, joints]),
+        visibility=np.ones((2, 3, 16)),
+        names=("a", "b", "c"),
+        skeleton="pa16j",
+        crops_per_person=1,
+    )
+    lifted = with_lifted_depths(predictions, network)
+    np.testing.assert_array_equal(lifted.joints, joints[None])
+    np.testing.assert_allclose(depth_mm(lifted.depth), lift(network, joints)[None], atol=1e-6)

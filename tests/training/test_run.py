@@ -1,13 +1,12 @@
 """What a run folder knows of its data."""
 
 import hashlib
-import shutil
 
 from deephar.data import (
     Frames,
     Synthetic,
 )
-from deephar.training.run import epochs_done, fingerprint
+from deephar.training.run import fingerprint
 
 
 def test_data_sets_of_the_same_names_are_told_apart_by_their_labels(tmp_path):
@@ -28,8 +27,3 @@ def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
     # Runs of before go on.
     assert fingerprint(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
     assert built == [0, 5, 9]
-
-
-def test_the_state_of_version_0_1_is_read(golden_folder, tmp_path):
-    shutil.copy(golden_folder / "state_0.1.h5", tmp_path / "state.h5")
-    assert epochs_done(tmp_path) == 1

@@ -181,12 +181,8 @@ def _read_list(path, problems):
     """The videos of a list, and whether it has a column of groups with an entry."""
     videos, lines, rows = [], {}, _rows(path)
     for line, row in rows:
-        try:
+        with collecting(problems, FileNotFoundError):
             videos.append(_listed(path, line, row, lines))
-        except (ValueError, FileNotFoundError) as error:
-            if problems is None:
-                raise
-            problems.append(str(error))
     if not videos and not problems:
         raise ValueError(f"{path} lists no video. Add a line for each video.")
     return videos, any(_field(row, "group") for _, row in rows)

@@ -5,7 +5,6 @@ random within human limits, and a third of the persons are in the middle of a kn
 """
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 
 import cv2
 import numpy as np
@@ -18,7 +17,13 @@ from deephar.data.synthetic.exercises import perform_exercise
 from deephar.data.synthetic.motions import ACTIONS, Style, perform
 from deephar.data.synthetic.render import Look, figure_solids
 from deephar.data.synthetic.sports import SPORTS, perform_sport
-from deephar.data.synthetic.videos import SPLITS, DrawnFrames, framing_camera, video_labels
+from deephar.data.synthetic.videos import (
+    SPLITS,
+    DrawnFrames,
+    framing_camera,
+    require_whole_numbers,
+    video_labels,
+)
 from deephar.geometry import crop_affine
 from deephar.skeletons import get_skeleton
 
@@ -57,16 +62,12 @@ class DrawnPoses:
     ):
         if split not in SPLITS:
             raise ValueError(f"DrawnPoses has the splits {', '.join(SPLITS)}, not {split!r}.")
-        for what, value, low, high in (
+        require_whole_numbers(
+            "DrawnPoses",
             ("persons", persons, 1, 10**7),
             ("image_size", image_size, 32, 2048),
             ("seed", seed, 0, 2**63),
-        ):
-            if not isinstance(value, Integral) or not low <= value <= high:
-                raise ValueError(
-                    f"DrawnPoses needs `{what}` to be a whole number from {low} to {high}, got "
-                    f"{value!r}."
-                )
+        )
         self.split, self.persons, self.image_size = split, int(persons), int(image_size)
         self.seed, self.photos = int(seed), photos
 

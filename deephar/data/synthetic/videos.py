@@ -118,18 +118,14 @@ class Synthetic:
         if views not in VIEWS:
             raise ValueError(f"Synthetic has the views {', '.join(VIEWS)}, not {views!r}.")
         least, most = (frames, frames) if isinstance(frames, Integral) else _pair(frames)
-        for what, value, low, high in (
+        require_whole_numbers(
+            "Synthetic",
             ("videos", videos, 1, 10**7),
             ("image_size", image_size, 32, 2048),
             ("seed", seed, 0, 2**63),
             ("frames", least, 1, 1000),
             ("frames", most, least, 1000),
-        ):
-            if not isinstance(value, Integral) or not low <= value <= high:
-                raise ValueError(
-                    f"Synthetic needs `{what}` to be a whole number from {low} to {high}, got "
-                    f"{value!r}."
-                )
+        )
         self.split = split
         self.videos = int(videos)
         self.image_size = int(image_size)
@@ -191,6 +187,23 @@ class Synthetic:
             frame_rate=_FRAME_RATE,
             **labels,
         )
+
+
+def require_whole_numbers(who: str, *ranges: tuple[str, object, int, int]) -> None:
+    """Checks that arguments are whole numbers in their ranges.
+
+    Args:
+        who: name of the class.
+        *ranges: name and value of an argument, and the least and the largest number allowed.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for what, value, low, high in ranges:
+        if not isinstance(value, Integral) or not low <= value <= high:
+            raise ValueError(
+                f"{who} needs `{what}` to be a whole number from {low} to {high}, got {value!r}."
+            )
 
 
 def _pair(frames):
