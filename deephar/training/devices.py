@@ -177,7 +177,7 @@ def _number(wanted, names):
 
 
 def _mirrored(wanted):
-    import tensorflow as tf
+    import tensorflow as tf  # here alone: Keras has no counterpart of MirroredStrategy
 
     if int(os.environ.get("JAX_NUM_PROCESSES") or 1) > 1:
         raise ValueError(

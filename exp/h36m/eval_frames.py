@@ -9,7 +9,7 @@ and the network's own x and y with the depths of a lifting network (`deephar.tra
 
 Of pictures without 3D labels (--mpii, --lsp): of two limbs of which one is labelled as hidden, how
 often the hidden one is deeper. Writes sheet.png: pictures with poses, from the front and the side.
-The lifting network learns first, which takes three minutes.
+The lifting network learns first. It takes three minutes in all, on 2 CPU cores.
 """
 
 import sys
