@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 
@@ -13,13 +14,15 @@ def reporting_errors(
 ) -> Callable[[Sequence[str] | None], int]:
     """Decorates a script's ``main(argv=None)``: a user's mistake becomes one line and status 2.
 
-    An interrupt by the user (Ctrl-C) becomes one line and status 130.
+    An interrupt by the user (Ctrl-C) becomes one line and status 130. A ``UserWarning`` is printed
+    in one line, too.
     """
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
         try:
-            return main(argv) or 0
+            with _warnings_in_one_line():
+                return main(argv) or 0
         except (OSError, ValueError, FloatingPointError) as error:
             print("error:", " ".join(str(error).split()), file=sys.stderr)
             return 2
@@ -28,6 +31,23 @@ def reporting_errors(
             return 130
 
     return wrapped
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line():
+    """Leaves out the line of code that a warning to the user comes from."""
+    usual = warnings.formatwarning
+
+    def one_line(message, category, *place):
+        if category is UserWarning:
+            return f"warning: {message}\n"
+        return usual(message, category, *place)
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def hide_interrupts() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -22,6 +23,19 @@ def test_mistakes_and_interrupts_become_a_line_and_a_status(capsys):
     assert capsys.readouterr().err == "interrupted\n"
     with pytest.raises(TypeError):  # a mistake of ours keeps its traceback
         failing(TypeError("bug"))
+
+
+def test_a_warning_to_the_user_is_one_line():
+    @reporting_errors
+    def main(argv=None):
+        texts.append(warnings.formatwarning("no action", UserWarning, "code.py", 3))
+        texts.append(warnings.formatwarning("old", DeprecationWarning, "code.py", 3))
+
+    texts = []
+    main()
+    assert texts[0] == "warning: no action\n"
+    assert "code.py:3" in texts[1]
+    assert "code.py:3" in warnings.formatwarning("no action", UserWarning, "code.py", 3)
 
 
 def test_an_interrupt_during_imports_is_one_line():

@@ -98,7 +98,10 @@ class ActionTimeline:
         return replace(person, repetitions=self._now.repetitions())
 
     def intervals(self) -> list[Interval]:
-        """The intervals so far, in order, without those in which nobody is seen."""
+        """The intervals so far, in order, without those in which nobody is seen.
+
+        There is none of a single frame, which shows no action.
+        """
         now = self._now and self._now.closed(self._now.last)
         return [*self._done, *([now] if now else [])]
 
@@ -133,8 +136,8 @@ class _Open:
         return self._counter.count() if self._counter else None
 
     def closed(self, end):
-        """The interval with an end; None where nobody is seen."""
-        if self.action is None:
+        """The interval with an end; None where nobody is seen, or of a single frame."""
+        if self.action is None or end == self.start:
             return None
         count = len(self._counter.ends()) if self._counter else None
         return Interval(self.action, self.start, end, count)

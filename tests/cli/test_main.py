@@ -326,6 +326,13 @@ def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
     written = [tmp_path / name for name in ("o.mp4", "o.json", "o.csv", "o-actions.png")]
     assert lines[-4:] == [f"  {path}" for path in written]
     assert all(path.is_file() for path in written)
+    picture = str(tmp_path / "picture.png")
+    cv2.imwrite(picture, np.zeros((64, 96, 3), np.uint8))
+    with pytest.warns(UserWarning, match="has a single frame"):
+        assert main(["demo", picture, *map(str, arguments)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  no known action" in lines
+    assert not any("%" in line for line in lines)
 
 
 @pytest.mark.parametrize("videos", [["shots"], ["shots/%d.png"], ["shots/1.png", "shots/2.png"]])

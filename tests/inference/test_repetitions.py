@@ -165,5 +165,6 @@ def test_without_actions_there_are_no_intervals():
     times, joints = squats(1)
     assert intervals_of(persons(times, joints, [None] * len(times)), "pa16j") == []
     assert intervals_of([], "pa16j") == []
+    assert intervals_of(persons(times[:1], joints[:1], ["squat"]), "pa16j") == []  # a picture
     assert describe_intervals([]) == []
     assert Interval("bowl", 1.0, 3.5).duration == 2.5
