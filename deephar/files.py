@@ -181,6 +181,32 @@ def read_text(path: str | Path) -> str:
     return content.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
+HEIF_ADVICE = (
+    "Convert it to JPEG or PNG, or open it with what reads it (Pillow; of HEIC, with pillow-heif) "
+    "and give the array."
+)
+"""What to do with a picture in the format HEIC or AVIF that cannot be read."""
+
+# The form is that of MP4 files; these are the names of the variants (ISO/IEC 23008-12).
+_HEIC, _AVIF, _GENERAL = (b"heic", b"heix", b"heim", b"heis"), (b"avif", b"avis"), (b"mif1",)
+
+
+def heif_format(path: str | Path) -> str | None:
+    """The format of a picture as phones take them: "HEIC" or "AVIF"; None of any other file."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except OSError:  # reported where it is opened
+        return None
+    if head[4:8] != b"ftyp":
+        return None
+    brands = {head[at : at + 4] for at in range(16, len(head), 4)}
+    brands = {head[8:12]} | (brands if head[8:12] in _GENERAL else set())
+    if brands & {*_AVIF}:
+        return "AVIF"
+    return "HEIC" if brands & {*_HEIC, *_GENERAL} else None
+
+
 def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
     """Hexadecimal hash of a file's content."""
     with open(path, "rb") as file:

@@ -7,6 +7,8 @@ import numpy as np
 
 CODECS = {"webm": "libvpx-vp9", "mpg": "mpeg2video", "avi": "mpeg4"}
 """Codecs by suffix; of others, it is H.264."""
+PIXELS = {"mjpeg": "yuvj420p", "huffyuv": "yuv422p", "prores_ks": "yuv422p10le"}
+"""Form of the pixels by codec; of others, it is yuv420p."""
 
 
 def grey_frames(count, size=(64, 48)):
@@ -43,7 +45,8 @@ def encode(
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, context = "yuv420p", stream.codec_context
+        context = stream.codec_context
+        context.pix_fmt = PIXELS.get(codec, "yuv420p")
         context.time_base, context.gop_size, context.bit_rate = base, 12, 2_000_000
         if aspect:
             context.sample_aspect_ratio = aspect
@@ -53,7 +56,8 @@ def encode(
             flags = av.codec.context.Flags
             context.flags |= flags.interlaced_dct | flags.interlaced_me
         for image, time in zip(frames, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame = frame.reformat(format=context.pix_fmt)
             frame.pts, frame.time_base = round(time / base), base
             container.mux(stream.encode(_flagged(frame, fields) if fields else frame))
         container.mux(stream.encode(None))

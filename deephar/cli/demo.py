@@ -208,8 +208,10 @@ def _print_written(written, formats):
 
 def _stem(video):
     """What the written files are named after."""
-    if video.isdecimal():
+    from deephar.inference.sources import is_camera, is_pictures
+
+    if is_camera(video):
         return f"camera-{video}"
     path = Path(re.sub(r"[?#].*", "", video) if "://" in video else video)
-    named_by = path.parent if "%" in path.name else path
+    named_by = path.parent if is_pictures(video) and not path.is_dir() else path
     return named_by.resolve().name if named_by.is_dir() else path.stem

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
+from deephar.files import HEIF_ADVICE, heif_format
 from deephar.geometry import warp_matrix
 
 # 16384 x 16384, more than cameras have. A damaged header may say a hundred times as much.
@@ -28,26 +29,6 @@ _REMEDY = (
     "Get the images as the README of the data set says (datasets/ of the project); `deephar check` "
     "lists all that are missing or damaged."
 )
-
-
-HEIC_ADVICE = (
-    "Convert it to JPEG or PNG, or open it with what reads it (pip install pillow-heif) and give "
-    "the array."
-)
-"""What to do with a HEIC picture."""
-
-# The form is that of MP4 files; these are the names of the variants (ISO/IEC 23008-12).
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-
-
-def is_heic(path: str | os.PathLike) -> bool:
-    """Whether a file is a HEIC picture, as phones take them and OpenCV does not read."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(12)
-    except OSError:
-        return False
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
 
 
 def load_image(image: str | np.ndarray, *, upright: bool = False) -> np.ndarray:
@@ -192,8 +173,8 @@ def _decode(path, shrinkage, upright):
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         pixels = None
-    if pixels is None and is_heic(path):
-        raise ValueError(f"The image {path} is in the format HEIC. {HEIC_ADVICE}")
+    if pixels is None and (kind := heif_format(path)):
+        raise ValueError(f"The image {path} is in the format {kind}. {HEIF_ADVICE}")
     if pixels is None:
         raise ValueError(f"The image {path} is not an image, or is damaged. {_REMEDY}")
     if jpeg:

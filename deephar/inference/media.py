@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deephar.data.images import HEIC_ADVICE, is_heic, load_image
+from deephar.data.images import load_image
 from deephar.data.loading import read_ahead
 from deephar.data.sets.folder import POSES
+from deephar.files import HEIF_ADVICE, heif_format
 from deephar.inference import sources
 from deephar.inference.live import NewestFrames, UntilDropped, timed_by_arrival
 from deephar.video import DEFAULT_RATE, is_address, is_live_address, read_video, video_info
@@ -43,12 +44,12 @@ def load_picture(image: str | os.PathLike | np.ndarray) -> np.ndarray:
     except FileNotFoundError:
         raise FileNotFoundError(f"{image} does not exist. Give the path of a picture.") from None
     except ValueError as error:  # its advice is for data sets
-        if is_heic(image):
-            raise ValueError(f"{image} is a picture in the format HEIC. {HEIC_ADVICE}") from None
+        if kind := heif_format(image):
+            raise ValueError(f"{image} is a picture in the format {kind}. {HEIF_ADVICE}") from None
         raise ValueError(
             f"{image} cannot be read as a picture: it is not in a format that OpenCV reads, such "
-            "as JPEG or PNG, or truncated, or you may not read it. Save or fetch it again. A "
-            "video goes to predictor.stream."
+            "as JPEG or PNG, or truncated, or you may not read it. Convert it, or fetch it again. "
+            "A video goes to predictor.stream."
         ) from error
 
 

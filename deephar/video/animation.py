@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 _ERRORS = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 _SECONDS = 0.1  # that a frame is shown if the file says 0, as browsers do
@@ -29,8 +29,11 @@ def webp_info(path: str | os.PathLike) -> tuple[int, float, tuple[int, int]]:
         ValueError: The file is damaged.
     """
     with _open(path) as picture:
-        seconds = sum(seconds for _, seconds in _frames(picture, path))
-        return picture.n_frames, picture.n_frames / seconds, picture.size
+        sizes, seconds = zip(
+            *((pixels.shape[1::-1], seconds) for pixels, seconds in _frames(picture, path)),
+            strict=True,
+        )
+        return len(sizes), len(sizes) / sum(seconds), sizes[0]
 
 
 def read_webp(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
@@ -63,10 +66,18 @@ def _frames(picture, path):
     for number in range(picture.n_frames):
         try:
             picture.seek(number)
-            pixels = np.array(picture.convert("RGB"))
+            pixels = np.array(_upright(picture.convert("RGB")))
         except _ERRORS as error:
             raise _damaged(path) from error
         yield pixels, picture.info.get("duration", 0) / 1000 or _SECONDS
+
+
+def _upright(image):
+    """An image as its EXIF data say."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # whatever damaged metadata make of it: shown as it is stored
+        return image
 
 
 def _damaged(path):

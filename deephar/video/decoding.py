@@ -33,6 +33,7 @@ class Losses:
         packets: packets that were read, without those that an edit list cuts off.
         frames: frames that were decoded.
         gaps: frames that are missing between others, if the rate is constant.
+        disordered: frames that are left out, since they are not after the one before.
         first: time stamp of the first frame; None before it.
         interlaced: whether any frame consists of two fields.
         unseen: packets of which no frame has come so far, if each is of one frame: time stamp ->
@@ -47,6 +48,7 @@ class Losses:
     packets: int = 0
     frames: int = 0
     gaps: int = 0
+    disordered: int = 0
     first: int | None = None
     interlaced: bool = False
     unseen: dict[int, bool] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Losses:
     @property
     def any(self) -> bool:
         """Whether anything is lost so far."""
-        return self.errors + self.damaged + self.failures > 0
+        return self.errors + self.damaged + self.failures + self.disordered > 0
 
     def skipped(self) -> int:
         """How many frames have not come, without an error of the decoder.
@@ -104,8 +106,9 @@ def lost_frames(
     missing, one_each = _missing(container, stream, losses), _one_each(container, stream)
     if not (losses.any or losses.torn or missing):
         return losses.skipped()
-    undecoded = losses.packets - shown if one_each else max(losses.errors, losses.gaps)
-    return undecoded + missing
+    if one_each:
+        return losses.packets - shown + missing
+    return max(losses.errors + losses.disordered, losses.gaps) + missing
 
 
 def _missing(container, stream, losses):
@@ -162,7 +165,7 @@ def decoded(
         losses.interlaced |= frame.interlaced_frame
         if interval and None not in (last, stamp):
             losses.gaps += max(0, round((stamp - last) / interval) - 1)
-        last = stamp
+        last = stamp if last is None or stamp is None else max(last, stamp)
         losses.frames += 1
         losses.damaged += frame.is_corrupt
         yield frame

@@ -15,19 +15,28 @@ _ODDEST_ASPECT = 10.0  # a pixel is not wider, or higher, than this
 
 
 def deinterlaced(
-    frames: Iterable[av.VideoFrame], stream: av.video.stream.VideoStream
+    frames: Iterable[av.VideoFrame],
+    stream: av.video.stream.VideoStream,
+    fields: str | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Frames, from the first one flagged as interlaced on through a filter.
 
     The filter changes flagged frames only. There are as many frames as before, with their times.
+
+    Args:
+        frames: the frames.
+        stream: their stream.
+        fields: "tff" or "bff" if all frames are interlaced, flagged or not, and which field is the
+            first.
     """
     filtering = None
     for frame in frames:
         if filtering is not None and not filtering.takes(frame):
             yield from filtering.end()
             filtering = None
-        if filtering is None and frame.interlaced_frame and frame.height >= _LEAST_HEIGHT:
-            filtering = _Filter(frame, stream.time_base)
+        interlaced = (frame.interlaced_frame or fields) and frame.height >= _LEAST_HEIGHT
+        if filtering is None and interlaced:
+            filtering = _Filter(frame, stream.time_base, fields)
         if filtering is None:
             yield frame
         else:
@@ -39,14 +48,15 @@ def deinterlaced(
 class _Filter:
     """A deinterlacing filter for frames of one form."""
 
-    def __init__(self, frame, time_base):
+    def __init__(self, frame, time_base, fields):
         self._form, self._time_base = _form(frame), time_base
         graph = self._graph = av.filter.Graph()
         self._source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=time_base
         )
         self._sink = graph.add("buffersink")
-        bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        of = f"all:parity={fields}" if fields else "interlaced"
+        bwdif = graph.add("bwdif", f"mode=send_frame:deint={of}")
         self._source.link_to(bwdif)
         bwdif.link_to(self._sink)
         graph.configure()

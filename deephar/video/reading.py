@@ -18,6 +18,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from deephar.files import HEIF_ADVICE, heif_format
 from deephar.video import animation
 from deephar.video.decoding import (
     Losses,
@@ -28,12 +29,14 @@ from deephar.video.decoding import (
     read_packets,
 )
 from deephar.video.display import Display, deinterlaced
+from deephar.video.fields import unflagged_fields
 
 DEFAULT_RATE = 30.0
 """Default frame rate when unknown."""
 
 _HIGHEST_RATE = 400.0  # what is above is the resolution of time stamps, not the rate of the frames
 _TIMEOUT = 10.0  # seconds without an answer, of an address
+_MOST_DISORDERED = 10  # frames, more than those in order; otherwise, it is not damage
 _PICTURES = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")  # codecs of covers
 _ADDRESS_OPTIONS = {"rtsp_transport": "tcp"}  # no packets are lost on the way
 
@@ -156,6 +159,8 @@ def _open_file(path):
         head = _head(path)
     except PermissionError as error:
         raise PermissionError(f"{path} may not be read. Change its permissions.") from error
+    if heif_format(path) == "HEIC":  # FFmpeg gives one tile of it
+        raise ValueError(f"{path} is a picture in the format HEIC. {HEIF_ADVICE}")
     if head.startswith(_PLAYLISTS):
         raise ValueError(f"{path} is a list of other files or addresses. Give one of these.")
     try:
@@ -227,13 +232,20 @@ def _read_frames(container, path):
         live = is_live_address(path)
         again = None if live else lambda: open_video(path)
         frames = decoded(container, stream, losses, again=again)
+        fields = None if is_address(path) else unflagged_fields(stream, again)
         times = _Times(stream, 1 / (_rate(stream.average_rate) or DEFAULT_RATE))
         count, last = 0, -math.inf
         try:
-            for frame in deinterlaced(frames, stream):
+            for frame in deinterlaced(frames, stream, fields):
                 time = times.of(frame, losses)
-                # Behind damage, the order is not known. The stamps of live streams may stand still.
-                if losses.any and time <= last and not live:
+                # The work of damage, or of a bad program. Those of live streams may stand still.
+                if time <= last and not live:
+                    losses.disordered += 1
+                    if losses.disordered > count + _MOST_DISORDERED:
+                        raise ValueError(
+                            f"{path} has time stamps that do not rise. Try to convert it, as in: "
+                            "ffmpeg -i IN OUT.mp4"
+                        )
                     continue
                 last = time
                 yield display.shown(frame), time

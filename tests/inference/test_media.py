@@ -55,13 +55,30 @@ def test_pixels_are_taken_as_they_are():
     np.testing.assert_array_equal(load_picture(picture(120, 40)), picture(120, 40))
 
 
-@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
-def test_of_a_heic_picture_it_is_said_how_to_convert_it(tmp_path, brand):
-    path = tmp_path / "IMG_1.HEIC"
-    path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(100))
+@pytest.mark.parametrize("name", ["IMG_1.HEIC", "IMG_1.heif", "IMG_1.jpg"])
+@pytest.mark.parametrize(
+    ("brands", "form"),
+    [
+        (b"heic\0\0\0\0mif1heic", "HEIC"),
+        (b"heix\0\0\0\0mif1heix", "HEIC"),
+        (b"mif1\0\0\0\0mif1heic", "HEIC"),
+        (b"avif\0\0\0\0avifmif1", "AVIF"),
+        (b"mif1\0\0\0\0mif1avif", "AVIF"),
+    ],
+)
+def test_of_a_picture_that_phones_take_it_is_said_how_to_convert_it(tmp_path, brands, form, name):
+    path = tmp_path / name
+    path.write_bytes(b"\0\0\0\x18ftyp" + brands + bytes(100))
     for load in (load_picture, load_image):
-        with pytest.raises(ValueError, match=r"IMG_1.HEIC is .*format HEIC\. Convert it to JPEG"):
+        with pytest.raises(ValueError, match=rf"{name} is .*format {form}\. Convert it to JPEG"):
             load(path)
+
+
+def test_heic_pictures_in_a_folder_are_not_passed_over(tmp_path):
+    Image.fromarray(picture(120, 40)).save(tmp_path / "1.jpg")
+    (tmp_path / "2.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    with pytest.raises(ValueError, match=r"2\.HEIC is a picture in the format HEIC"):
+        list(load_video(tmp_path).frames)
 
 
 @pytest.mark.parametrize("nonsense", [None, 0])

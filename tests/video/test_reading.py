@@ -169,6 +169,33 @@ def test_what_a_transport_stream_lacks_is_told(codec, tmp_path):
     assert times[-1] == pytest.approx(29 / 25, abs=1e-3)
 
 
+def test_a_frame_whose_time_is_before_the_last_one_is_left_out_and_told(tmp_path):
+    order = [*range(10), 7, *range(11, 20)]
+    path = stamped(tmp_path / "v.mkv", np.array(order) / 25)
+    frames, times = read_damaged(path, "damaged: 19 of 20 frames")
+    assert numbers_of(frames) == [*range(10), *range(11, 20)]
+    np.testing.assert_allclose(times * 25, [*range(10), *range(11, 20)], atol=0.03)
+
+
+def test_times_that_fall_all_the_time_are_no_damage_and_refused(tmp_path):
+    path = stamped(tmp_path / "v.mkv", (60 - np.arange(30)) / 25)
+    with pytest.raises(ValueError, match=r"v\.mkv has time stamps that do not rise\. Try to conv"):
+        list(read_video(path))
+
+
+def stamped(path, times):
+    """Writes a video whose packets have these times, in the order of the file."""
+    source = encode(path.with_name("source.mkv"), np.arange(len(times)) / 25, codec="mpeg4")
+    with av.open(str(source)) as whole, av.open(str(path), "w") as part:
+        stream = part.add_stream_from_template(whole.streams.video[0])
+        packets = [packet for packet in whole.demux(video=0) if packet.size]
+        for number, (packet, time) in enumerate(zip(packets, times, strict=True)):
+            packet.stream, packet.dts = stream, number
+            packet.pts = round(time / packet.time_base)
+            part.mux(packet)
+    return path
+
+
 def test_a_damaged_start_does_not_move_the_times(tmp_path):
     path = damage(encode(tmp_path / "v.mkv", np.arange(20) / 25), [0])
     frames, times = read_damaged(path, r"of 20 frames")
@@ -293,6 +320,24 @@ def test_an_animated_webp_tells_its_length_and_damage(tmp_path):
         list(read_video(path))
 
 
+def test_a_heic_picture_is_no_video(tmp_path):  # of a large one, FFmpeg would give a tile
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    with pytest.raises(ValueError, match=r"IMG_1\.HEIC is a picture in the format HEIC\. Convert"):
+        read_video(path)
+
+
+def test_an_animated_webp_is_turned_upright(tmp_path):
+    pictures = [Image.fromarray(frame) for frame in grey_frames(3)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "v.webp"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], exif=exif, lossless=True)
+    frames, _ = read(path)
+    assert [frame.shape for frame in frames] == [(64, 48, 3)] * 3
+    assert video_info(path).size == (48, 64)
+
+
 # --- as a player shows it
 
 
@@ -323,6 +368,58 @@ def test_interlaced_frames_are_deinterlaced(fields, suffix, codec, tmp_path):
     assert combs(frames) < 1
     starts = [int(np.argmax(frame[24, :, 0] > 128)) for frame in frames]
     assert starts == [4 * number for number in range(12)]  # the first field
+
+
+SINGLE = [("avi", "mjpeg"), ("avi", "huffyuv"), ("mkv", "ffv1"), ("mov", "prores_ks")]
+"""Codecs of single pictures, which do not say that frames are interlaced."""
+
+
+@pytest.mark.parametrize("fields", ["tff", "bff"])
+@pytest.mark.parametrize(("suffix", "codec"), SINGLE)
+def test_interlaced_frames_without_a_flag_are_found(fields, suffix, codec, tmp_path):
+    still = [grey_frames(1)[0]] * 20  # nothing moves yet
+    stored = still + interlaced_bars(fields)
+    path = encode(tmp_path / f"v.{suffix}", np.arange(32) / 25, stored, codec=codec)
+    with av.open(str(path)) as container:
+        assert not next(container.decode(video=0)).interlaced_frame
+    frames, times = read(path)
+    np.testing.assert_allclose(times, np.arange(32) / 25, atol=1e-9)
+    assert combs(stored[20:]) > 10
+    assert combs(frames[20:]) < 1
+    starts = [int(np.argmax(frame[24, :, 0] > 128)) for frame in frames[20:]]
+    assert starts == [4 * number for number in range(12)]  # the first field
+
+
+def moving_pictures(kind):
+    """24 whole frames in which something moves."""
+    large = np.random.default_rng(0).integers(0, 256, (96, 128, 3)).astype(np.uint8)
+    x, y = {"pan": (2, 0), "scroll": (0, 1), "fast scroll": (0, 3), "both": (1, 2)}.get(
+        kind, (1, 0)
+    )
+    frames = [large[y * n // 2 : 48 + y * n // 2, x * n : 64 + x * n] for n in range(24)]
+    if kind == "repeated":
+        frames = [frames[n // 2] for n in range(24)]
+    if kind == "two of three":  # 24 frames per second at 30
+        frames = [frames[n - n // 3] for n in range(24)]
+    if kind == "stripes":  # which look like combs
+        stripes = np.repeat(np.arange(48)[:, None, None] % 2 * 200, 64, axis=1)
+        frames = [
+            np.where(np.abs(np.arange(64) - 2 * n)[None, :, None] < 8, stripes, 90)
+            for n in range(24)
+        ]
+        frames = [np.repeat(frame, 3, axis=2).astype(np.uint8) for frame in frames]
+    return frames
+
+
+@pytest.mark.parametrize(
+    "kind", ["pan", "scroll", "fast scroll", "both", "repeated", "two of three", "stripes"]
+)
+def test_whole_frames_stay_as_they_are(kind, tmp_path):
+    stored = moving_pictures(kind)
+    path = encode(tmp_path / "v.avi", np.arange(24) / 25, stored, codec="rawvideo")
+    with av.open(str(path)) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    np.testing.assert_array_equal(read(path)[0], decoded)
 
 
 def combs(frames):

@@ -20,7 +20,10 @@ SUFFIXES = (
     *(".3gp", ".dv", ".flv", ".m2ts", ".m4v", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".wmv"),
 )
 """Suffixes of video files, in lower case."""
-PICTURES = (".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PICTURES = (
+    *(".avif", ".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+    *(".heic", ".heif"),  # not read, but not passed over in silence
+)
 """Suffixes of the frames in a folder of pictures, in lower case."""
 POSES = (".csv", ".json")
 """Suffixes of files of poses, in lower case, see `deephar.data.read_poses`."""
