@@ -21,7 +21,7 @@ from deephar.errors import reporting_errors
 from deephar.inference.media import is_pose_file
 from deephar.models import ModelConfig
 from deephar.models.config import HEAD_FIELDS
-from deephar.training import Recipe, Source, train_folder
+from deephar.training import ActionStage, Recipe, Source, train_folder
 
 HEADS = ("readout", "start", "new")
 """What learns: linear readouts of the heads of the weights, these heads, or new ones."""
@@ -35,11 +35,13 @@ class FolderTraining:
         doc: docstring of the script.
         path: path of the script, for the command in results.json.
         recipe: the recipe to train.
+        finetuning: the stage that trains the whole network, if that is wanted.
     """
 
     doc: str
     path: str
     recipe: Recipe
+    finetuning: ActionStage
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Trains by the arguments; returns the exit status (2 for a user's mistake)."""
@@ -55,6 +57,7 @@ class FolderTraining:
             runtime=args.runtime,
             precision=args.precision,
             command=shlex.join(["python", self.path, *map(str, argv)]),
+            finetuning=self._finetuning(args.finetune),
         )
         print(f"best weights: {result.weights}")
         print(f"try them: deephar demo VIDEO --weights {result.weights}")
@@ -97,6 +100,13 @@ class FolderTraining:
         )
         epochs = stage.training.epochs
         add("--epochs", type=int, metavar="N", help=f"epochs of heads start or new ({epochs})")
+        add(
+            "--finetune",
+            type=int,
+            default=0,
+            metavar="EPOCHS",
+            help="then train the whole network on the frames, on a GPU (%(default)s epochs)",
+        )
         seed = self.recipe.seed
         add("--seed", type=parse_seed, default=seed, metavar="N", help="seed (%(default)s)")
         add_runtime_arguments(parser, default="auto")
@@ -127,6 +137,12 @@ class FolderTraining:
             stages=(stage,),
             seed=args.seed,
         )
+
+    def _finetuning(self, epochs):
+        """The stage that trains the whole network, if it is to have any epochs."""
+        if not epochs:
+            return None
+        return replace(self.finetuning, training=replace(self.finetuning.training, epochs=epochs))
 
 
 def _stream_for(network, folder):

@@ -12,6 +12,7 @@ from deephar.data.sets.by_name import open_dataset
 from deephar.training.devices import on_one_device
 from deephar.training.lifting import Lifted, train_lifting
 from deephar.training.recipe import Recipe
+from deephar.training.watched_clips import WatchedClips, hold_out_clips
 from deephar.training.watching import WatchedFolder, hold_out_groups
 
 _VALIDATION_BLOCKS = 30  # blocks of videos to hold out: many, so that they have all actions
@@ -140,6 +141,8 @@ def _held_out(recipe, dataset):
         )
     if isinstance(whole, WatchedFolder):
         return hold_out_groups(dataset, recipe.validation, seed=recipe.seed)
+    if isinstance(whole, WatchedClips):
+        return hold_out_clips(dataset, recipe.validation, seed=recipe.seed)
     if isinstance(whole, ntu.NTU):
         return ntu.hold_out_subjects(dataset, recipe.validation)
     source = recipe.data[recipe.main]

@@ -5,6 +5,7 @@
 The pose network stays as it is, and only the action heads learn. So each video is watched once
 (`deephar.training.watching`), and the heads learn from windows of what was seen. By default, they
 are linear readouts of the action heads that the weights come with (`deephar.training.readout`).
+Another stage may then train the whole network on frames.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -28,14 +30,15 @@ from deephar.files import cache_folder, file_hash, replacing
 from deephar.inference.network import parted, parts_of
 from deephar.inference.predictor import Predictor
 from deephar.inference.runtimes import choose_runtime
-from deephar.inference.videos import VideoPredictions
+from deephar.inference.videos import VideoPredictions, predict_videos
 from deephar.models import action_view, multitask_model
 from deephar.models.action import appearance_names
 from deephar.training.readout import choose_strength, fit_readout, set_readout, summarise
-from deephar.training.recipe import Recipe
+from deephar.training.recipe import ActionStage, Recipe
 from deephar.training.run import check_free
 from deephar.training.stages import RECIPE_FILE, train, with_actions_of
 from deephar.training.start import load_heads, load_pose_network, require_same_network
+from deephar.training.watched_clips import WatchedClips
 from deephar.training.watching import (
     LEAST_GROUPS,
     groups_of,
@@ -70,6 +73,7 @@ def train_folder(
     runtime: str = "auto",
     precision: str = "auto",
     command: str = "",
+    finetuning: ActionStage | None = None,
 ) -> FolderResult:
     """Trains action heads for the videos of a folder, and scores them on groups that are held out.
 
@@ -88,6 +92,8 @@ def train_folder(
         runtime: what the pose network runs on, see `Predictor`.
         precision: what it computes with, see `Predictor`.
         command: the command line, kept in results.json.
+        finetuning: a stage that then trains the whole network on the frames; writes its weights
+            into a folder of its name. None for none.
 
     Raises:
         FileExistsError: The folder `out` holds a run.
@@ -109,14 +115,18 @@ def train_folder(
     _print_groups(known, actions)
     folds = min(folds, fewest_groups(actions, groups_of(known)))
     settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
-    heads = (_Readouts if recipe.network.readout_of else _Blocks)(recipe, watched)
+    learner = (_Readouts if recipe.network.readout_of else _Blocks)(recipe, watched)
+    if finetuning:
+        learner = _Finetuned(learner, recipe, finetuning, watched, out / "frames")
     rest, held_out = _held_out(recipe, known, folds)
     if folds:
-        predictions = _cross_validated(recipe, heads, known, out / "folds", folds)
+        predictions = _cross_validated(recipe, learner, known, out / "folds", folds)
     else:
-        predictions = heads.learn(rest, out / "rest")(held_out)
+        predictions = learner.learn(rest, out / "rest")(held_out)
         shutil.rmtree(out / "rest", ignore_errors=True)
-    predict, best = heads.learn(known, out), out / "best.h5"
+    predict = learner.learn(known, out)
+    best = out / (finetuning.name if finetuning else "") / "best.h5"
+    shutil.rmtree(out / "frames", ignore_errors=True)
     report = {"settings": settings, "command": command}
     scores = report_videos(best, predictions, folder, out=out / "report", **report)
     test = None
@@ -274,7 +284,34 @@ class _Readouts:
         return predict_watched(parts, videos, self._recipe.main, rule_of(self._spec))
 
 
-def _cross_validated(recipe, heads, known, out, folds):
+class _Finetuned:
+    """Whole networks that learn from frames, after their heads have learned."""
+
+    def __init__(self, heads, recipe, stage, watched, folder):
+        self._heads, self._recipe, self._stage = heads, recipe, stage
+        self._numbers = {id(item): number for number, item in enumerate(watched)}
+        self._clips = WatchedClips(
+            watched,
+            folder,
+            rate=recipe.stages[0].frame_rate,
+            skeleton=recipe.network.skeleton,
+            image_size=recipe.network.image_size,
+        )
+
+    def learn(self, videos, out):
+        """Learns from videos and writes two runs; returns a function that predicts others."""
+        self._heads.learn(videos, out)
+        stage = replace(self._stage, start=(str(out / "best.h5"),))
+        recipe = replace(self._recipe, stages=(stage,))
+        clips = Subset(self._clips, [self._numbers[id(item)] for item in videos])
+        return partial(self._predicted, train(recipe, out, data={recipe.main: clips}))
+
+    def _predicted(self, path, videos):
+        predictions = predict_videos(Predictor(path), [item.video for item in videos])
+        return replace(predictions, unreadable=whole_of(videos).left_out)
+
+
+def _cross_validated(recipe, learner, known, out, folds):
     """Predictions for all videos, each by heads that were trained on other groups."""
     actions = [item.video.action for item in known]
     fold_of = group_folds(actions, groups_of(known), folds, seed=recipe.seed)
@@ -283,7 +320,7 @@ def _cross_validated(recipe, heads, known, out, folds):
     for fold in range(folds):
         print(f"\n== fold {fold + 1} of {folds}", flush=True)
         others, own = (np.flatnonzero((fold_of == fold) == held) for held in (False, True))
-        predict = heads.learn(Subset(known, others), out / str(fold + 1))
+        predict = learner.learn(Subset(known, others), out / str(fold + 1))
         rows.append((own, predict(Subset(known, own))))
     shutil.rmtree(out)
     order = np.argsort(np.concatenate([own for own, _ in rows]))

@@ -10,7 +10,8 @@ Finds and follows the person in every video, keeps what the frozen pose network 
 folder, and learns a linear readout of the action heads that the weights come with. With --heads
 start or new, action heads learn in epochs instead, and the numbers of the stage below count. Scores
 all videos by cross-validation with whole groups. Writes RUN/best.h5, pose and action in one file,
-and RUN/report: results.json, videos.csv, confusion.png and sheet.png.
+and RUN/report: results.json, videos.csv, confusion.png and sheet.png. With --finetune 10, the
+whole network then learns from the frames, for 10 epochs: RUN/finetune/best.h5. It needs a GPU.
 """
 
 import sys
@@ -55,7 +56,17 @@ RECIPE = Recipe(
     ),
 )
 
-main = FolderTraining(doc=__doc__, path="exp/folder/train_folder.py", recipe=RECIPE).main
+FINETUNING = ActionStage(
+    name="finetune",
+    shares={"folder": 4},
+    training=ActionTraining(
+        optimizer="sgd", learning_rate=0.00002, momentum=0.98, schedule="plateau", finetune=True
+    ),
+)
+
+main = FolderTraining(
+    doc=__doc__, path="exp/folder/train_folder.py", recipe=RECIPE, finetuning=FINETUNING
+).main
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from blobs import film
 from networks import HEADS, POSES, save_untrained
 
 from deephar import Predictor, weights
+from deephar.models import frame_view
 from deephar.video import VideoWriter
 
 TRAIN, EVAL = "folder/train_folder.py", "folder/eval_folder.py"
@@ -128,3 +129,14 @@ def test_heads_of_weights_that_have_none_cannot_be_the_start(folder, tmp_path, r
     arguments = ["--data", folder, "--weights", poses, "--out", tmp_path / "out"]
     assert run(TRAIN, *arguments, "--heads", "start") == 2
     assert "has no action heads to start from. Use --heads new." in capsys.readouterr().err
+
+
+def test_the_whole_network_may_learn_from_the_frames(folder, start, tmp_path, run, op_by_op):
+    arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--folds", 2]
+    assert run(TRAIN, *arguments, "--stream", "pose", "--finetune", 1) == 0
+    assert (tmp_path / "best.h5").exists()
+    networks = [weights.load_model(tmp_path / name)[0] for name in ("best.h5", "finetune/best.h5")]
+    assert len({weights.digest(frame_view(network)) for network in networks}) == 2
+    found = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert len(found["videos"]) == 8
+    assert not (tmp_path / "frames").exists()

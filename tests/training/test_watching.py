@@ -1,5 +1,6 @@
 """Videos of a folder as the pose network sees them, and windows of them to learn from."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,9 @@ from dots import UNCHANGED
 
 from deephar import Predictor
 from deephar.data import InputSpec, LabelledVideo, SequenceAugmentation, Subset, VideoFolder
+from deephar.data.clips import crop_clips
 from deephar.inference.network import Parts
+from deephar.training.watched_clips import WatchedClips, hold_out_clips
 from deephar.training.watching import (
     WatchedFolder,
     WatchedVideo,
@@ -110,6 +113,62 @@ def test_batches_hold_windows_and_actions(watched):
     np.testing.assert_array_equal(batches[0][0]["pose"], inputs["pose"])
     changed = WindowBatches({"a": folder}, augmentation=SequenceAugmentation(), **make)
     assert np.abs(changed[0][0]["pose"] - inputs["pose"]).max() > 0.05
+
+
+def clips_of(folder, frames, size=64):
+    return WatchedClips(folder, frames, rate=8.0, skeleton="pa16j", image_size=size)
+
+
+def test_watched_videos_are_clips_with_the_poses_that_were_seen(watched, tmp_path):
+    folder, _ = watched()
+    clips = clips_of(folder, tmp_path / "frames")
+    video, poses = clips[4], folder[4].views[0].outputs["pose"][:, -1]
+    assert (video.action, video.name, clips.actions) == (1, folder[4].name, ("bowl", "squat"))
+    assert video.frame_rate == pytest.approx(8, rel=0.05)
+    assert video.frames[0].shape == (150, 200, 3)  # the person is small, so all is kept
+    np.testing.assert_allclose(video.joints, poses[..., :2], atol=1e-4)
+    assert (video.visible == 1).all()
+    bright = np.argwhere(video.frames[3].min(axis=-1) > 200)[:, ::-1]  # where the person is
+    np.testing.assert_allclose(bright.min(axis=0), video.joints[3].min(axis=0), atol=2)
+    np.testing.assert_allclose(bright.max(axis=0), video.joints[3].max(axis=0), atol=2)
+    small = clips_of(folder, tmp_path / "small", size=8)[4]
+    scale = np.array(small.size) / (200, 150)
+    assert scale.max() < 0.5
+    np.testing.assert_allclose((small.joints + 0.5) / scale - 0.5, video.joints, atol=1e-4)
+    images, targets = crop_clips([video], InputSpec(num_frames=4, frame_rate=8.0, image_size=64))
+    assert images.shape == (1, 4, 64, 64, 3)
+    assert np.isfinite(targets[..., :2]).all()
+
+
+def test_frames_without_the_person_have_no_pose(watched, tmp_path):
+    folder, _ = watched()
+    views = folder[0].views[0]
+    poses = views.outputs["pose"].copy()
+    poses[[0, 7], ..., -1] = 0
+    gone = replace(folder[0], views=(views.of(views.positions, {"pose": poses}),))
+    video = clips_of(WatchedFolder(VideoFolder(folder.source), [gone]), tmp_path / "frames")[0]
+    assert np.isnan(video.joints).all(axis=(1, 2)).tolist() == [True, *[False] * 6, True]
+    assert np.isnan(video.visible).all(axis=1).tolist() == [True, *[False] * 6, True]
+    np.testing.assert_array_equal(video.boxes[[0, 7]], video.boxes[[1, 6]])
+
+
+def test_clips_are_held_out_by_groups(watched, tmp_path):
+    folder, _ = watched()
+    marked = [
+        replace(item, video=replace(item.video, split="valid" if number in (1, 4) else None))
+        for number, item in enumerate(folder)
+    ]
+    clips = clips_of(WatchedFolder(VideoFolder(folder.source), marked), tmp_path / "frames")
+    rest, held = hold_out_clips(Subset(clips, [5, 4, 1, 0]), 0.5)
+    assert [video.name for video in held] == [folder[4].name, folder[1].name]
+    assert [video.name for video in rest] == [folder[5].name, folder[0].name]
+
+
+def test_files_of_poses_are_no_clips(watched, tmp_path):
+    folder, _ = watched()
+    poses = replace(folder[0], video=replace(folder[0].video, path=Path("x.json")))
+    with pytest.raises(ValueError, match="is a file of poses, and the whole network learns from"):
+        clips_of(WatchedFolder(VideoFolder(folder.source), [poses]), tmp_path)
 
 
 def test_mirror_images_are_looked_at(watched):
