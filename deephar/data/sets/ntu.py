@@ -16,7 +16,7 @@ from deephar.data.images import load_image
 from deephar.data.samples import Subset, Video
 from deephar.data.sets import cache, jpegs
 from deephar.errors import collecting
-from deephar.files import replacing
+from deephar.files import read_text, replacing
 from deephar.geometry import has_area
 from deephar.skeletons import convert, get_skeleton, joint_map
 
@@ -91,7 +91,9 @@ SIZE = (1920, 1080)
 
 SKELETONS_FOLDER = "nturgb+d_skeletons"
 MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
-_MISSING_LISTS = "*samples_with_missing_skeletons.txt"  # that of NTU RGB+D 120 has all of them, too
+_MISSING_WORD = (
+    "missing"  # in the name of any such list; that of NTU RGB+D 120 has all samples, too
+)
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 _SKELETON = get_skeleton("ntu25")
@@ -471,13 +473,21 @@ def _checked(size, path=None):
 
 
 def _listed(root):
-    """Names in the official lists of samples with missing skeletons, and which list has each."""
+    """Names in the lists of samples with missing skeletons, and which list has each."""
     listed = {}
-    for folder in (root / SKELETONS_FOLDER, root):
-        for path in sorted(folder.glob(_MISSING_LISTS)):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            listed |= {match.group(): path.name for match in _NAME.finditer(text)}
+    for folder in (root / SKELETONS_FOLDER, root, root / "Matlab"):  # where the authors have it
+        for path in sorted(folder.glob("*.[tT][xX][tT]")):
+            if _MISSING_WORD in path.name.lower():
+                names = _NAME.finditer(_text(path).upper())
+                listed |= {match.group(): path.name for match in names}
     return listed
+
+
+def _text(path):
+    try:
+        return read_text(path)
+    except UnicodeDecodeError:  # in another encoding; the names are plain letters all the same
+        return path.read_text(encoding="latin-1")
 
 
 def _boxes(joints, size):

@@ -219,14 +219,25 @@ def test_files_without_a_body_are_skipped_and_named(tmp_path):
         NTU(tmp_path, "test", frames=False)
 
 
-@pytest.mark.parametrize("folder", [".", SKELETONS_FOLDER])
-@pytest.mark.parametrize("file", [MISSING_LIST, MISSING_LIST.replace("RGBD", "RGBD120")])
-def test_samples_on_the_official_list_are_skipped(tmp_path, folder, file):
+LISTS = [
+    (".", MISSING_LIST, "utf-8"),
+    (SKELETONS_FOLDER, MISSING_LIST, "utf-8"),
+    ("Matlab", MISSING_LIST, "utf-8"),
+    (".", "NTU_RGBD120_samples_with_missing_skeletons.txt", "utf-8-sig"),
+    (SKELETONS_FOLDER, "samples_with_missing_skeletons (1).TXT", "utf-16"),
+    (".", "ntu_rgbd_Missing_Skeletons.txt", "latin-1"),
+]
+
+
+@pytest.mark.parametrize(("folder", "file", "encoding"), LISTS)
+def test_samples_on_a_list_of_missing_skeletons_are_skipped(tmp_path, folder, file, encoding):
     other = "S001C002P001R001A002"
     for name in (NAME, other):
         write_skeleton(tmp_path, name)
-    listed = tmp_path / folder / file
-    listed.write_text(f"missing:\n\n{NAME}\nS001C002P001R001A009\n")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    text = f"fehlende Samples, ergänzt:\r\n\r\n{NAME.lower()}.skeleton\r\nS001C002P001R001A009\r\n"
+    (tmp_path / folder / file).write_bytes(text.encode(encoding))
+    (tmp_path / "notes.txt").write_text(other)  # another file
     dataset = NTU(tmp_path, frames=False)
     assert names(dataset) == [other]
     assert dataset.skipped == {NAME: f"listed in {file}"}
