@@ -380,6 +380,10 @@ SKELETONS = MappingProxyType(
 """All built-in skeletons by name (read-only)."""
 
 
+class UnknownSidesError(ValueError):
+    """The names of joints do not tell which of them a mirror image swaps."""
+
+
 def skeleton_of(
     name: str,
     joints: Sequence[str],
@@ -404,8 +408,9 @@ def skeleton_of(
         The `Skeleton`; the built-in one if its joints are the same.
 
     Raises:
-        ValueError: A name occurs twice; or the names do not tell which joints a mirror image swaps,
-            since a joint has no partner on the other side, or none has a side.
+        UnknownSidesError: The names do not tell which joints a mirror image swaps, since a joint
+            has no partner on the other side, or none has a side.
+        ValueError: A name occurs twice.
 
     >>> skeleton_of("cat", ["Nose", "L Ear", "R Ear"]).joints
     ('nose', 'left_ear', 'right_ear')
@@ -460,11 +465,11 @@ def _check_sides(name, joints, names):
         joint for joint, ours in zip(joints, names, strict=True) if mirrored(ours) not in names
     ]
     if alone:
-        raise ValueError(
+        raise UnknownSidesError(
             f"The joint {alone[0]!r} of {name!r} has no partner on the other side. {advice}"
         )
     if all(mirrored(ours) == ours for ours in names):
-        raise ValueError(
+        raise UnknownSidesError(
             f"No joint of {name!r} has a side in its name ({', '.join(joints[:5])}). {advice}"
         )
 

@@ -1,8 +1,10 @@
 """Verifies the folder of a data set; ``deephar check mpii datasets/MPII`` on the command line."""
 
+import os
 import warnings
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from os.path import exists
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from deephar.data.sets.ntu import NTU
 from deephar.data.sets.penn import ACTIONS, PennAction, action_names
 from deephar.geometry import square_window
 from deephar.progress import with_progress
-from deephar.skeletons import get_skeleton
+from deephar.skeletons import UnknownSidesError, get_skeleton
 from deephar.video import read_video
 
 
@@ -53,9 +55,7 @@ def _coco(folder, split, *, problems):
         raise FileNotFoundError("The file is checked as a whole.")
     try:
         return CocoKeypoints.find(folder, split, problems=problems)
-    except ValueError as error:
-        if "flip_pairs" not in str(error):
-            raise
+    except UnknownSidesError as error:
         problems.append(str(error))  # the rest can be checked without them
         return CocoKeypoints.find(folder, split, flip_pairs=(), problems=problems)
 
@@ -237,7 +237,8 @@ def _report_folder(dataset, problems, notes):
 def _report_pictures(folder, problems):
     """Appends what is wrong with the pictures of a video."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
-    found = {path: _size_or_error(path) for path in paths if not path.name.startswith(".")}
+    paths = [path for path in paths if not path.name.startswith(".")]
+    found = {path: _size_or_error(path, upright=True) for path in paths}
     problems += [result for result in found.values() if isinstance(result, str)]
     sizes = {size for size in found.values() if not isinstance(size, str)}
     if len(sizes) > 1:
@@ -262,7 +263,10 @@ def _report_h36m(dataset, problems, notes):
         for start in with_progress(starts, len(starts), "thousand frames"):
             part = range(start, min(start + 1000, len(dataset)))
             samples = [sample for sample in map(dataset.__getitem__, part) if exists(sample.image)]
-            sizes = pool.map(_size_or_error, [sample.image for sample in samples])
+            paths = [sample.image for sample in samples]
+            sizes = pool.map(_size_or_error, paths)
+            for _, frames in groupby(paths, os.path.dirname):
+                problems += _turned_frames(list(frames), pool)
             for sample, size in zip(samples, sizes, strict=True):
                 decoded += 1
                 if isinstance(size, str):
@@ -345,7 +349,24 @@ def _report_frames(dataset, index, pool, problems):
                 f"{path} is {result[0]} x {result[1]} pixels, but its labels are for "
                 f"{labelled_size(video)}"
             )
+    problems += _turned_frames(paths, pool)
     return decoded
+
+
+def _turned_frames(paths, pool):
+    """One problem, in a list, if the EXIF data of frames in a folder turn them; else none."""
+    turned = [
+        path
+        for path, size in zip(paths, pool.map(_upright_size, paths), strict=True)
+        if size is not None
+    ]
+    if not turned:
+        return []
+    return [
+        f"{Path(turned[0]).parent}: {len(turned)} frames, first {Path(turned[0]).name}, are turned "
+        "by their EXIF data. Training takes them as stored, and the labels must be for that: check "
+        "them. Save the frames without EXIF data, upright if their labels are."
+    ]
 
 
 def _print_ntu(dataset):
@@ -380,10 +401,10 @@ def _print_actions(datasets):
         )
 
 
-def _size_or_error(path):
+def _size_or_error(path, *, upright=False):
     """(width, height) of an image, or what is wrong with it."""
     try:
-        return load_image(path).shape[1::-1]
+        return load_image(path, upright=upright).shape[1::-1]
     except (FileNotFoundError, ValueError) as error:
         return str(error)
 

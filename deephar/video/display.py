@@ -17,6 +17,7 @@ _ODDEST_ASPECT = 10.0  # a pixel is not wider, or higher, than this
 def deinterlaced(
     frames: Iterable[av.VideoFrame],
     stream: av.video.stream.VideoStream,
+    *,
     fields: str | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Frames, from the first one flagged as interlaced on through a filter.

@@ -236,7 +236,7 @@ def _read_frames(container, path):
         times = _Times(stream, 1 / (_rate(stream.average_rate) or DEFAULT_RATE))
         count, last = 0, -math.inf
         try:
-            for frame in deinterlaced(frames, stream, fields):
+            for frame in deinterlaced(frames, stream, fields=fields):
                 time = times.of(frame, losses)
                 # The work of damage, or of a bad program. Those of live streams may stand still.
                 if time <= last and not live:

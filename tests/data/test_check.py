@@ -1,6 +1,7 @@
 """Verifying the folder of a data set."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -407,6 +408,50 @@ def test_damage_of_videos_and_of_pictures_of_videos_is_told(tmp_path, capsys):
     assert "v.mp4 is cut off or damaged: 8 of 9 frames" in output
 
 
+def turn(path, orientation):
+    """Adds EXIF data that turn a picture."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as image:
+        image.convert("RGB").save(path, exif=exif.tobytes())
+
+
+def test_pictures_of_videos_are_compared_upright_as_they_are_read(tmp_path, capsys):
+    for action in ("bowl", "squat"):
+        (tmp_path / action / "clip").mkdir(parents=True)
+        for number, size in enumerate([(48, 32), (32, 48)]):
+            Image.new("RGB", size).save(tmp_path / action / "clip" / f"{number}.jpg")
+    turn(tmp_path / "bowl" / "clip" / "1.jpg", 6)
+    Image.new("RGB", (48, 32)).save(tmp_path / "squat" / "clip" / "1.jpg")
+    turn(tmp_path / "squat" / "clip" / "1.jpg", 8)
+    problems, _ = run(capsys, "folder", tmp_path)
+    assert len(problems) == 2
+    sizes, groups = problems
+    assert sizes.startswith(f"{tmp_path}/squat/clip has pictures of different sizes (32 x 48, 48")
+    assert "group" in groups
+
+
+def test_frames_that_exif_data_turn_are_listed_by_video(penn, capsys):
+    for number in (1, 2):
+        turn(penn / "frames" / "0001" / f"{number:06d}.jpg", 6)
+    problems, _ = run(capsys, "penn", penn)
+    assert len(problems) == 1
+    assert f"{penn}/frames/0001: 2 frames, first 000001.jpg, are turned by" in problems[0]
+
+
+def test_all_entries_of_another_form_are_listed_once(build, tmp_path, capsys):
+    good = build.record("a.jpg")
+    build.mpii_json(tmp_path, "train", [good, 3, None, build.record("b.jpg")])
+    build.mpii_json(tmp_path, "valid", [[], build.record("c.jpg")])
+    problems, output = run(capsys, "mpii", tmp_path)
+    assert [line.split("person ")[1][:9] for line in problems] == [
+        "1 is '3',",
+        "2 is 'Non",
+        "0 is '[]'",
+    ]
+    assert output.splitlines()[-1].startswith("3 problem(s): 3 persons")
+
+
 def test_labels_without_sides_are_checked_all_the_same(tmp_path, capsys):
     Image.new("RGB", (60, 50)).save(tmp_path / "cat.png")
     category = {"id": 1, "name": "cat", "keypoints": ["nose", "tail"]}
@@ -424,6 +469,33 @@ def test_labels_without_sides_are_checked_all_the_same(tmp_path, capsys):
     assert len(problems) == 2
     assert "No joint of 'cat' has a side in its name" in problems[0]
     assert "the annotation 2 has keypoints that are no numbers" in problems[1]
+
+
+COCO_ERRORS = [
+    ({"annotations": [None]}, "'None' is no annotation"),
+    ({"annotations": ["cat"]}, "'cat' is no annotation"),
+    ({"annotations": [{"category_id": 1, "image_id": [1]}]}, r"is of the image \[1\]"),
+    ({"images": [{"id": [1], "file_name": "cat.png"}]}, "an image has no id"),
+    ({"images": [None]}, "an image has no file_name: None"),
+    ({"categories": [None]}, "has no category with keypoints"),
+    ({"categories": [{"id": 1, "keypoints": "abc"}]}, "has the keypoints abc, expected a list"),
+    ({"categories": [{"id": 1, "keypoints": [1, 2]}]}, r"keypoints \[1, 2\], expected a list"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), COCO_ERRORS)
+def test_entries_of_a_coco_file_of_another_form_are_named(changes, message, tmp_path, capsys):
+    Image.new("RGB", (60, 50)).save(tmp_path / "cat.png")
+    category = {"id": 1, "name": "cat", "keypoints": ["left_ear", "right_ear"]}
+    person = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [5, 5, 2, 20, 30, 2]}
+    images = [{"id": 1, "file_name": "cat.png"}]
+    whole = {"images": images, "categories": [category], "annotations": [person]}
+    more = {key: [*whole[key], *values] for key, values in changes.items() if key == "annotations"}
+    (tmp_path / "labels.json").write_text(json.dumps(whole | changes | more))
+    problems, _ = run(capsys, "coco", tmp_path / "labels.json")
+    assert re.search(message, problems[0])
+    assert problems[0].startswith(f"{tmp_path}/labels.json")
+    assert len(problems) == 1 + ("images" in changes)  # then the person has no image
 
 
 def test_a_coco_folder_is_checked(tmp_path, capsys):

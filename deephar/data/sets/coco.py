@@ -194,19 +194,22 @@ class CocoKeypoints:
         try:
             skeleton = skeleton_of(name, joints, limbs=limbs, pairs=flip_pairs)
         except ValueError as error:
-            raise ValueError(f"{self.path}: {error}") from error
+            raise type(error)(f"{self.path}: {error}") from error
         self.skeleton = reference(skeleton)
         self.sigmas = _sigmas(self.path, self.category, skeleton)
 
     def _limbs(self, joints):
         """The lines of the category, from 0. Some files have those of another list of joints."""
-        lines = [line for line in self.category.get("skeleton") or [] if len(line) == 2]
+        given = self.category.get("skeleton") or []
+        ends = [_numbers(line) for line in given] if isinstance(given, list) else [None]
+        known = all(pair is not None and len(pair) in (0, 2) for pair in ends)
+        lines = [pair.astype(int) for pair in ends if len(pair)] if known else []
         first = min((end for line in lines for end in line), default=1)
         lines = [tuple(int(end) - min(first, 1) for end in line) for line in lines]
-        if any(not 0 <= end < len(joints) for line in lines for end in line):
+        if not known or any(not 0 <= end < len(joints) for line in lines for end in line):
             self.notes.append(
-                f"{self.path.name}: The skeleton of the category names joints beyond the "
-                f"{len(joints)} that it has, so no lines are drawn between them"
+                f"{self.path.name}: The skeleton of the category is no list of pairs of its "
+                f"{len(joints)} joints, so no lines are drawn between them"
             )
             return []
         return lines
@@ -216,10 +219,10 @@ class CocoKeypoints:
         pictures = {}
         for image in images:
             with collecting(problems):
-                if not isinstance(image, Mapping) or not {"id", "file_name"} <= image.keys():
-                    raise ValueError(
-                        f"{self.path}: an image has no id or file_name: {str(image)[:80]}."
-                    )
+                if not isinstance(image, Mapping) or "file_name" not in image:
+                    raise ValueError(f"{self.path}: an image has no file_name: {str(image)[:80]}.")
+                if not isinstance(image.get("id"), int | str):
+                    raise ValueError(f"{self.path}: an image has no id: {str(image)[:80]}.")
                 name = str(image["file_name"]).replace("\\", "/")
                 places = (self.root / name, self.root / Path(name).name)
                 found = next((str(place) for place in places if os.path.isfile(place)), None)
@@ -241,9 +244,13 @@ class CocoKeypoints:
         """Labelled persons, and crowd regions and persons without labels."""
         labelled, left_out = [], []
         for annotation in annotations:
-            if annotation.get("category_id") != self.category["id"]:
-                continue
             with collecting(problems):
+                if not isinstance(annotation, Mapping):
+                    raise ValueError(
+                        f"{self.path}: {str(annotation)[:40]!r} is no annotation. Remove it."
+                    )
+                if annotation.get("category_id") != self.category["id"]:
+                    continue
                 person = self._checked(annotation)
                 is_person = not person.get("iscrowd") and (person["keypoints"][:, 2] > 0).any()
                 if is_person:
@@ -261,7 +268,7 @@ class CocoKeypoints:
         """An annotation with ``keypoints`` as an array (J, 3), ``bbox`` and ``area``."""
         where, joints = self._where(annotation), len(self.category["keypoints"])
         image = annotation.get("image_id")
-        if image not in self._known_images:
+        if not isinstance(image, int | str) or image not in self._known_images:
             raise ValueError(
                 f"{where} is of the image {image!r}, which is not among the images of the file. "
                 "Add the image, or remove the annotation."
@@ -285,7 +292,9 @@ class CocoKeypoints:
                 f"{where} has the bbox {annotation['bbox']}, expected x, y, width and height in "
                 "pixels. Correct or remove it."
             )
-        area = annotation.get("area") or _PART_OF_BOX * box[2] * box[3]
+        area = annotation.get("area")
+        if not isinstance(area, int | float) or not area > 0:
+            area = _PART_OF_BOX * box[2] * box[3]
         rest = {key: annotation.get(key) for key in ("id", "image_id", "category_id")}
         crowd = int(bool(annotation.get("iscrowd")))
         return rest | {"keypoints": points, "bbox": box.tolist(), "area": area, "iscrowd": crowd}
@@ -310,7 +319,11 @@ def _read(path):
 
 def _category(path, categories, name):
     """The category with keypoints, or the one of a name."""
-    found = [category for category in categories if category.get("keypoints")]
+    found = [
+        category
+        for category in categories
+        if isinstance(category, Mapping) and category.get("keypoints")
+    ]
     known = ", ".join(repr(category.get("name")) for category in found)
     if not found:
         raise ValueError(
@@ -322,7 +335,14 @@ def _category(path, categories, name):
     if len(found) != 1:
         what = f"has no category {name!r} with keypoints" if name else "has several categories"
         raise ValueError(f"{path} {what}. Give one of {known} (--category).")
-    return {"name": "person", **found[0]}
+    category = {"name": "person", **found[0]}
+    joints = category["keypoints"]
+    if not isinstance(joints, list) or not all(isinstance(joint, str) for joint in joints):
+        raise ValueError(
+            f"{path}: the category {category['name']!r} has the keypoints {str(joints)[:80]}, "
+            "expected a list of names. Correct it, or export the labels again."
+        )
+    return category
 
 
 def _sigmas(path, category, skeleton):

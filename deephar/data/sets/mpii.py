@@ -222,7 +222,8 @@ def _json_records(path, problems=None):
         records = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}). {_REMEDY}") from error
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    dicts = isinstance(records, list) and sum(isinstance(record, dict) for record in records)
+    if dicts is False or (records and not dicts):
         raise ValueError(
             f"{path} must hold a list with a dict for each person (keys "
             f"{', '.join(sorted(_KEYS))}), but holds a {type(records).__name__} of another form. "
@@ -248,6 +249,10 @@ def _no_person(path):
 
 
 def _check_record(path, i, record):
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"{path}: person {i} is {str(record)[:40]!r}, expected a dict. Correct or remove it."
+        )
     if _KEYS - record.keys():
         raise ValueError(
             f"{path}: person {i} lacks {', '.join(sorted(_KEYS - record.keys()))}; it has "

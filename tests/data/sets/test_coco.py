@@ -92,7 +92,7 @@ def test_lines_may_count_from_0_and_those_of_other_joints_are_left_out(write):
     assert dataset.skeleton.limbs[0].end == "right_ear"
     dataset = CocoKeypoints(*write(person(1), category={**CAT, "skeleton": [[1, 2], [1, 9]]}))
     assert dataset.skeleton.limbs == ()
-    assert "names joints beyond the 3" in dataset.notes[0]
+    assert "is no list of pairs of its 3 joints" in dataset.notes[0]
 
 
 def test_pairs_and_spreads_may_be_given(write):
@@ -159,6 +159,13 @@ def test_a_missing_picture_is_named(write):
     images, path = write(person(1), file_name="dog.jpg")
     with pytest.raises(FileNotFoundError, match=r"lacks 1 of 1 pictures .*first dog\.jpg"):
         CocoKeypoints(images, path)
+
+
+@pytest.mark.parametrize("lines", [[3, 4], [["a", "b"]], [[1, 2, 3]], "1-2", [None]])
+def test_lines_of_another_form_are_left_out_and_told(write, lines):
+    dataset = CocoKeypoints(*write(person(1), category={**CAT, "skeleton": lines}))
+    assert dataset.skeleton.limbs == ()
+    assert "is no list of pairs of its 3 joints" in dataset.notes[0]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from PIL import Image
 
 from deephar.camera import Camera
 from deephar.data import Human36M, Synthetic, hold_out, load_image, write_h36m
@@ -473,6 +474,16 @@ def test_missing_frames_are_named(root, capsys):
     assert f"PROBLEM: {folder / '000001.jpg'}" in output.replace("The image ", "")
     assert "train: 8 frames, 7 of them decoded" in output
     assert "2 problem(s): 12 frames" in output
+
+
+def test_check_reports_frames_that_exif_data_turn(root, capsys):
+    folder = root / "images" / "S1" / "Directions 1.55011271"
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(folder / "000006.jpg") as image:
+        image.save(folder / "000006.jpg", exif=exif.tobytes())
+    (problem,) = check("h36m", root)
+    assert problem.startswith(f"{folder}: 1 frames, first 000006.jpg, are turned by their EXIF")
 
 
 def test_a_folder_without_fault(written, root, capsys):
