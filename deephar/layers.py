@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 Shape = tuple[int | None, ...]
@@ -159,7 +160,9 @@ def unit_grid(size: int) -> Any:
     Returns:
         float32 (size,).
     """
-    return ops.linspace(0.0, 1.0, size, dtype="float32") if size > 1 else ops.full((1,), 0.5)
+    # As a constant: `ops.linspace` would add twenty operations to a graph of TensorFlow.
+    grid = np.linspace(0, 1, size) if size > 1 else np.full(1, 0.5)
+    return ops.convert_to_tensor(grid.astype(np.float32))
 
 
 def _expectation(probabilities, grid):
