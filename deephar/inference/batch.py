@@ -352,7 +352,7 @@ class _Worker:
             frames = ([replace(person, track=0)] for person in predictor.stream(job.video))
         frames = (
             [timelines.setdefault(it.track, ActionTimeline(skeleton)).add(it) for it in persons]
-            for persons in frames
+            for persons in _read(frames)
         )
         write_table(job.table, _rows(job.name, frames, counts, actions), columns=columns)
         best = {number: mean.result()[0] for number, mean in actions.items()}
@@ -367,6 +367,14 @@ class _Worker:
                 if track in actions
             },
         }
+
+
+def _read(frames):
+    """The frames. An error of their disk must not be taken for one of the table's disk."""
+    try:
+        yield from frames
+    except OSError as error:
+        raise ValueError(str(error)) from error
 
 
 def _rows(video, frames, counts, actions):

@@ -154,6 +154,14 @@ def test_weights_and_results_are_found_from_any_folder(
     assert (len(asked), line["error"]) == (1, None)  # the same run, and complete
 
 
+def test_all_tables_are_read_at_once_as_the_guide_says(films, settings, seen, tmp_path):
+    names = ["_a.mp4", "_takes/a.mp4", "a.mp4", "set=b/a.mp4"]
+    watch_videos(dict.fromkeys(names, films / "a.mp4"), tmp_path, settings)
+    table = pandas.read_parquet(tmp_path / "tables", ignore_prefixes=["."], partitioning=None)
+    assert sorted(set(table["video"])) == names
+    assert "set" not in table.columns
+
+
 def test_another_video_of_the_same_name_is_refused(films, settings, seen, tmp_path):
     watch_videos(find_videos([films / "a.mp4"]), tmp_path, settings)
     with pytest.raises(ValueError, match=r"another video of the name a\.mp4: .*films\d*/a\.mp4"):
@@ -180,6 +188,25 @@ def test_a_full_disk_ends_the_run(films, settings, seen, tmp_path, monkeypatch):
     assert not (tmp_path / MANIFEST).exists()
     watch_videos(find_videos([films / "a.mp4"]), tmp_path, settings)
     assert len(manifest(tmp_path)) == 1
+
+
+def test_a_video_that_breaks_off_while_it_is_read_does_not_end_the_run(
+    films, settings, seen, tmp_path, monkeypatch
+):
+    network = predictor.Predictor()
+    stream = network.stream
+
+    def broken_off(video):
+        for person in stream(video):
+            if person.index == 3 and "more" not in video:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            yield person
+
+    monkeypatch.setattr(network, "stream", broken_off)
+    lines = watch_videos(find_videos([films]), tmp_path, settings)
+    assert os.strerror(errno.ESTALE) in lines["a.mp4"]["error"]
+    assert (lines["more/a.mp4"]["error"], lines["more/a.mp4"]["frames"]) == (None, 4)
+    assert not (tmp_path / "tables" / "a.mp4.parquet").exists()
 
 
 def test_a_disk_without_room_for_a_line_of_the_manifest_ends_the_run(
