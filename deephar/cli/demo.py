@@ -103,7 +103,7 @@ def annotate(args: argparse.Namespace) -> None:
     from deephar.data.pose_tables import require_parquet
     from deephar.inference.annotate import annotate_people, annotate_video, in_words
     from deephar.inference.intervals import describe_intervals
-    from deephar.inference.media import describe_video, is_live
+    from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
 
     if "parquet" in args.format:
@@ -117,12 +117,12 @@ def annotate(args: argparse.Namespace) -> None:
     video = args.video[0] if len(args.video) == 1 else args.video
     out = args.out or f"{_stem(args.video[0])}-poses.mp4"
     # Reports a bad path before the network is built.
-    name, _, fps = describe_video(video, args.fps)
+    name, _, fps, live = describe_video(video, args.fps)
     predictor = Predictor(
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
     print(predictor)
-    if is_live(video) and args.people == "one":
+    if live and args.people == "one":
         written = _annotate_live(predictor, video, out, args)
         _print_one(written, args.format)
         return

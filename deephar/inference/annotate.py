@@ -20,7 +20,7 @@ from deephar.files import replacing
 from deephar.geometry import BOX_MARGIN, POSE_MARGIN
 from deephar.inference.actions import MeanAction, mean_action
 from deephar.inference.intervals import ActionTimeline, Interval, in_words
-from deephar.inference.media import Video, describe_video, is_live, load_video
+from deephar.inference.media import Video, describe_video, load_video
 from deephar.inference.person import Person
 from deephar.progress import ProgressBar
 from deephar.video import DEFAULT_RATE, VideoWriter
@@ -110,12 +110,13 @@ def annotate_video(
         ValueError: As `Predictor.stream`; `out` does not end in ``.mp4`` or is the video itself.
         OSError: A file cannot be written, or a file beside `out` is not an earlier result.
     """
-    out, (name, num_frames, rate) = _checked_path(out, video, fps), describe_video(video, fps)
+    name, num_frames, rate, is_live = describe_video(video, fps)
+    out = _checked_path(out, name)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
     _check_beside([path for path in (*paths[1:], picture) if path is not None])
     live = None
-    if is_live(video):
+    if is_live:
         video = load_video(video, fps)
         live = video.live
     persons = predictor.stream(video, fps=fps, keep_images=True, **options)
@@ -178,7 +179,8 @@ def annotate_people(
     Raises:
         FileNotFoundError, ValueError, OSError: As `annotate_video`.
     """
-    out, (name, num_frames, rate) = _checked_path(out, video, fps), describe_video(video, fps)
+    name, num_frames, rate, _ = describe_video(video, fps)
+    out = _checked_path(out, name)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     _check_beside(paths[1:])
@@ -214,9 +216,9 @@ def annotate_people(
     return Annotation(*paths, None, actions or None, intervals)
 
 
-def _checked_path(out, video, fps):
-    """The path of the video to write."""
-    out, name = Path(out), describe_video(video, fps)[0]
+def _checked_path(out, name):
+    """The path of the video to write, which must not be the one that is read."""
+    out = Path(out)
     if out.suffix.lower() != ".mp4":
         raise ValueError(f"{out} must end in .mp4, which is the format that is written.")
     if out.exists() and Path(name).exists() and out.samefile(name):

@@ -123,7 +123,7 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
         video: one of
 
             - path of a video file, or its address (``https://...``);
-            - address of a live stream, such as ``rtsp://...``;
+            - address of a live stream, such as ``rtsp://...``, or ``http://...`` of a camera;
             - number of a camera of this computer, 0 for the first one;
             - path of a folder of pictures, which are taken in the order of their names, numbers by
               their value;
@@ -149,7 +149,7 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
             return whole
         return whole._replace(frames=_cut(whole.frames, video), num_frames=0)
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
-    name, num_frames, _ = describe_video(video, frame_rate)
+    name, num_frames, _, live = describe_video(video, frame_rate)
     if sources.is_camera(video):
         return Footage.of_live(name, sources.until_interrupt(sources.read_camera(int(video))))
     elif sources.is_pictures(video):
@@ -158,19 +158,12 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
         frames = read_video(video)
         if is_address(video) and not num_frames:
             frames = sources.until_interrupt(frames)
-            if is_live_address(video):
+            if live:
                 return Footage.of_live(name, timed_by_arrival(frames))
         frames = read_ahead(frames, _AHEAD)
     else:
         frames = _timed(video, rate)
     return Footage(name, _checked(frames, name), num_frames)
-
-
-def is_live(video: Video) -> bool:
-    """Whether a video is a camera or a live stream, of which late frames are dropped."""
-    if isinstance(video, Footage):
-        return video.live is not None
-    return sources.is_camera(video) or is_live_address(video)
 
 
 def is_pose_file(video: object) -> bool:
@@ -212,11 +205,13 @@ class Description(NamedTuple):
         name: path or address; "camera 0"; or "The video".
         num_frames: how many frames there are; 0 if unknown.
         fps: frame rate; None if unknown.
+        live: whether it is a camera or a live stream, of which late frames are dropped.
     """
 
     name: str
     num_frames: int
     fps: float | None
+    live: bool = False
 
 
 def describe_video(video: Video, frame_rate: float | None = None) -> Description:
@@ -231,16 +226,16 @@ def describe_video(video: Video, frame_rate: float | None = None) -> Description
     """
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
     if isinstance(video, Footage):
-        return Description(video.name, video.num_frames, frame_rate)
+        return Description(video.name, video.num_frames, frame_rate, video.live is not None)
     if sources.is_camera(video):
-        return Description(f"camera {video}", 0, None)
+        return Description(f"camera {video}", 0, None, live=True)
     if sources.is_pictures(video):
         return Description(str(video), len(sources.find_pictures(video)), rate)
     if is_live_address(video):
-        return Description(video, 0, None)
+        return Description(video, 0, None, live=True)
     if isinstance(video, str | os.PathLike):
         info = video_info(video)
-        return Description(str(video), info.frames, info.fps)
+        return Description(str(video), info.frames, None if info.live else info.fps, info.live)
     return Description("The video", len(video) if isinstance(video, Sized) else 0, rate)
 
 

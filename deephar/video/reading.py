@@ -49,11 +49,13 @@ class VideoInfo:
         frames: number of frames, 0 if unknown; not always exact.
         fps: mean frame rate, `DEFAULT_RATE` if unknown.
         size: (width, height) of the frames as `read_video` gives them.
+        live: whether they are sent as they are recorded, for as long as somebody listens.
     """
 
     frames: int
     fps: float
     size: tuple[int, int]
+    live: bool = False
 
 
 def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
@@ -99,7 +101,7 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
         for frame in decoded(container, stream, Losses(), again=lambda: open_video(path)):
             size = Display(stream).size(frame)
             break
-        return VideoInfo(frames, fps, size)
+        return VideoInfo(frames, fps, size, _is_live(path, container))
 
 
 def is_address(video: object) -> bool:
@@ -108,8 +110,16 @@ def is_address(video: object) -> bool:
 
 
 def is_live_address(video: object) -> bool:
-    """Whether a video is an address that sends for as long as somebody listens."""
+    """Whether a video is an address that sends for as long as somebody listens.
+
+    Of ``http://``, only the answer tells: see `video_info`.
+    """
     return is_address(video) and not video.lower().startswith(("http", "file:"))
+
+
+def _is_live(path, container):
+    """Whether an open video is live: by its address, or since a camera sends JPEGs over HTTP."""
+    return is_live_address(path) or container.format.name == "mpjpeg"
 
 
 def open_video(path: str | os.PathLike) -> av.container.InputContainer:
@@ -229,7 +239,7 @@ def _read_frames(container, path):
     with container:
         stream = first_video(container)
         losses, display = Losses(), Display(stream)
-        live = is_live_address(path)
+        live = _is_live(path, container)
         again = None if live else lambda: open_video(path)
         frames = decoded(container, stream, losses, again=again)
         fields = None if is_address(path) else unflagged_fields(stream, again)

@@ -12,7 +12,7 @@ from networks import POSES
 
 from deephar.inference import annotate_people, annotate_video
 from deephar.inference.live import NewestFrames, paced
-from deephar.inference.media import Footage, is_live, load_video
+from deephar.inference.media import Footage, describe_video, load_video
 from deephar.video import video_info
 
 
@@ -192,11 +192,10 @@ def test_paced_frames_come_at_their_times():
 
 
 def test_what_is_live():
-    assert is_live(0)
-    assert is_live("rtsp://host/stream")
-    assert not is_live("https://host/video.mp4")
-    assert not is_live("video.mp4")
-    assert not is_live(load_video(film(2)))
+    assert describe_video(0).live
+    assert describe_video("rtsp://host/stream").live
+    assert not describe_video(film(2)).live
+    assert not describe_video(load_video(film(2))).live
 
 
 @pytest.fixture
@@ -224,7 +223,7 @@ def stream_that_breaks_off(tmp_path):
 
 
 def test_a_stream_that_breaks_off_is_complete_until_then(stream_that_breaks_off, blobs, tmp_path):
-    assert is_live(stream_that_breaks_off)
+    assert describe_video(stream_that_breaks_off).live
     with pytest.warns(UserWarning, match="gives no more pictures"):
         written = annotate_video(blobs(POSES), stream_that_breaks_off, tmp_path / "o.mp4")
     rows = json.loads(written.numbers.read_text())["frames"]

@@ -1,5 +1,6 @@
 """Videos that are not files: cameras, addresses, folders of pictures, numbered ones, lists."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from blobs import ACTIONS, CLIPS, corners, film
 from networks import POSES
+from rtsp import RtspServer
 
 from deephar.inference import annotate_video
 from deephar.inference.media import describe_video, load_video
@@ -116,7 +118,7 @@ def test_a_video_is_read_from_an_address(served, blobs, tmp_path):
         for frame in film(6):
             writer.write(frame)
     address = f"{address.replace('http', 'HTTP')}/v.mp4"
-    assert describe_video(address) == (address, 6, 20)
+    assert describe_video(address) == (address, 6, 20, False)
     assert frames_of(address)[0] == frames_of(folder / "v.mp4")[0]
     persons = list(blobs(POSES).stream(address))
     np.testing.assert_allclose([person.time for person in persons], np.arange(6) / 20)
@@ -153,6 +155,64 @@ def test_an_address_without_a_video_is_named(served):
 
 
 # --- live sources
+
+
+@pytest.fixture
+def rtsp(tmp_path):
+    """A camera with an RTSP address, which sends 20 frames."""
+    frames = film(20)
+    path = clips.encode(tmp_path / "v.ts", np.arange(20) / 25, frames, codec="mpeg2video")
+    with RtspServer(path.read_bytes(), seconds=0.6) as server:
+        yield server
+
+
+@pytest.mark.filterwarnings("ignore:.*gives no more pictures")
+def test_a_camera_of_the_network_is_streamed_classified_tracked_and_annotated(
+    rtsp, blobs, tmp_path
+):
+    predictor, address = blobs(CLIPS, actions=ACTIONS), rtsp.address
+    persons = list(predictor.stream(address))
+    assert 1 <= len(persons) <= 20  # of those that are late, only the newest
+    assert np.all(np.diff([person.time for person in persons]) > 0)
+    assert predictor.classify(address)[0] == ("bowl", 0.5)
+    assert len(list(predictor.track(address))) >= 1
+    written = annotate_video(predictor, address, tmp_path / "o.mp4")
+    assert video_info(written.video).frames >= 1
+    assert rtsp.requests[:4] == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"]
+    assert rtsp.requests.count("PLAY") == 4  # each opens it once
+
+
+class JpegCamera(http.server.BaseHTTPRequestHandler):
+    """A camera that sends JPEGs over HTTP, 20 a second, without their times."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # nobody listens any more
+            for frame in film(20):
+                content = cv2.imencode(".jpg", frame)[1].tobytes()
+                head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+                self.wfile.write(head % len(content) + content + b"\r\n")
+                time.sleep(0.05)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_camera_that_sends_jpegs_over_http_is_live(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), JpegCamera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/video"
+        assert describe_video(address) == (address, 0, None, True)
+        with pytest.warns(UserWarning, match="gives no more pictures"):
+            edges, times = frames_of(address)
+        server.shutdown()
+    assert len(edges) > 3
+    # The times are those of the arrival. FFmpeg takes 25 frames a second if it knows nothing.
+    middle = len(edges) // 2  # those before may have waited
+    assert (edges[-1] - edges[middle]) / (times[-1] - times[middle]) < 24
 
 
 class Camera:
