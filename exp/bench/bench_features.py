@@ -13,6 +13,9 @@ import time
 from dataclasses import replace
 from itertools import count
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 from timing import alternate
 
 from deephar.cli.options import script_parser

@@ -14,6 +14,9 @@ import time
 from itertools import cycle
 from pathlib import Path
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import numpy as np
 
 from deephar import Predictor

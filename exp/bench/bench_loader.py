@@ -16,6 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import cv2
 import numpy as np
 from PIL import Image

@@ -16,6 +16,9 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import keras
 from timing import alternate
 

@@ -24,6 +24,9 @@ import time
 from itertools import cycle
 from pathlib import Path
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import numpy as np
 from scenes import ALONE, RATE, WAYS, clips_side_by_side, picture_of, those_alone, walkers
 from scipy.optimize import linear_sum_assignment

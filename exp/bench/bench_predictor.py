@@ -11,6 +11,9 @@ given box. Takes two minutes on two cores with the default weights and 260 frame
 import time
 from itertools import islice
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 from deephar import Predictor
 from deephar.cli.options import add_runtime_arguments, script_parser
 from deephar.video import read_video

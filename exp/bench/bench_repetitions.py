@@ -11,6 +11,9 @@ frames a second, of which one in twenty is lost, with errors like those of pose 
 (`deephar.data.predicted.PoseErrors`). The counter sees one frame after the other, as in the demo.
 """
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import numpy as np
 
 from deephar.cli.options import script_parser

@@ -13,6 +13,9 @@ Without LSP, int8 counts for the shipped weights that have passed this test (`PA
 import tempfile
 from pathlib import Path
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import numpy as np
 from timing import alternate
 

@@ -12,6 +12,9 @@ Takes two minutes on two cores with `vgg16-light`, and ten with the default weig
 
 from dataclasses import replace
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import numpy as np
 from timing import alternate
 

@@ -13,6 +13,9 @@ on any backend of Keras (``KERAS_BACKEND``).
 import time
 from dataclasses import replace
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import keras
 import numpy as np
 from keras import layers, ops

@@ -15,6 +15,9 @@ The lifting network learns first. It takes three minutes in all, on 2 CPU cores.
 import sys
 from pathlib import Path
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import numpy as np
 
 from deephar import Predictor, evaluation, metrics, visualize, weights

@@ -16,6 +16,9 @@ output folder has a new `joints.mat`, and a link to the images.
 import sys
 from pathlib import Path
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 import h5py
 import numpy as np
 from scipy.io import savemat

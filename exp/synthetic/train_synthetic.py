@@ -13,6 +13,9 @@ import shlex
 import sys
 from dataclasses import replace
 
+import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
+
+# isort: split
 from deephar import evaluation, weights
 from deephar.cli.options import DataOption
 from deephar.cli.train import TrainingScript

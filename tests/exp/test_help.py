@@ -1,6 +1,8 @@
 """The help of the scripts: one screen, one example. And the flags in the pages' commands."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ SCRIPTS = sorted(
     for path in (ROOT / "exp").glob("*/*.py")
     if "__main__" in path.read_text("utf-8")  # others are what the benchmarks share
 )
+ALL_SCRIPTS = [*SCRIPTS, "demo.py"]
 PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/*/README.md")]
 
 SCREEN = 45
@@ -52,3 +55,15 @@ def test_commands_on_pages_have_flags_that_scripts_know(help_of):
             ]
     assert unknown == []
     assert len(seen) > 15
+
+
+@pytest.mark.parametrize("script", ALL_SCRIPTS)
+def test_ctrl_c_is_one_line_from_the_first_slow_import_on(script, exp_folder):
+    tree = ast.parse((exp_folder / script).read_text("utf-8"))
+    modules = [
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    slow = [name for name in modules if name.split(".")[0] not in sys.stdlib_module_names]
+    assert slow[0].startswith("deephar.cli")  # which hides the traceback of an interrupt
