@@ -97,6 +97,19 @@ class Dying(Synthetic):
         return super().__getitem__(index)
 
 
+def note_writes(folder, notes):
+    """Notes which files of a folder this process writes, renames or removes."""
+
+    def see(event, arguments):
+        changes = event == "open" and set(arguments[1] or "") & set("wax+")
+        changes = changes or event in ("os.rename", "os.remove")
+        if changes and str(arguments[0]).startswith(str(folder)):
+            with open(notes, "a") as file:
+                file.write(f"{event} {arguments[0]}\n")
+
+    sys.addaudithook(see)
+
+
 def error_of(*arguments, **options):
     """Kind and message of the error that a training raises."""
     try:
@@ -123,6 +136,7 @@ def one_of_two(out):
     if process == 1:
         data = {"synthetic": Dying("train", **DRAWN)}
         data["synthetic"].log = out / "both" / "log.csv"
+        note_writes(out / "both", out / "writes1.txt")
     errors["killed"] = error_of(HEADS, out / "both", data=data, devices="all")
     keep()
 

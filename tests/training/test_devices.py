@@ -108,6 +108,13 @@ def test_only_the_first_process_prints(on_jax):
 
 
 @needs_jax
+def test_only_the_first_process_writes(on_jax):
+    out, _ = on_jax
+    assert (out / "both" / "best.h5").exists()
+    assert not (out / "writes1.txt").exists()
+
+
+@needs_jax
 def test_a_process_that_lost_the_other_stops_with_a_sentence(on_jax):
     out, ((status, _), (of_killed, _)) = on_jax
     assert (status, of_killed) == (2, -9)
