@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import cv2
@@ -39,6 +40,15 @@ def runtime_of_the_tests():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPHAR_RUNTIME", "keras")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def graphs_as_they_are():
+    """Has TensorFlow run graphs as they are. To optimize them takes longer than it saves here."""
+    if "tensorflow" in sys.modules:
+        from tensorflow import config
+
+        config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def _op_by_op():

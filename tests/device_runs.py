@@ -10,8 +10,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-if __name__ == "__main__" and os.environ["KERAS_BACKEND"] == "jax":
-    sys.modules["tensorflow"] = None  # Keras would import it, which takes seconds
+if __name__ == "__main__":
+    # Keras would import these, which takes seconds.
+    sys.modules["sklearn"] = None
+    if os.environ["KERAS_BACKEND"] == "jax":
+        sys.modules["tensorflow"] = None
 
 from deephar.data import Augmentation, Synthetic
 from deephar.models import ModelConfig

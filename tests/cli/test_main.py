@@ -96,9 +96,10 @@ def test_help_names_all_commands_and_all_data_sets(capsys):
 
 
 def test_runs_as_a_module(tmp_path):
-    result = run_module("inspect", tmp_path / "none.h5")
-    assert result.returncode == 2
-    assert "none.h5 is neither a weights file nor a known name" in result.stderr.splitlines()[-1]
+    result = run_module("check", "mpii", tmp_path / "none")
+    assert result.returncode == 1
+    assert "PROBLEM: no split can be read" in result.stdout
+    assert main(["check", "mpii", str(tmp_path / "none")]) == 1
 
 
 # --- classify
@@ -154,7 +155,8 @@ def test_the_command_that_an_error_proposes_can_be_pasted(golden_folder, tmp_pat
 
 
 def test_mistakes_give_one_line_and_status_2(tmp_path, capsys):
-    assert "neither a weights file" in failure(["inspect", tmp_path / "none.h5"], capsys)
+    message = failure(["inspect", tmp_path / "none.h5"], capsys)
+    assert "none.h5 is neither a weights file nor a known name" in message
     (tmp_path / "text.h5").write_text("hello")
     assert "not an HDF5 weights file" in failure(["inspect", tmp_path / "text.h5"], capsys)
     with h5py.File(tmp_path / "table.h5", "w") as file:
