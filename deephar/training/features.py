@@ -39,6 +39,7 @@ def cache_features(
     folder: str | Path,
     mirror: bool = True,
     batch_size: int = 32,
+    only_read: bool = False,
 ) -> "Features":
     """Runs the pose network over all frames of a data set and stores its outputs.
 
@@ -52,12 +53,13 @@ def cache_features(
         folder: folder for the files; made if missing.
         mirror: whether to store the outputs for mirror images, too.
         batch_size: frames per call of the network.
+        only_read: whether another process has stored them, and they must be the same.
 
     Returns:
         `Features`.
 
     Raises:
-        ValueError: A video cannot be used.
+        ValueError: A video cannot be used; or other outputs are stored, and may only be read.
         FileNotFoundError: A frame is missing.
         OSError: The folder cannot be written, or the disk is too full.
     """
@@ -65,6 +67,11 @@ def cache_features(
     network = _needed_outputs(model)
     key, facts = _describe_videos(network, config, dataset, mirror)
     if not _is_stored(folder, key):
+        if only_read:
+            raise ValueError(
+                f"{folder} holds features of other files than those of {dataset!r} here. Give all "
+                "processes of a run the same files, with the same paths and times."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _META).unlink(missing_ok=True)
         counts = [fact.num_frames for fact in facts]

@@ -430,12 +430,12 @@ class _Stage:
             flush=True,
         )
         folder = self.out / "features"
-        if not self.devices.first:
+        only_read = not self.devices.first
+        if only_read:
             self.devices.wait()  # and use what the first process has stored
-        train = cache_features(model, config, self.data.train, folder=folder / "train")
-        held_out = cache_features(
-            model, config, self.data.validation, folder=folder / "validation", mirror=False
-        )
+        store = functools.partial(cache_features, model, config, only_read=only_read)
+        train = store(self.data.train, folder=folder / "train")
+        held_out = store(self.data.validation, folder=folder / "validation", mirror=False)
         if self.devices.first:
             self.devices.wait()
         batches = FeatureBatches(

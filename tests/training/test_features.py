@@ -63,6 +63,8 @@ def test_stored_features_are_reused_unless_weights_or_videos_differ(model, video
     cache_features(model, CLIPS, videos, folder=tmp_path, mirror=False)
     assert (tmp_path / "pose.npy").stat().st_mtime_ns == first
     other = Synthetic("train", videos=12, image_size=64, frames=(6, 9), seed=1)
+    with pytest.raises(ValueError, match="holds features of other files than those of Synthetic"):
+        cache_features(model, CLIPS, other, folder=tmp_path, mirror=False, only_read=True)
     cache_features(model, CLIPS, other, folder=tmp_path, mirror=False)
     second = (tmp_path / "pose.npy").stat().st_mtime_ns
     assert second != first
