@@ -9,6 +9,7 @@ import codecs
 import contextlib
 import hashlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -205,6 +206,29 @@ def heif_format(path: str | Path) -> str | None:
     if brands & {*_AVIF}:
         return "AVIF"
     return "HEIC" if brands & {*_HEIC, *_GENERAL} else None
+
+
+def require_ours(path: str | Path, key: str) -> None:
+    """Raises if a JSON file would be replaced that the user did not name, and that is not ours.
+
+    Args:
+        path: the file, which need not exist.
+        key: what ours have at the top.
+
+    Raises:
+        FileExistsError: The file is of another form.
+    """
+    try:
+        content = json.loads(read_text(path))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or key not in content:
+        raise FileExistsError(
+            f"{path} would be replaced, but is not an earlier result. Move it, or give another "
+            "folder (--out)."
+        )
 
 
 def file_hash(path: str | Path, algorithm: str = "sha256") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deephar.files import cache_folder, locked, read_text
+from deephar.files import cache_folder, locked, read_text, require_ours
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,19 @@ def test_text_is_read_as_editors_save_it(encoding, tmp_path):
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     (tmp_path / "t.csv").write_bytes((mark + text).encode(encoding))
     assert read_text(tmp_path / "t.csv") == text
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"mine": 1}', ""])
+def test_a_json_file_of_others_is_not_replaced(text, tmp_path):
+    path = tmp_path / "results.json"
+    require_ours(path, "protocol")  # there is none
+    path.write_text(text)
+    with pytest.raises(
+        FileExistsError, match=r"results\.json would be replaced, but is not an earl"
+    ):
+        require_ours(path, "protocol")
+    path.write_text('{"protocol": {}}')
+    require_ours(path, "protocol")
 
 
 def test_text_in_another_encoding_is_an_error(tmp_path):

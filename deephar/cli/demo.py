@@ -100,8 +100,8 @@ def annotate(args: argparse.Namespace) -> None:
     Raises:
         FileNotFoundError, ValueError, OSError: As ``annotate_video``.
     """
-    from deephar.data.pose_tables import require_parquet
-    from deephar.inference.annotate import annotate_people, annotate_video, in_words
+    from deephar.data.pose_tables import FORMATS, require_parquet
+    from deephar.inference.annotate import annotate_people, annotate_video, in_words, require_own
     from deephar.inference.intervals import describe_intervals
     from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
@@ -118,6 +118,9 @@ def annotate(args: argparse.Namespace) -> None:
     out = args.out or f"{_stem(args.video[0])}-poses.mp4"
     # Reports a bad path before the network is built.
     name, _, fps, live = describe_video(video, args.fps)
+    beside = Path(out).with_suffix("")
+    more = [f"{beside}{FORMATS[form]}" for form in args.format]
+    require_own([Path(f"{beside}.json"), *map(Path, more)])
     predictor = Predictor(
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )

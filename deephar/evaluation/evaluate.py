@@ -28,6 +28,7 @@ from deephar.evaluation.results import write_results, write_videos
 from deephar.evaluation.saved import check_predictions_path, save_predictions
 from deephar.evaluation.tables import print_table
 from deephar.evaluation.videos import VideoScores, score_videos
+from deephar.files import require_ours
 from deephar.inference.actions import (
     ActionProtocol,
     find_head,
@@ -314,6 +315,9 @@ def _known_videos(dataset, actions):
     return [[video for video in videos if (video.action == OTHER) == out] for out in (False, True)]
 
 
+_RESULTS = "results.json"
+
+
 @dataclass(frozen=True)
 class _Evaluation:
     """What every evaluation does before it predicts, and after it has scored."""
@@ -329,6 +333,7 @@ class _Evaluation:
         """Makes the folder, finds the weights and reads their config, before any long work."""
         folder = Path(out)
         folder.mkdir(parents=True, exist_ok=True)
+        require_ours(folder / _RESULTS, "protocol")
         file = weights.find(weights_name)
         return cls(weights_name, file, weights.read_config(weights_name), folder, command)
 
@@ -353,7 +358,7 @@ class _Evaluation:
 
     def _write_results(self, scores, runtime):
         return write_results(
-            self.folder / "results.json",
+            self.folder / _RESULTS,
             scores,
             self.config,
             self.file,

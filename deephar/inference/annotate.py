@@ -114,7 +114,7 @@ def annotate_video(
     out = _checked_path(out, name)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
     picture = out.with_name(f"{out.stem}-actions.png") if predictor.actions else None
-    _check_beside([path for path in (*paths[1:], picture) if path is not None])
+    require_own([path for path in (*paths[1:], picture) if path is not None])
     live = None
     if is_live:
         video = load_video(video, fps)
@@ -183,7 +183,7 @@ def annotate_people(
     out = _checked_path(out, name)
     bar = ProgressBar(num_frames or None, "frame", shown=progress)
     paths = [out, out.with_suffix(".json"), out.with_suffix(".csv")]
-    _check_beside(paths[1:])
+    require_own(paths[1:])
     actions, timelines = {}, {}
     with ExitStack() as stack:
         frames = predictor.track_frames(video, fps=fps, **options)
@@ -226,18 +226,24 @@ def _checked_path(out, name):
     return out
 
 
-def _check_beside(paths):
+def require_own(paths: Sequence[Path]) -> None:
     """Raises if files would be replaced that the user did not name, and that we did not write.
 
-    The JSON file, which comes first, tells: if it is an earlier one of ours, so are the others.
+    Args:
+        paths: the files beside an annotated video. The JSON file, which comes first, tells: if it
+            is an earlier one of ours, so are the others.
+
+    Raises:
+        FileExistsError: There is such a file.
     """
     there = [path for path in paths if path.exists()]
     if not there:
         return
     if there[0] == paths[0] and there[0].is_file():
         with open(there[0], "rb") as file:
-            if b'"skeleton": "' in file.read(8192):
-                return
+            head = file.read(8192)
+        if head.startswith(b'{"video": ') and b'"skeleton": "' in head:
+            return
     raise FileExistsError(
         f"{there[0]} would be replaced, but is not an earlier result of this command. Move it, or "
         "give another path to write to (--out)."

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 from deephar.data.samples import names_of
-from deephar.files import locked, open_h5, read_text, replacing, writing_h5
+from deephar.files import locked, open_h5, read_text, replacing, require_ours, writing_h5
 from deephar.models import config_from_json
 from deephar.training.devices import Devices
 
@@ -346,7 +346,7 @@ def check_free(out: Path | str) -> None:
     """Raises if a folder holds a run. A run that failed in its first epoch does not count.
 
     Raises:
-        FileExistsError: The folder holds a run.
+        FileExistsError: The folder holds a run, or files of others that would be replaced.
     """
     results = [name for name in ("log.csv", "best.h5", "last.h5") if (Path(out) / name).exists()]
     if results:
@@ -354,6 +354,7 @@ def check_free(out: Path | str) -> None:
             f"{out} holds a run already ({', '.join(results)}). Add --resume to go on with it, or "
             "give another folder."
         )
+    require_ours(Path(out) / "config.json", "training")
 
 
 def check_resumable(out: Path | str, stages: Sequence[str] = ("",)) -> None:

@@ -19,7 +19,7 @@ from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithO
 from deephar.data.samples import whole_of
 from deephar.evaluation import score_actions
 from deephar.export import require_packages
-from deephar.files import read_text, replacing
+from deephar.files import read_text, replacing, require_ours
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import trained_spacing
 from deephar.inference.network import call_in_batches
@@ -550,6 +550,7 @@ def _check_run_folder(recipe, out, resume):
     if not resume:
         for folder in folders:
             check_free(folder)
+            require_ours(folder / RECIPE_FILE, "stages")
         return
     check_resumable(out, [stage.name for stage in recipe.stages])
     begun = [stage for stage in recipe.stages if (out / stage.name / "state.h5").exists()]

@@ -317,6 +317,11 @@ def test_the_demo_writes_the_joints_for_other_programs(film, small_weights, tmp_
     table = (tmp_path / "o-joints.csv").read_text().splitlines()
     assert table[0] == "video,frame,time,person,joint,x,y,visibility"
     assert len(table) == 1 + 3 * 16
+    (tmp_path / "mine-coco.json").write_text("[]")
+    options[-1] = tmp_path / "mine.mp4"
+    assert main(["demo", *map(str, [film, *options]), *formats]) == 2
+    assert "mine-coco.json would be replaced, but is not" in capsys.readouterr().err
+    assert (tmp_path / "mine-coco.json").read_text() == "[]"
 
 
 def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):

@@ -243,11 +243,11 @@ def contents(written):
 def test_files_beside_the_video_that_are_not_ours_are_kept(blobs, short_film, tmp_path, name):
     mine = tmp_path / "out" / name
     mine.parent.mkdir()
-    mine.write_text('{"skeleton": ["mine"]}')
+    mine.write_text('{"skeleton": "mine"}')
     for _ in range(2):
         with pytest.raises(FileExistsError, match=f"{name} would be replaced"):
             annotate_video(blobs(CLIPS), short_film, mine.with_name("o.mp4"))
-        assert mine.read_text() == '{"skeleton": ["mine"]}'
+        assert mine.read_text() == '{"skeleton": "mine"}'
         mine.with_name("o.mp4").touch()  # named by the user, so it may be replaced
     mine.unlink()
     for _ in range(2):  # our own files are replaced

@@ -53,6 +53,14 @@ def test_a_run_folder_holds_its_recipe(two_stages):
         assert (out / name / "log.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["config.json", "recipe.json"])
+def test_files_in_the_folder_that_are_of_others_are_kept(drawn_mpii, tmp_path, name):
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(FileExistsError, match=f"{name} would be replaced, but is not an earlier"):
+        train(recipe(drawn_mpii, stage("")), tmp_path)
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+
+
 def test_two_processes_cannot_train_in_one_folder(drawn_mpii, two_stages, tmp_path):
     made, out = two_stages
     for lock, resume in ((tmp_path / "new" / "train.lock", False), (out / "train.lock", True)):
