@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import time
 import warnings
 from collections import Counter
@@ -208,7 +209,7 @@ def watch_videos(
         ]
         jobs = [job for job in jobs if not manifest.has(job)]
         if use_ray and jobs:
-            reports = _reports_of_ray(jobs, settings, workers, ray_address)
+            reports = _reports_of_ray(jobs, settings, facts, workers, ray_address)
         else:
             reports = _reports(jobs, settings)
         try:
@@ -404,8 +405,19 @@ class _RayWorker:
     Ray would start an actor that fails again.
     """
 
-    def __init__(self, settings: BatchSettings):
-        self._worker = _Worker(settings)
+    def __init__(self, settings: BatchSettings, facts: Mapping):
+        self._settings, self._facts = settings, facts
+
+    @cached_property
+    def _worker(self):
+        here = self._settings.facts
+        if different := [name for name in here if here[name] != self._facts[name]]:
+            raise ValueError(
+                f"The machine {platform.node()} has another {different[0]}: "
+                f"{here[different[0]]!r}, and not {self._facts[different[0]]!r}. Install the same "
+                "on all machines."
+            )
+        return _Worker(self._settings)
 
     def __call__(self, row: dict) -> dict:
         try:
@@ -425,7 +437,7 @@ def _require_ray() -> None:
         ) from error
 
 
-def _reports_of_ray(jobs, settings, workers, address):
+def _reports_of_ray(jobs, settings, facts, workers, address):
     """Lines of the manifest, by the workers of a Ray cluster, as they come."""
     import ray
 
@@ -440,7 +452,7 @@ def _reports_of_ray(jobs, settings, workers, address):
         [job._asdict() for job in jobs], override_num_blocks=min(len(jobs), _MOST_PARTS)
     ).map(
         _RayWorker,
-        fn_constructor_args=(settings,),
+        fn_constructor_args=(settings, facts),
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(jobs))),
         num_cpus=1,
     )

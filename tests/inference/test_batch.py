@@ -258,6 +258,15 @@ def ray_workers():
             continue
 
 
+def test_a_worker_of_another_version_is_refused(films, settings, tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="ray is not installed (pip install 'deephar[ray]')")
+    monkeypatch.setattr(batch, "__version__", "9.9.9")
+    message = r"The machine .* has another deephar: '.*', and not '9\.9\.9'\. Install the same"
+    with pytest.raises(OSError, match=message):
+        watch_videos(find_videos([films]), tmp_path, settings, workers=2)
+    assert not (tmp_path / MANIFEST).exists()
+
+
 def test_a_worker_that_is_killed_loses_nothing(films, weights_file, tmp_path):
     pytest.importorskip("ray", reason="ray is not installed (pip install 'deephar[ray]')")
     if not Path("/proc/self/cmdline").exists():
