@@ -162,13 +162,33 @@ def write_savedmodel(
 
 def _export(model, path, format, batch, frames, **options):
     """Keras' own export, in one of its formats, with a fixed or a free size of each axis."""
-    model.export(
+    import keras
+
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    (_as_function(model) if on_tensorflow else model).export(
         str(path),
         format=format,
         verbose=False,
         input_signature=input_signature(model, batch=batch, frames=frames),
         **options,
     )
+
+
+def _as_function(model):
+    """A model that calls another one, and is a single layer to whoever looks for its parts.
+
+    Keras would search all layers for tables of preprocessing, which these networks do not have.
+    This takes as long as the rest of an export.
+    """
+    import keras
+
+    class Function(keras.Model):
+        def call(self, inputs, training=False):
+            return model(inputs, training=training)
+
+    function = Function(name=model.name)
+    function.built = True
+    return function
 
 
 @contextlib.contextmanager
