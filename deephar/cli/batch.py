@@ -75,6 +75,8 @@ def batch(args: argparse.Namespace) -> int:
     for line in broken:
         print(f"{line['video']}: {line['error']}")
     frames = sum(line.get("frames", 0) for line in lines.values())
-    print(f"{len(lines) - len(broken)} of {len(lines)} videos, {frames} frames")
+    warned = sum(bool(line.get("warnings")) for line in lines.values())
+    end = f", {warned} with warnings" if warned else ""
+    print(f"{len(lines) - len(broken)} of {len(lines)} videos, {frames} frames{end}")
     print(f"see {Path(args.out) / MANIFEST}")
     return 1 if broken else 0
