@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -29,6 +30,7 @@ A CPU takes a while. --weights vgg16-light-penn is almost four times as fast, an
 """
 
 
+_LONGEST_STEM = 200  # bytes; file systems take names of 255, and ours have more at the end
 _WHOM = ("best", "largest", "centre")  # deephar.inference.search.WHOM, slow to import
 
 
@@ -217,4 +219,5 @@ def _stem(video):
         return f"camera-{video}"
     path = Path(re.sub(r"[?#].*", "", video) if "://" in video else video)
     named_by = path.parent if is_pictures(video) and not path.is_dir() else path
-    return named_by.resolve().name if named_by.is_dir() else path.stem
+    stem = named_by.resolve().name if named_by.is_dir() else path.stem
+    return os.fsencode(stem)[:_LONGEST_STEM].decode(errors="ignore")

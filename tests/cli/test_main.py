@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -236,6 +237,19 @@ def test_the_demo_writes_beside_the_current_folder(
     names = ["film-poses.csv", "film-poses.json", "film-poses.mp4"]
     assert sorted(path.name for path in Path().iterdir()) == names
     assert video_info("film-poses.mp4").frames == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("100% ü日本 %d.mp4", "100% ü日本 %d"), ("0", "0"), ("日" * 80 + ".mp4", "日" * 66)],
+)
+def test_the_demo_names_its_files_after_any_video(
+    name, stem, film, small_weights, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(film, tmp_path / name)
+    assert main(["demo", name, "--weights", str(small_weights), "--box", *"0 0 60 60".split()]) == 0
+    assert video_info(f"{stem}-poses.mp4").frames == 3
 
 
 def test_the_demo_without_a_video_takes_the_example(small_weights, tmp_path, monkeypatch, capsys):
