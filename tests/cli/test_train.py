@@ -1,7 +1,10 @@
 """The flags of the training scripts: how they change a recipe."""
 
+import json
 from dataclasses import replace
 
+import h5py
+import numpy as np
 import pytest
 
 from deephar import weights
@@ -97,6 +100,47 @@ def test_a_resumed_run_has_the_variant_of_its_flags(tmp_path):
     given = "--out", str(tmp_path), "--resume", "--variant"
     for variant in ("vgg16-light", "vgg16-medium"):
         assert network_of(*given, variant) == VARIANTS[variant]
+
+
+BEGUN = ["--variant", "vgg16-light", "--mpii", "datasets/MPII"]
+OTHER_SETTINGS = [
+    ("--variant vgg16-medium", "network.image_size was 128, now 256"),
+    ("--image-size 64", "network.image_size was 128, now 64"),
+    ("--heat-map-weight 0.1 --peak-window 2", "network.peak_window was 0, now 2"),
+    ("--stem-weights none", "stage.stem_weights was imagenet, now None"),
+    ("--weights vgg16-light", "stage.start was [], now ['vgg16-light']"),
+    ("--validation 0.2", "validation was 0.1, now 0.2"),
+    ("--seed 4", "seed was 0, now 4"),
+    ("--mixed-precision", "mixed_precision was False, now True"),
+    ("--batch pose=4", "stage.shares.mpii was 8, now 2; stage.shares.penn was 16, now 4"),
+    ("--steps pose=5", "stage.steps was None, now 5"),
+    ("--learning-rate pose=0.1", "stage.training.learning_rate was 0.001, now 0.1"),
+    ("--freeze-stem 2", "stage.training.freeze_stem was 0, now 2"),
+    ("--stem-rate 0.1", "stage.training.stem_rate was 1.0, now 0.1"),
+    ("--schedule constant", "stage.training.schedule was cosine, now constant"),
+    ("--frames 8", "stage.num_frames was None, now 8"),
+    ("--subsampling 2", "stage.subsampling was None, now 2"),
+    ("--stream pose", "stage.streams was None, now ['pose']"),
+    ("--cache-features", "stage.cache_features was False, now True"),
+    ("--drawn", "data.penn.kind was penn, now penn-drawn"),
+    ("--data synthetic", "data.penn.kind was penn, now absent"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), OTHER_SETTINGS)
+def test_a_run_is_resumed_with_its_own_settings_only(flags, message, tmp_path, capsys):
+    recipe = recipe_of(*BEGUN, script=STAGES)
+    for stage in recipe.stages:
+        (tmp_path / stage.name).mkdir()
+        (tmp_path / stage.name / "recipe.json").write_text(recipe.to_json())
+        log = json.dumps([{}] * stage.training.epochs).encode()
+        with h5py.File(tmp_path / stage.name / "state.h5", "w") as file:
+            file["log"] = np.frombuffer(log, np.uint8)
+    given = ["--out", str(tmp_path), "--resume", *BEGUN, *flags.split()]
+    assert STAGES.main(given) == 2
+    error = capsys.readouterr().err
+    assert "The run has other settings (" in error
+    assert message in error
 
 
 def test_flags_are_for_all_stages_or_for_some():

@@ -78,14 +78,20 @@ def test_a_list_of_paths_is_a_video(tmp_path):
         frames_of([*paths, folder / "gone.png"])
 
 
-def test_pictures_are_streamed_classified_and_annotated(blobs, tmp_path):
+def test_pictures_are_streamed_classified_tracked_and_annotated(blobs, tmp_path):
     predictor = blobs(CLIPS, actions=ACTIONS)
     folder = write_pictures(tmp_path / "shots", [f"{number:02d}.png" for number in range(6)])
-    for video in (folder, str(folder / "%02d.png"), sorted(folder.iterdir())):
+    sources = [folder, str(folder / "%02d.png"), sorted(folder.iterdir())]
+    for source in (*sources, film(6), lambda: iter(film(6)), lambda: map(str, sources[2])):
+        video = source if not callable(source) else source()
         persons = list(predictor.stream(video, fps=20))
         np.testing.assert_allclose([person.time for person in persons], np.arange(6) / 20)
         np.testing.assert_allclose(persons[5].joints, corners(45, 60), atol=2)
+        video = source if not callable(source) else source()
         assert predictor.classify(video, fps=20)[0] == ("bowl", 0.5)
+        video = source if not callable(source) else source()
+        (tracks,) = zip(*predictor.track(video, fps=20), strict=True)
+        np.testing.assert_allclose([person.time for person in tracks], np.arange(6) / 20)
     written = annotate_video(predictor, folder, tmp_path / "o.mp4", fps=20)
     assert (video_info(written.video).frames, video_info(written.video).fps) == (6, 20)
     written = annotate_video(predictor, iter(film(6)), tmp_path / "o.mp4", fps=10)
@@ -256,6 +262,13 @@ def test_ctrl_c_ends_a_camera_and_what_was_seen_is_complete(index, camera, blobs
     assert 1 <= len(persons) < 60  # of those that are late, only the newest
     assert np.all(np.diff([person.time for person in persons]) > 0)
     assert all(person.action for person in persons)
+
+
+def test_ctrl_c_ends_the_tracking_of_a_camera(camera, blobs):
+    camera(ctrl_c=10)
+    frames = list(blobs(POSES).track(0))
+    assert 1 <= len(frames) < 60
+    assert all(len(people) <= 1 for people in frames)
 
 
 def test_ctrl_c_ends_the_annotation_of_a_camera(camera, blobs, tmp_path):
