@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 _SINGLE = ("ffv1",)  # codecs of single pictures that FFmpeg does not list as such
-_PLACES, _FRAMES = 5, 12  # in a video that are looked at; frames at each of them
+_PLACES, _FRAMES = 5, 12  # in a video that are looked at, until one tells; frames at each of them
 _COLUMNS = 4  # one column in four is enough
 
 # How much better one order of the fields fits than the other one if something moves, and the two
@@ -47,6 +47,8 @@ def unflagged_fields(
         with contextlib.suppress(av.FFmpegError), again() as container:
             pictures = list(_pictures(container, container.streams[stream.index], place))
             found.update(map(_first_field, pictures, pictures[1:], pictures[2:]))
+        if found.total() - found["unclear"] >= _LEAST:
+            break
     order = max("tff", "bff", key=found.__getitem__)
     others = found.total() - found[order] - found["unclear"]
     return order if found[order] >= max(_LEAST, _PER_OTHER * others) else None
@@ -64,7 +66,7 @@ def _pictures(container, stream, place):
     for frame in islice(container.decode(stream), _FRAMES):
         if frame.interlaced_frame or (length and frame.pts is not None and frame.pts >= end):
             return
-        yield frame.reformat(format="gray").to_ndarray()[:, ::_COLUMNS].astype(int)
+        yield frame.reformat(format="gray").to_ndarray()[:, ::_COLUMNS].astype(np.int16)
 
 
 def _first_field(before, picture, after):
