@@ -16,10 +16,11 @@ import logging
 import os
 import platform
 import time
+import uuid
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +52,7 @@ _TABLES = "tables"
 _WHERE = {"video": str, "frame": int, "time": float, "person": int}
 # Parts of the work that Ray hands out. Each is one video, unless there are more videos than this.
 _MOST_PARTS = 10_000
+_MOST_DEATHS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +167,9 @@ def watch_videos(
 ) -> dict[str, dict]:
     """Watches videos that have not been watched yet, and writes their tables.
 
-    A video that cannot be read is noted with its error, and is tried again by the next run. If a
-    table cannot be written, such as on a full disk, the run ends.
+    A video that cannot be read is noted with its error, and is tried again by the next run. So is
+    one that has killed three processes, but it is not tried again. If a table cannot be written,
+    such as on a full disk, the run ends.
 
     Args:
         videos: paths by names, see `find_videos`.
@@ -309,11 +312,56 @@ class _Manifest:
 # ------------------------------------------------------------------------------------- the work
 
 
-class _Worker:
-    """A process's network, which watches one video after the other."""
+@contextmanager
+def _counting_deaths(table: Path, run: str) -> Iterator[None]:
+    """Context manager for work on a video; refuses one that has killed the process three times.
 
-    def __init__(self, settings: BatchSettings):
-        self._settings = settings
+    A hidden file beside the table has a line for each process that has not come to the end of the
+    work: its run. Of a run that is ended, no more than one can be in the middle of a video, so
+    deaths are counted for each run.
+
+    Args:
+        table: the table of the video.
+        run: name of the run.
+
+    Raises:
+        ValueError: It has.
+        NotWrittenError: The file cannot be written.
+    """
+    path = table.with_name(f".starts.{table.stem}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a+", encoding="utf-8") as file:
+            file.seek(0)
+            deaths = Counter(file.read().split())
+            if max(deaths.values(), default=0) >= _MOST_DEATHS:
+                raise ValueError(
+                    f"It killed the process that watched it {_MOST_DEATHS} times, such as for want "
+                    f"of memory. Remove {path} to try it again."
+                )
+            file.write(f"{run}\n")
+    except OSError as error:
+        raise NotWrittenError(path, error) from error
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):  # not SystemExit, by which Ray ends a process
+        with suppress(OSError):
+            path.unlink()
+        raise
+    with suppress(OSError):
+        path.unlink()
+
+
+class _Worker:
+    """A process's network, which watches one video after the other.
+
+    Args:
+        settings: how they are watched.
+        run: name of the run. Restarts of one process have the same.
+    """
+
+    def __init__(self, settings: BatchSettings, run: str = "alone"):
+        self._settings, self._run = settings, run
 
     @cached_property
     def _predictor(self) -> Predictor:
@@ -333,7 +381,8 @@ class _Worker:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             try:
-                facts = self._watch(predictor, job)
+                with _counting_deaths(Path(job.table), self._run):
+                    facts = self._watch(predictor, job)
             except NotWrittenError:
                 raise
             except Exception as error:  # whatever is wrong with a video, the others go on
@@ -405,8 +454,8 @@ class _RayWorker:
     Ray would start an actor that fails again.
     """
 
-    def __init__(self, settings: BatchSettings, facts: Mapping):
-        self._settings, self._facts = settings, facts
+    def __init__(self, settings: BatchSettings, facts: Mapping, run: str):
+        self._settings, self._facts, self._run = settings, facts, run
 
     @cached_property
     def _worker(self):
@@ -417,7 +466,7 @@ class _RayWorker:
                 f"{here[different[0]]!r}, and not {self._facts[different[0]]!r}. Install the same "
                 "on all machines."
             )
-        return _Worker(self._settings)
+        return _Worker(self._settings, self._run)
 
     def __call__(self, row: dict) -> dict:
         try:
@@ -452,7 +501,7 @@ def _reports_of_ray(jobs, settings, facts, workers, address):
         [job._asdict() for job in jobs], override_num_blocks=min(len(jobs), _MOST_PARTS)
     ).map(
         _RayWorker,
-        fn_constructor_args=(settings, facts),
+        fn_constructor_args=(settings, facts, uuid.uuid4().hex),
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(jobs))),
         num_cpus=1,
     )

@@ -110,9 +110,47 @@ def test_ctrl_c_says_what_is_done_and_how_to_go_on(films, settings, seen, tmp_pa
 
     monkeypatch.setattr(network, "stream", interrupted)
     message = "2 of 3 videos are done, and kept in .*To go on, run the same command again"
-    with pytest.raises(KeyboardInterrupt, match=message):
-        watch_videos(find_videos([films]), tmp_path, settings)
-    assert len(manifest(tmp_path)) == 2
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt, match=message):
+            watch_videos(find_videos([films]), tmp_path, settings)
+    assert {line["video"] for line in manifest(tmp_path)} == {"a.mp4", "broken.mp4"}
+    monkeypatch.setattr(network, "stream", stream)
+    lines = watch_videos(find_videos([films]), tmp_path, settings)
+    assert lines["more/a.mp4"]["error"] is None  # the video has not killed these processes
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork processes")
+def test_a_video_that_kills_three_processes_becomes_an_error(
+    films, weights_file, seen, tmp_path, monkeypatch
+):
+    settings = BatchSettings(weights=weights_file, runtime="keras", form="csv")
+    network, videos = predictor.Predictor(), find_videos([films])
+    stream = network.stream
+
+    def deadly(video):
+        if Path(video) == films / "a.mp4":
+            os._exit(9)
+        return stream(video)
+
+    monkeypatch.setattr(network, "stream", deadly)
+    for _ in range(3):
+        if not (child := os.fork()):
+            try:
+                watch_videos(videos, tmp_path, settings)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    for _ in range(2):  # the run goes on, and the next one does not die either
+        lines = watch_videos(videos, tmp_path, settings)
+        assert "killed the process that watched it 3 times" in lines["a.mp4"]["error"]
+        assert (lines["more/a.mp4"]["error"], lines["more/a.mp4"]["frames"]) == (None, 4)
+    (starts,) = (tmp_path / "tables").rglob(".starts.*")
+    assert f"Remove {starts} to try it again" in lines["a.mp4"]["error"]
+    starts.unlink()
+    monkeypatch.setattr(network, "stream", stream)
+    lines = watch_videos(videos, tmp_path, settings)
+    assert (lines["a.mp4"]["error"], lines["a.mp4"]["frames"]) == (None, 6)
+    assert not list((tmp_path / "tables").rglob(".starts.*"))
 
 
 def test_results_of_other_settings_are_refused(
