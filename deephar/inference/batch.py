@@ -6,7 +6,8 @@ A folder of results holds
 - ``manifest.jsonl``: a line for each video, with its table or its error;
 - ``tables/VIDEO.parquet`` (or ``.csv``): a row for each frame and person.
 
-A run that was interrupted goes on where it was: videos with a table are not done again.
+A run that was interrupted goes on where it was: videos with a table are not done again, unless
+their file has changed.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def watch_videos(
     workers: int = 1,
     ray_address: str | None = None,
 ) -> dict[str, dict]:
-    """Watches videos that have not been watched yet, and writes their tables.
+    """Watches videos that have not been watched yet, or have changed, and writes their tables.
 
     A video that cannot be read is noted with its error, and is tried again by the next run. So is
     one that has killed three processes, but it is not tried again. If a table cannot be written,
@@ -181,10 +182,11 @@ def watch_videos(
             one for several workers on this machine. Ray is needed: ``pip install 'deephar[ray]'``.
 
     Returns:
-        The lines of the manifest of these videos, by name: `video` and its `path`; `error`, None if
-        there is none; `table`, its path in the folder; `frames` and `rows`, how many there are;
-        `actions`, the best of each person by number, with its score; `intervals`, what each did
-        from when to when; `warnings`; and the `seconds` that it took.
+        The lines of the manifest of these videos, by name: `video` and its `path`; its `size` and
+        `mtime_ns` when it was watched; `error`, None if there is none; `table`, its path in the
+        folder; `frames` and `rows`, how many there are; `actions`, the best of each person by
+        number, with its score; `intervals`, what each did from when to when; `warnings`; and the
+        `seconds` that it took.
 
     Raises:
         KeyboardInterrupt: Ctrl-C. The message says what is kept.
@@ -284,7 +286,7 @@ class _Manifest:
                 part.write_bytes(whole)
 
     def has(self, job: Job) -> bool:
-        """Whether a video has its table.
+        """Whether a video has its table, and has not changed since.
 
         Raises:
             ValueError: The table is that of another video of the same name.
@@ -295,7 +297,10 @@ class _Manifest:
                 f"{self._path} has another video of the name {job.name}: {line['path']}, and not "
                 f"{job.video}. Give another folder."
             )
-        return line is not None and line["error"] is None and Path(job.table).is_file()
+        if line is None or line["error"] is not None or not Path(job.table).is_file():
+            return False
+        known = {name: line[name] for name in ("size", "mtime_ns") if name in line}
+        return not known or known == _version(job.video)  # older manifests have neither
 
     def add(self, report: dict) -> None:
         """Adds a line, which is on the disk when this returns."""
@@ -307,6 +312,15 @@ class _Manifest:
         except OSError as error:
             raise NotWrittenError(self._path, error) from error
         self.lines[report["video"]] = report
+
+
+def _version(video):
+    """What changes with the file of a video; empty if the file is gone."""
+    try:
+        facts = os.stat(video)
+    except OSError:
+        return {}
+    return {"size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
 
 
 # ------------------------------------------------------------------------------------- the work
@@ -377,7 +391,8 @@ class _Worker:
             NotWrittenError: The table cannot be written.
         """
         job, predictor = Job(**job), self._predictor
-        video, start = {"video": job.name, "path": job.video}, time.perf_counter()
+        video = {"video": job.name, "path": job.video, **_version(job.video)}
+        start = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             try:

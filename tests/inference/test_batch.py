@@ -99,6 +99,23 @@ def test_a_run_goes_on_where_it_was_interrupted(films, settings, seen, tmp_path)
     assert seen == ["broken.mp4", "a.mp4", "broken.mp4"]
 
 
+def test_a_video_that_has_changed_is_done_again(films, settings, seen, tmp_path):
+    video, out = tmp_path / "a.mp4", tmp_path / "out"
+    video.write_bytes((films / "a.mp4").read_bytes())
+    watch_videos({"a.mp4": video}, out, settings)
+    watch_videos({"a.mp4": video}, out, settings)
+    assert len(seen) == 1
+    video.write_bytes((films / "more" / "a.mp4").read_bytes())
+    assert watch_videos({"a.mp4": video}, out, settings)["a.mp4"]["frames"] == 4
+    os.utime(video, ns=(0, 0))
+    watch_videos({"a.mp4": video}, out, settings)
+    assert len(seen) == 3
+    old = {name: it for name, it in manifest(out)[-1].items() if name not in ("size", "mtime_ns")}
+    (out / MANIFEST).write_text(json.dumps(old) + "\n")  # as before these were kept
+    watch_videos({"a.mp4": video}, out, settings)
+    assert len(seen) == 3
+
+
 def test_ctrl_c_says_what_is_done_and_how_to_go_on(films, settings, seen, tmp_path, monkeypatch):
     network = predictor.Predictor()
     stream = network.stream
