@@ -168,7 +168,7 @@ def rtsp(tmp_path):
     """A camera with an RTSP address, which sends 20 frames."""
     frames = film(20)
     path = clips.encode(tmp_path / "v.ts", np.arange(20) / 25, frames, codec="mpeg2video")
-    with RtspServer(path.read_bytes(), seconds=0.6) as server:
+    with RtspServer(path.read_bytes(), seconds=1) as server:
         yield server
 
 
@@ -177,6 +177,7 @@ def test_a_camera_of_the_network_is_streamed_classified_tracked_and_annotated(
     rtsp, blobs, tmp_path
 ):
     predictor, address = blobs(CLIPS, actions=ACTIONS), rtsp.address
+    predictor.warm_up()  # the camera does not wait
     persons = list(predictor.stream(address))
     assert 1 <= len(persons) <= 20  # of those that are late, only the newest
     assert np.all(np.diff([person.time for person in persons]) > 0)
