@@ -68,15 +68,15 @@ def batch(args: argparse.Namespace) -> int:
         form=args.format,
     )
     videos = find_videos(args.videos)
-    lines = watch_videos(
+    watched = watch_videos(
         videos, args.out, settings, workers=args.workers, ray_address=args.ray_address
     )
-    broken = [line for line in lines.values() if line["error"] is not None]
-    for line in broken:
-        print(f"{line['video']}: {line['error']}")
-    frames = sum(line.get("frames", 0) for line in lines.values())
-    warned = sum(bool(line.get("warnings")) for line in lines.values())
+    broken = {name: it.error for name, it in watched.items() if it.error is not None}
+    for name, error in broken.items():
+        print(f"{name}: {error}")
+    frames = sum(it.frames for it in watched.values())
+    warned = sum(it.warnings > 0 for it in watched.values())
     end = f", {warned} with warnings" if warned else ""
-    print(f"{len(lines) - len(broken)} of {len(lines)} videos, {frames} frames{end}")
+    print(f"{len(watched) - len(broken)} of {len(watched)} videos, {frames} frames{end}")
     print(f"see {Path(args.out) / MANIFEST}")
     return 1 if broken else 0

@@ -120,6 +120,24 @@ class Job(NamedTuple):
     table: str
 
 
+class Watched(NamedTuple):
+    """What is kept in memory of a video that has been watched. Its line of the manifest has more.
+
+    Attributes:
+        path: the video.
+        error: what is wrong with it; None if it has a table.
+        version: size and time of its file when it was watched; None if they are not known.
+        frames: number of its frames.
+        warnings: number of warnings.
+    """
+
+    path: str
+    error: str | None
+    version: tuple[int, int] | None
+    frames: int
+    warnings: int
+
+
 def find_videos(paths: Iterable[str | os.PathLike]) -> dict[str, Path]:
     """Video files by their names: of a folder, the paths in it, with ``/`` between the parts.
 
@@ -165,7 +183,7 @@ def watch_videos(
     *,
     workers: int = 1,
     ray_address: str | None = None,
-) -> dict[str, dict]:
+) -> dict[str, Watched]:
     """Watches videos that have not been watched yet, or have changed, and writes their tables.
 
     A video that cannot be read is noted with its error, and is tried again by the next run. So is
@@ -182,11 +200,7 @@ def watch_videos(
             one for several workers on this machine. Ray is needed: ``pip install 'deephar[ray]'``.
 
     Returns:
-        The lines of the manifest of these videos, by name: `video` and its `path`; its `size` and
-        `mtime_ns` when it was watched; `error`, None if there is none; `table`, its path in the
-        folder; `frames` and `rows`, how many there are; `actions`, the best of each person by
-        number, with its score; `intervals`, what each did from when to when; `warnings`; and the
-        `seconds` that it took.
+        What became of these videos, by name.
 
     Raises:
         KeyboardInterrupt: Ctrl-C. The message says what is kept.
@@ -224,12 +238,12 @@ def watch_videos(
                     table = _table(Path(), name, settings.form).as_posix()
                     manifest.add({**report, "table": None if report["error"] else table})
         except KeyboardInterrupt:
-            done = sum(name in manifest.lines for name in videos)
+            done = sum(name in manifest.watched for name in videos)
             raise KeyboardInterrupt(
                 f"{done} of {len(videos)} videos are done, and kept in {out}. To go on, run the "
                 "same command again."
             ) from None
-    return {name: manifest.lines[name] for name in videos}
+    return {name: manifest.watched[name] for name in videos}
 
 
 def _table(out, name, form):
@@ -259,7 +273,7 @@ def _check_settings(out, facts):
 
 
 class _Manifest:
-    """The lines of a manifest, by video; the last line of a video counts.
+    """What became of the videos of a manifest; the last line of a video counts.
 
     Args:
         path: the file, which need not exist. If its last line was cut off, as by a crash, the line
@@ -268,22 +282,30 @@ class _Manifest:
 
     def __init__(self, path: Path):
         self._path = path
-        self.lines: dict[str, dict] = {}
-        content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), 1):
-            try:
-                report = json.loads(line)
-                _ = report["path"], report["error"]
-                self.lines[report["video"]] = report
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    f"{path} is damaged in line {number}. Remove the line: its video is then done "
-                    "again."
-                ) from error
-        if whole != content:
-            with replacing(path) as part:
-                part.write_bytes(whole)
+        self.watched: dict[str, Watched] = {}
+        if not path.exists():
+            return
+        whole = 0  # bytes of whole lines
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    self._keep(json.loads(line))
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(
+                        f"{path} is damaged in line {number}. Remove the line: its video is then "
+                        "done again."
+                    ) from error
+                whole += len(line)
+        if whole < path.stat().st_size:
+            os.truncate(path, whole)
+
+    def _keep(self, line):
+        known = "size" in line  # older manifests do not have it
+        version = (line["size"], line["mtime_ns"]) if known else None
+        counts = line.get("frames", 0), len(line.get("warnings", ()))
+        self.watched[line["video"]] = Watched(line["path"], line["error"], version, *counts)
 
     def has(self, job: Job) -> bool:
         """Whether a video has its table, and has not changed since.
@@ -291,16 +313,15 @@ class _Manifest:
         Raises:
             ValueError: The table is that of another video of the same name.
         """
-        line = self.lines.get(job.name)
-        if line is not None and line["path"] != job.video:
+        watched = self.watched.get(job.name)
+        if watched is not None and watched.path != job.video:
             raise ValueError(
-                f"{self._path} has another video of the name {job.name}: {line['path']}, and not "
+                f"{self._path} has another video of the name {job.name}: {watched.path}, and not "
                 f"{job.video}. Give another folder."
             )
-        if line is None or line["error"] is not None or not Path(job.table).is_file():
+        if watched is None or watched.error is not None or not Path(job.table).is_file():
             return False
-        known = {name: line[name] for name in ("size", "mtime_ns") if name in line}
-        return not known or known == _version(job.video)  # older manifests have neither
+        return watched.version in (None, _version(job.video))
 
     def add(self, report: dict) -> None:
         """Adds a line, which is on the disk when this returns."""
@@ -311,16 +332,16 @@ class _Manifest:
                 os.fsync(file.fileno())
         except OSError as error:
             raise NotWrittenError(self._path, error) from error
-        self.lines[report["video"]] = report
+        self._keep(report)
 
 
 def _version(video):
-    """What changes with the file of a video; empty if the file is gone."""
+    """Size and time of a file, one of which changes with it; zeros if it is gone."""
     try:
         facts = os.stat(video)
     except OSError:
-        return {}
-    return {"size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns
 
 
 # ------------------------------------------------------------------------------------- the work
@@ -391,7 +412,8 @@ class _Worker:
             NotWrittenError: The table cannot be written.
         """
         job, predictor = Job(**job), self._predictor
-        video = {"video": job.name, "path": job.video, **_version(job.video)}
+        size, time_of_file = _version(job.video)
+        video = {"video": job.name, "path": job.video, "size": size, "mtime_ns": time_of_file}
         start = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)

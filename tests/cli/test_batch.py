@@ -4,10 +4,11 @@ import pytest
 
 from deephar.cli.main import main
 from deephar.inference import batch
+from deephar.inference.batch import Watched
 
-GOOD = {"error": None, "frames": 30, "warnings": []}
-CUT_OFF = {"error": None, "frames": 20, "warnings": ["b.mp4 is cut off or damaged"]}
-BROKEN = {"error": "c.mp4 is an empty file."}
+GOOD = Watched("a.mp4", None, None, 30, 0)
+CUT_OFF = Watched("b.mp4", None, None, 20, 1)
+BROKEN = Watched("c.mp4", "c.mp4 is an empty file.", None, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,6 @@ BROKEN = {"error": "c.mp4 is an empty file."}
 def test_what_became_of_the_videos_is_told(lines, status, printed, tmp_path, monkeypatch, capsys):
     for name in lines:
         (tmp_path / name).touch()
-    lines = {name: {"video": name, **line} for name, line in lines.items()}
     asked = []
 
     def watch(videos, out, settings, *, workers, ray_address):

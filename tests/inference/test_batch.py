@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pandas
@@ -67,12 +68,15 @@ def manifest(folder):
 @pytest.mark.parametrize("people", ["one", "all"])
 def test_each_video_has_a_table_or_an_error(films, settings, weights_file, seen, tmp_path, people):
     settings = BatchSettings(weights=weights_file, runtime="keras", people=people)
-    lines = watch_videos(find_videos([films]), tmp_path, settings)
-    assert list(lines) == ["a.mp4", "broken.mp4", "more/a.mp4"]
-    assert list(lines.values()) == manifest(tmp_path)
-    assert "no frames that can be decoded" in lines["broken.mp4"]["error"]
-    line = lines["a.mp4"]
-    assert (line["error"], line["frames"]) == (None, 6)
+    watched = watch_videos(find_videos([films]), tmp_path, settings)
+    assert list(watched) == ["a.mp4", "broken.mp4", "more/a.mp4"]
+    lines = manifest(tmp_path)
+    assert [line["video"] for line in lines] == list(watched)
+    assert [line["error"] for line in lines] == [it.error for it in watched.values()]
+    assert "no frames that can be decoded" in watched["broken.mp4"].error
+    line = lines[0]
+    assert line["frames"] == watched["a.mp4"].frames == 6
+    assert (line["error"], line["warnings"], watched["a.mp4"].warnings) == (None, [], 0)
     assert line["table"] == "tables/a.mp4.parquet"
     table = pandas.read_parquet(tmp_path / line["table"])
     assert len(table) == line["rows"]
@@ -106,7 +110,7 @@ def test_a_video_that_has_changed_is_done_again(films, settings, seen, tmp_path)
     watch_videos({"a.mp4": video}, out, settings)
     assert len(seen) == 1
     video.write_bytes((films / "more" / "a.mp4").read_bytes())
-    assert watch_videos({"a.mp4": video}, out, settings)["a.mp4"]["frames"] == 4
+    assert watch_videos({"a.mp4": video}, out, settings)["a.mp4"].frames == 4
     os.utime(video, ns=(0, 0))
     watch_videos({"a.mp4": video}, out, settings)
     assert len(seen) == 3
@@ -133,7 +137,7 @@ def test_ctrl_c_says_what_is_done_and_how_to_go_on(films, settings, seen, tmp_pa
     assert {line["video"] for line in manifest(tmp_path)} == {"a.mp4", "broken.mp4"}
     monkeypatch.setattr(network, "stream", stream)
     lines = watch_videos(find_videos([films]), tmp_path, settings)
-    assert lines["more/a.mp4"]["error"] is None  # the video has not killed these processes
+    assert lines["more/a.mp4"].error is None  # the video has not killed these processes
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork processes")
@@ -159,14 +163,14 @@ def test_a_video_that_kills_three_processes_becomes_an_error(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     for _ in range(2):  # the run goes on, and the next one does not die either
         lines = watch_videos(videos, tmp_path, settings)
-        assert "killed the process that watched it 3 times" in lines["a.mp4"]["error"]
-        assert (lines["more/a.mp4"]["error"], lines["more/a.mp4"]["frames"]) == (None, 4)
+        assert "killed the process that watched it 3 times" in lines["a.mp4"].error
+        assert (lines["more/a.mp4"].error, lines["more/a.mp4"].frames) == (None, 4)
     (starts,) = (tmp_path / "tables").rglob(".starts.*")
-    assert f"Remove {starts} to try it again" in lines["a.mp4"]["error"]
+    assert f"Remove {starts} to try it again" in lines["a.mp4"].error
     starts.unlink()
     monkeypatch.setattr(network, "stream", stream)
     lines = watch_videos(videos, tmp_path, settings)
-    assert (lines["a.mp4"]["error"], lines["a.mp4"]["frames"]) == (None, 6)
+    assert (lines["a.mp4"].error, lines["a.mp4"].frames) == (None, 6)
     assert not list((tmp_path / "tables").rglob(".starts.*"))
 
 
@@ -206,7 +210,7 @@ def test_weights_and_results_are_found_from_any_folder(
     monkeypatch.chdir(tmp_path.parent)
     settings = BatchSettings(weights=weights_file, runtime="keras")
     (line,) = watch_videos(find_videos([films / "a.mp4"]), tmp_path.name, settings).values()
-    assert (len(asked), line["error"]) == (1, None)  # the same run, and complete
+    assert (len(asked), line.error) == (1, None)  # the same run, and complete
 
 
 def test_all_tables_are_read_at_once_as_the_guide_says(films, settings, seen, tmp_path):
@@ -230,6 +234,20 @@ def test_a_manifest_that_is_damaged_inside_names_the_line(films, settings, seen,
     (tmp_path / MANIFEST).write_text(good + '{"video": \n' + good)
     with pytest.raises(ValueError, match=rf"{MANIFEST} is damaged in line 2"):
         watch_videos(videos, tmp_path, settings)
+
+
+def test_a_long_manifest_takes_little_memory(films, settings, seen, tmp_path):
+    videos = find_videos([films / "a.mp4"])
+    watch_videos(videos, tmp_path, settings)
+    line = manifest(tmp_path)[0] | {"intervals": {"0": [{"action": "bowl", "start": 0.0}] * 50}}
+    with open(tmp_path / MANIFEST, "a") as file:
+        for number in range(2000):
+            file.write(json.dumps(line | {"video": f"{number}.mp4"}) + "\n")
+    tracemalloc.start()
+    watch_videos(videos, tmp_path, settings)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / 2000 < 1000 < (tmp_path / MANIFEST).stat().st_size / 2000
 
 
 def test_a_full_disk_ends_the_run(films, settings, seen, tmp_path, monkeypatch):
@@ -259,8 +277,8 @@ def test_a_video_that_breaks_off_while_it_is_read_does_not_end_the_run(
 
     monkeypatch.setattr(network, "stream", broken_off)
     lines = watch_videos(find_videos([films]), tmp_path, settings)
-    assert os.strerror(errno.ESTALE) in lines["a.mp4"]["error"]
-    assert (lines["more/a.mp4"]["error"], lines["more/a.mp4"]["frames"]) == (None, 4)
+    assert os.strerror(errno.ESTALE) in lines["a.mp4"].error
+    assert (lines["more/a.mp4"].error, lines["more/a.mp4"].frames) == (None, 4)
     assert not (tmp_path / "tables" / "a.mp4.parquet").exists()
 
 
@@ -343,9 +361,9 @@ def test_a_worker_that_is_killed_loses_nothing(films, weights_file, tmp_path):
     thread.join(60)
     assert killed
     assert killed[0][1] < len(videos) - 1  # in the middle
-    assert [name for name, line in lines.items() if line["error"]] == ["broken.mp4"]
-    frames = {name: line.get("frames") for name, line in lines.items()}
-    assert frames == {"a.mp4": 6, "broken.mp4": None, "more/a.mp4": 4} | {
+    assert [name for name, line in lines.items() if line.error] == ["broken.mp4"]
+    frames = {name: line.frames for name, line in lines.items()}
+    assert frames == {"a.mp4": 6, "broken.mp4": 0, "more/a.mp4": 4} | {
         f"copy{number}": 6 for number in range(4)
     }
     tables = sorted(path.name for path in (tmp_path / "tables").rglob("*.csv"))
