@@ -52,7 +52,8 @@ class NotWrittenError(OSError):
     """
 
     def __init__(self, path: Path, reason: object):
-        kept = " The previous version was kept." if path.exists() else ""
+        # Of a name that is too long, `Path.exists` raises an error.
+        kept = " The previous version was kept." if os.path.exists(path) else ""
         super().__init__(f"{path} could not be written ({reason}).{kept}")
 
 

@@ -12,6 +12,7 @@ their file has changed.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -420,8 +421,11 @@ class _Worker:
             try:
                 with _counting_deaths(Path(job.table), self._run):
                     facts = self._watch(predictor, job)
-            except NotWrittenError:
-                raise
+            except NotWrittenError as error:
+                if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
+                    raise
+                text = f"The name is too long for that of a table ({error}) Give a shorter name."
+                return {**video, "error": text}
             except Exception as error:  # whatever is wrong with a video, the others go on
                 text = " ".join(str(error).split()) or type(error).__name__
                 return {**video, "error": text}

@@ -263,6 +263,25 @@ def test_a_full_disk_ends_the_run(films, settings, seen, tmp_path, monkeypatch):
     assert len(manifest(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("length", [246, 250])  # of the table, or of all files beside it
+def test_a_name_too_long_for_a_table_does_not_end_the_run(
+    films, weights_file, seen, tmp_path, form, length
+):
+    name = "a" * (length - 4) + ".mp4"
+    try:
+        (tmp_path / name).touch()
+    except OSError as error:
+        pytest.skip(f"names are shorter here: {error}")
+    settings = BatchSettings(weights=weights_file, runtime="keras", form=form)
+    videos = {name: films / "a.mp4", "b.mp4": films / "more" / "a.mp4"}
+    for _ in range(2):
+        watched = watch_videos(videos, tmp_path / "out", settings)
+        assert watched[name].error.startswith("The name is too long for that of a table")
+        assert (watched["b.mp4"].error, watched["b.mp4"].frames) == (None, 4)
+    assert [path.name for path in (tmp_path / "out" / "tables").iterdir()] == [f"b.mp4.{form}"]
+
+
 def test_a_video_that_breaks_off_while_it_is_read_does_not_end_the_run(
     films, settings, seen, tmp_path, monkeypatch
 ):
