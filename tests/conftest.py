@@ -51,6 +51,26 @@ def graphs_as_they_are():
         config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def short_stem():
+    """Makes narrow stems of one narrow convolution a block; they were half of most networks."""
+    if "deephar.models.stems" not in sys.modules:
+        yield None
+        return
+    from deephar.models import stems
+
+    with pytest.MonkeyPatch.context() as patch:
+        whole = stems.VGG16_BLOCKS
+        patch.setattr(stems, "VGG16_BLOCKS", ((32,),) * len(whole))
+        yield whole
+
+
+@pytest.fixture
+def whole_stem(short_stem, monkeypatch):
+    """Leaves narrow stems as they are."""
+    monkeypatch.setattr("deephar.models.stems.VGG16_BLOCKS", short_stem)
+
+
 def _op_by_op():
     """Has networks run op by op. To make graphs takes longer where they run a few times only."""
     import keras  # late: it takes seconds to import, many tests do not need it

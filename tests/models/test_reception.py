@@ -232,6 +232,7 @@ def test_stem_weights_are_refused():
         build_model(TINY, "imagenet")
 
 
+@pytest.mark.usefixtures("whole_stem")
 @pytest.mark.parametrize("stem", ["vgg16-narrow", "residual", "inception"])
 @pytest.mark.parametrize("depth", [None, "volumetric", "regression"])
 def test_every_stem_goes_with_every_network(stem, depth):

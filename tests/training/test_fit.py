@@ -131,6 +131,7 @@ def test_a_run_writes_config_log_and_weights_that_load(drawn_mpii, tmp_path):
     assert weights.read_facts(tmp_path / "run" / "best.h5")["score"]["val_pckh"] == best
 
 
+@pytest.mark.usefixtures("whole_stem")
 def test_the_light_variant_overfits_eight_persons(drawn_mpii, tmp_path):
     """PCKh above 95 in under a minute on two cores, from random weights and crops of 64 pixels.
 
