@@ -93,6 +93,7 @@ def test_each_runtime_gives_the_joints_of_the_predictor(
 
 
 @pytest.mark.usefixtures("op_by_op")
+@pytest.mark.usefixtures("op_by_op")
 def test_the_actions_of_a_clip_are_read_as_the_page_says(folder, network, monkeypatch):
     require_format("onnx")
     model = build_model(CLIPS)

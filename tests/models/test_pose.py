@@ -14,7 +14,8 @@ from deephar.models import (
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-TINY = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=2, num_levels=3)
+VGG = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=2, num_levels=3)
+TINY = replace(VGG, stem="vgg16-narrow")
 
 
 def images(config=TINY, count=2, seed=0):
@@ -47,7 +48,13 @@ def test_parameter_counts(variant, parameters):
 @pytest.mark.parametrize("visibility", ["sigmoid_max", "window_mass"])
 @pytest.mark.parametrize("image_size", [64, 128])
 def test_output_has_one_entry_a_prediction_block_in_the_unit_crop(visibility, image_size):
-    config = ModelConfig(image_size=image_size, stem_features=16, growth=8, visibility=visibility)
+    config = ModelConfig(
+        stem="vgg16-narrow",
+        image_size=image_size,
+        stem_features=16,
+        growth=8,
+        visibility=visibility,
+    )
     pose = pose_model(config).predict(images(config), verbose=0)["pose"]
     assert pose.shape == (2, 6, 16, 3)
     assert pose.min() >= 0
@@ -71,7 +78,7 @@ def test_peak_window_applies_at_inference_but_not_in_training(tiny):
 
 
 def test_one_pyramid_of_two_levels_has_one_prediction():
-    config = ModelConfig(image_size=64, stem_features=16, growth=8, num_pyramids=1, num_levels=2)
+    config = replace(TINY, num_pyramids=1, num_levels=2)
     assert pose_model(config).predict(images(), verbose=0)["pose"].shape == (2, 1, 16, 3)
 
 
@@ -120,17 +127,17 @@ def test_stem_reads_imagenet_files_and_refuses_others(tmp_path):
     path = tmp_path / "vgg.weights.h5"
     vgg = keras.applications.VGG16(include_top=False, weights=None, input_shape=(64, 64, 3))
     vgg.save_weights(path)
-    model = pose_model(TINY, path)
+    model = pose_model(VGG, path)
     for name in ("block1_conv1", "block5_conv3"):
         for ours, theirs in zip(
             model.get_layer(name).get_weights(), vgg.get_layer(name).get_weights(), strict=True
         ):
             np.testing.assert_array_equal(ours, theirs)
     with pytest.raises(FileNotFoundError, match=r"nowhere\.h5: There is no such file"):
-        pose_model(TINY, tmp_path / "nowhere.h5")
+        pose_model(VGG, tmp_path / "nowhere.h5")
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ValueError, match="not a VGG-16 weights file"):
-        pose_model(TINY, path)
+        pose_model(VGG, path)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

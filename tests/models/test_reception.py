@@ -22,7 +22,9 @@ from deephar.models.config import in_space
 IMAGES = ReceptionConfig(image_size=64, num_blocks=2)
 IN_SPACE = {"skeleton": "pa17j", "dim": 3, "context_maps": 0}
 CLIPS = replace(IMAGES, num_frames=8, actions={"penn": 15})
-TINY = replace(CLIPS, image_size=32, num_frames=4, actions={"own": 3}, kernel_size=3)
+TINY = replace(
+    CLIPS, image_size=32, stem_features=32, num_frames=4, actions={"own": 3}, kernel_size=3
+)
 
 FULL_SIZE = {
     "reception_mpii": ReceptionConfig(),
@@ -153,7 +155,7 @@ def test_poses_of_clips_are_those_of_the_pose_network(tiny, tmp_path):
 def test_views_share_the_weights_and_chain_to_the_whole_network(tiny):
     frames = frame_view(tiny).predict(clips().reshape(8, 32, 32, 3), verbose=0)
     folded = {name: value.reshape(2, 4, *value.shape[1:]) for name, value in frames.items()}
-    assert folded["appearance_1"].shape == (2, 4, 16, 576)
+    assert folded["appearance_1"].shape == (2, 4, 16, 32)
     heads = action_view(tiny)
     assert {tensor.name for tensor in heads.inputs} == set(folded)
     actions = heads.predict(folded, verbose=0)

@@ -78,12 +78,13 @@ def test_stored_features_are_reused_unless_weights_or_videos_differ(model, video
     cache_features(model, CLIPS, other, folder=tmp_path, mirror=False)
 
 
+@pytest.mark.usefixtures("op_by_op")
 def test_stage_2_learns_from_cached_features_and_keeps_the_pose_network(model, videos, tmp_path):
     features = cache_features(model, CLIPS, videos, folder=tmp_path / "features")
     before = [value.copy() for value in frame_view(model).get_weights()]
     heads = action_view(model)
     batches = FeatureBatches(
-        {"synthetic": features}, {"synthetic": 12}, spec=InputSpec.of(CLIPS), steps_per_epoch=20
+        {"synthetic": features}, {"synthetic": 12}, spec=InputSpec.of(CLIPS), steps_per_epoch=4
     )
     clips = features.middle_clips(InputSpec(num_frames=4))
     labels = np.array([videos[index].action for index in range(12)])
@@ -92,7 +93,7 @@ def test_stage_2_learns_from_cached_features_and_keeps_the_pose_network(model, v
         answers = heads.predict_on_batch(clips)["action_synthetic"][:, -1].argmax(-1)
         return {"accuracy": 100 * np.mean(answers == labels)}
 
-    training = ActionTraining(epochs=3, learning_rate=0.005, momentum=0.9)
+    training = ActionTraining(epochs=2, learning_rate=0.05, momentum=0.9)
     log = train_action(
         model,
         CLIPS,
