@@ -17,7 +17,7 @@ if __name__ == "__main__":
         sys.modules["tensorflow"] = None
 
 from deephar.data import Augmentation, Synthetic
-from deephar.models import ModelConfig
+from deephar.models import ModelConfig, stems
 from deephar.training import (
     ActionStage,
     ActionTraining,
@@ -159,7 +159,10 @@ def mirrored(out):
     """The same on TensorFlow, which divides the CPU in two."""
     import tensorflow as tf
     from dots import Dots
+    from networks import SHORT_BLOCKS
 
+    stems.VGG16_BLOCKS = SHORT_BLOCKS  # as in conftest.py
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     alike = Dots(1)

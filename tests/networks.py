@@ -17,6 +17,12 @@ SMALL = {
 }
 """Fields of a config of a small network. VGG-16 itself would take 59 MB, and longer to train."""
 
+SHORT_BLOCKS = ((32,),) * 5
+"""What the blocks of narrow stems are in the tests: one narrow convolution each.
+
+Those of VGG-16, 13 convolutions, would be half of such a network.
+"""
+
 HEADS = {"num_frames": 4, "pose_features": 16, "appearance_features": 16}
 """Fields of small action heads, for clips of 4 frames."""
 
