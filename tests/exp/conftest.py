@@ -12,16 +12,22 @@ EXP = Path(__file__).parents[2] / "exp"
 
 
 @pytest.fixture(scope="session")
-def run():
-    """Runs a script under exp/, ``run("mpii/train_mpii.py", "--epochs", 1)``: its exit status."""
+def load():
+    """Loads a script under exp/ as a module: ``load("mpii/train_mpii.py")``."""
 
-    def run_script(name, *arguments):
+    def load_script(name):
         spec = importlib.util.spec_from_file_location(Path(name).stem, EXP / name)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.main(list(map(str, arguments)))
+        return module
 
-    return run_script
+    return load_script
+
+
+@pytest.fixture(scope="session")
+def run(load):
+    """Runs a script under exp/, ``run("mpii/train_mpii.py", "--epochs", 1)``: its exit status."""
+    return lambda name, *arguments: load(name).main(list(map(str, arguments)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,8 @@ from deephar import Predictor, weights
 from deephar.models import frame_view
 from deephar.video import VideoWriter
 
+pytestmark = pytest.mark.usefixtures("module_op_by_op")
+
 TRAIN, EVAL = "folder/train_folder.py", "folder/eval_folder.py"
 FILES = ["confusion.png", "results.json", "sheet.png", "videos.csv"]
 
@@ -41,6 +43,20 @@ def folder(tmp_path_factory):
             lines.append(f"{name},{action},{action}{number // 2}")
     (root / "clips.csv").write_text("\n".join(["file,action,group", *lines]))
     return root
+
+
+@pytest.fixture(scope="module")
+def train_briefly(load):
+    """Runs the training script with its recipe, but few and small batches."""
+    script = load(TRAIN).main.__self__
+    (stage,) = script.recipe.stages
+    stage = replace(stage, shares={"folder": 4}, steps=2)
+    brief = replace(
+        script,
+        recipe=replace(script.recipe, stages=(stage,)),
+        finetuning=replace(script.finetuning, shares={"folder": 2}, steps=1),
+    )
+    return lambda *arguments: brief.main(list(map(str, arguments)))
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +93,9 @@ def test_one_stream_is_enough(folder, start, tmp_path, run):
     assert len(Predictor(tmp_path / "best.h5", runtime="keras").classify(folder / "left0.mp4")) == 2
 
 
-def test_heads_may_learn_in_epochs(folder, start, tmp_path, run):
+def test_heads_may_learn_in_epochs(folder, start, tmp_path, train_briefly):
     arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--stream", "pose"]
-    assert run(TRAIN, *arguments, "--heads", "start", "--epochs", 1, "--folds", 2) == 0
+    assert train_briefly(*arguments, "--heads", "start", "--epochs", 1, "--folds", 2) == 0
     assert weights.read_config(tmp_path / "best.h5").readout_of == {}
     assert (tmp_path / "log.csv").exists()
 
@@ -131,9 +147,9 @@ def test_heads_of_weights_that_have_none_cannot_be_the_start(folder, tmp_path, r
     assert "has no action heads to start from. Use --heads new." in capsys.readouterr().err
 
 
-def test_the_whole_network_may_learn_from_the_frames(folder, start, tmp_path, run, op_by_op):
+def test_the_whole_network_may_learn_from_the_frames(folder, start, tmp_path, train_briefly):
     arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--folds", 2]
-    assert run(TRAIN, *arguments, "--stream", "pose", "--finetune", 1) == 0
+    assert train_briefly(*arguments, "--stream", "pose", "--finetune", 1) == 0
     assert (tmp_path / "best.h5").exists()
     networks = [weights.load_model(tmp_path / name)[0] for name in ("best.h5", "finetune/best.h5")]
     assert len({weights.digest(frame_view(network)) for network in networks}) == 2

@@ -74,7 +74,7 @@ def test_description_warns_of_nan(tmp_path):
     assert "NaN" not in described(tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5", "a") as file:
         file["block3_bn1/block3_bn1/beta:0"][3] = np.nan
-        file["block3_bn2/block3_bn2/beta:0"][0] = np.inf
+        file["block4_bn1/block4_bn1/beta:0"][0] = np.inf
     text = described(tmp_path / "w.h5")
     assert "/block3_bn1/block3_bn1/beta:0 holds NaN or infinite values, as do 1 more" in text
 

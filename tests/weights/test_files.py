@@ -357,7 +357,7 @@ def test_files_of_others_have_no_config(model, tmp_path):
 def test_a_full_disk_leaves_the_previous_file(model, saved):
     content = saved.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, hard))
     try:
         with pytest.raises(OSError, match="The previous version was kept"):
             weights.save(model, CONFIG, saved)
