@@ -116,10 +116,16 @@ def using_devices(wanted: int | str | None) -> Iterator[Devices]:
 
     Raises:
         ValueError: There are fewer devices; the processes cannot be connected, or have different
-            numbers of devices; or the backend has no way to train on several devices.
+            numbers of devices; the backend has no way to train on several devices; or there are
+            several processes, and None is wanted.
         ConnectionError: Another process has ended.
     """
     if wanted is None:
+        if (count := _processes_wanted()) > 1:
+            raise ValueError(
+                f"JAX_NUM_PROCESSES is {count}, but each process would train alone, in the same "
+                "folder. Add --devices all, or unset JAX_NUM_PROCESSES."
+            )
         yield Devices()
         return
     if wanted != "all" and not (isinstance(wanted, int) and wanted > 0):
@@ -136,6 +142,11 @@ def using_devices(wanted: int | str | None) -> Iterator[Devices]:
             f"Keras runs on {backend}, on which deephar does not train on several devices. Set "
             "KERAS_BACKEND=jax or tensorflow, or leave out --devices."
         )
+
+
+def _processes_wanted():
+    """Number of processes that the environment says a run has."""
+    return int(os.environ.get("JAX_NUM_PROCESSES") or 1)
 
 
 @contextlib.contextmanager
@@ -179,7 +190,7 @@ def _number(wanted, names):
 def _mirrored(wanted):
     import tensorflow as tf  # here alone: Keras has no counterpart of MirroredStrategy
 
-    if int(os.environ.get("JAX_NUM_PROCESSES") or 1) > 1:
+    if _processes_wanted() > 1:
         raise ValueError(
             "JAX_NUM_PROCESSES is set, but Keras runs on tensorflow, on which deephar trains in "
             "one process. Set KERAS_BACKEND=jax."

@@ -168,6 +168,13 @@ def test_devices_are_a_number_or_all(devices, tmp_path):
         train(HEADS, tmp_path / "run", devices=devices)
 
 
+def test_several_processes_need_devices(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    with pytest.raises(ValueError, match=r"JAX_NUM_PROCESSES is 2, .* Add --devices all, or unset"):
+        train(HEADS, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_other_backends_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(ValueError, match=r"runs on torch, .* Set KERAS_BACKEND=jax or tensorflow"):
