@@ -149,7 +149,7 @@ def _fit(model, batches, run, settings, validate, save, callbacks):
                     stop,
                     StopOnNonFiniteLoss(batches),
                     *(make(progress.log) for make in callbacks),
-                    ValidationScore(validate),
+                    ValidationScore(validate, devices),
                     _RunFiles(run, progress, settings["data"], save),
                 ],
             )
@@ -223,22 +223,25 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 class ValidationScore(keras.callbacks.Callback):
     """Adds the validation scores and the learning rate to the logs of each epoch.
 
-    Keras's progress bar and all later callbacks see them.
+    Keras's progress bar and all later callbacks see them. All processes take the scores of the
+    first one: from scores that differ, as by rounding, they would set different learning rates.
 
     Args:
         validate: function without arguments that scores the model: measure -> value.
+        devices: what the run is trained on.
     """
 
-    def __init__(self, validate: Callable):
+    def __init__(self, validate: Callable, devices: Devices):
         super().__init__()
-        self.validate = validate
+        self.validate, self.devices = validate, devices
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         try:
             scores = self.validate()
         except FloatingPointError as error:
             raise FloatingPointError(f"After epoch {epoch + 1}: {error}") from error
-        logs |= {f"val_{measure}": float(value) for measure, value in scores.items()}
+        scores = {f"val_{measure}": float(value) for measure, value in scores.items()}
+        logs |= self.devices.gather(scores)[0]
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
 

@@ -1,12 +1,13 @@
-"""What a run folder knows of its data."""
+"""What a run folder knows of its data, and the scores of its epochs."""
 
 import hashlib
+from types import SimpleNamespace
 
 from deephar.data import (
     Frames,
     Synthetic,
 )
-from deephar.training.run import fingerprint
+from deephar.training.run import ValidationScore, fingerprint
 
 
 def test_data_sets_of_the_same_names_are_told_apart_by_their_labels(tmp_path):
@@ -27,3 +28,12 @@ def test_names_of_all_frames_are_compared_without_building_them(monkeypatch):
     # Runs of before go on.
     assert fingerprint(frames)["names"] == hashlib.sha256(names.encode()).hexdigest()[:16]
     assert built == [0, 5, 9]
+
+
+def test_all_processes_take_the_scores_of_the_first():
+    devices = SimpleNamespace(gather=lambda own: [{**own, "val_accuracy": 60.0}, own])
+    callback = ValidationScore(lambda: {"accuracy": 61.0}, devices)
+    callback.set_model(SimpleNamespace(optimizer=SimpleNamespace(learning_rate=0.1)))
+    logs = {"loss": 1.0}
+    callback.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "val_accuracy": 60.0, "learning_rate": 0.1}
