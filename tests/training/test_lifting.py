@@ -24,7 +24,7 @@ PELVIS, THORAX = 0, 1
 
 @pytest.fixture(scope="module")
 def network():
-    return train_lifting(poses=1500, epochs=12)
+    return train_lifting(poses=800, epochs=20)
 
 
 def error(depths, true):
