@@ -39,8 +39,11 @@ def network(config):
 
 
 @pytest.fixture(scope="module")
-def poses():
-    return network(POSES)
+def poses(short_stem):
+    """With the whole stem, so that the weights are most of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deephar.models.stems.VGG16_BLOCKS", short_stem)
+        return network(POSES)
 
 
 @pytest.fixture(scope="module")

@@ -359,11 +359,13 @@ def test_a_worker_of_another_version_is_refused(films, settings, tmp_path, monke
     assert not (tmp_path / MANIFEST).exists()
 
 
-def test_a_worker_that_is_killed_loses_nothing(films, weights_file, tmp_path):
+def test_a_worker_that_is_killed_loses_nothing(films, whole_stem, tmp_path, tmp_path_factory):
     pytest.importorskip("ray", reason="ray is not installed (pip install 'deephar[ray]')")
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("workers are found in /proc, which this system lacks")
-    settings = BatchSettings(weights=weights_file, runtime="keras", form="csv")
+    # The workers build the whole stem.
+    path = save_untrained(tmp_path_factory.mktemp("whole") / "w.h5", POSES)
+    settings = BatchSettings(weights=path, runtime="keras", form="csv")
     videos = find_videos([films]) | {f"copy{n}": films / "a.mp4" for n in range(4)}
     killed = []
 
