@@ -535,7 +535,9 @@ def _reports_of_ray(jobs, settings, facts, workers, address):
     own = not ray.is_initialized()
     if own:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
-        options = {"num_cpus": workers} if address is None else {"address": address}
+        # Without "local", Ray would join a cluster that runs on this machine, or is in RAY_ADDRESS.
+        own_cluster = {"address": "local", "num_cpus": workers}
+        options = own_cluster if address is None else {"address": address}
         ray.init(**options, include_dashboard=False, log_to_driver=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = ray.data.from_items(

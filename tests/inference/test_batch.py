@@ -353,6 +353,7 @@ def ray_workers():
 def test_a_worker_of_another_version_is_refused(films, settings, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed (pip install 'deephar[ray]')")
     monkeypatch.setattr(batch, "__version__", "9.9.9")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # not that of a cluster which was asked for
     message = r"The machine .* has another deephar: '.*', and not '9\.9\.9'\. Install the same"
     with pytest.raises(OSError, match=message):
         watch_videos(find_videos([films]), tmp_path, settings, workers=2)
