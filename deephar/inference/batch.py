@@ -187,9 +187,9 @@ def watch_videos(
 ) -> dict[str, Watched]:
     """Watches videos that have not been watched yet, or have changed, and writes their tables.
 
-    A video that cannot be read is noted with its error, and is tried again by the next run. So is
-    one that has killed three processes, but it is not tried again. If a table cannot be written,
-    such as on a full disk, the run ends.
+    A video that cannot be read is noted with its error, and is tried again by the next run. A
+    video that has killed three processes is noted, too; its error says how to have it tried again.
+    If a table cannot be written, such as on a full disk, the run ends.
 
     Args:
         videos: paths by names, see `find_videos`.
@@ -353,8 +353,8 @@ def _counting_deaths(table: Path, run: str) -> Iterator[None]:
     """Context manager for work on a video; refuses one that has killed the process three times.
 
     A hidden file beside the table has a line for each process that has not come to the end of the
-    work: its run. Of a run that is ended, no more than one can be in the middle of a video, so
-    deaths are counted for each run.
+    work: its run. A run that is ended from outside leaves one line at most, so the lines of each
+    run are counted.
 
     Args:
         table: the table of the video.
@@ -427,6 +427,8 @@ class _Worker:
                 text = f"The name is too long for that of a table ({error}) Give a shorter name."
                 return {**video, "error": text}
             except Exception as error:  # whatever is wrong with a video, the others go on
+                with suppress(OSError):
+                    Path(job.table).unlink()  # of the file before it changed
                 text = " ".join(str(error).split()) or type(error).__name__
                 return {**video, "error": text}
         notes = [str(it.message) for it in caught if issubclass(it.category, UserWarning)]

@@ -114,10 +114,17 @@ def test_a_video_that_has_changed_is_done_again(films, settings, seen, tmp_path)
     os.utime(video, ns=(0, 0))
     watch_videos({"a.mp4": video}, out, settings)
     assert len(seen) == 3
+    good = manifest(out)[-1]
+    video.write_bytes(b"no video")
+    assert watch_videos({"a.mp4": video}, out, settings)["a.mp4"].error
+    assert not (out / good["table"]).exists()
+    video.write_bytes((films / "a.mp4").read_bytes())
+    watch_videos({"a.mp4": video}, out, settings)
+    assert len(seen) == 5
     old = {name: it for name, it in manifest(out)[-1].items() if name not in ("size", "mtime_ns")}
     (out / MANIFEST).write_text(json.dumps(old) + "\n")  # as before these were kept
     watch_videos({"a.mp4": video}, out, settings)
-    assert len(seen) == 3
+    assert len(seen) == 5
 
 
 def test_ctrl_c_says_what_is_done_and_how_to_go_on(films, settings, seen, tmp_path, monkeypatch):
