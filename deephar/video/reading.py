@@ -114,12 +114,15 @@ def is_live_address(video: object) -> bool:
 
     Of ``http://``, only the answer tells: see `video_info`.
     """
-    return is_address(video) and not video.lower().startswith(("http", "file:"))
+    return is_address(video) and not video.lower().startswith(("http", "ftp", "file:"))
 
 
 def _is_live(path, container):
-    """Whether an open video is live: by its address, or since a camera sends JPEGs over HTTP."""
-    return is_live_address(path) or container.format.name == "mpjpeg"
+    """Whether an open video is live: by its address, or since a camera sends JPEGs over HTTP.
+
+    A file may hold what such a camera has sent.
+    """
+    return is_live_address(path) or (is_address(path) and container.format.name == "mpjpeg")
 
 
 def open_video(path: str | os.PathLike) -> av.container.InputContainer:

@@ -19,7 +19,7 @@ from rtsp import RtspServer
 
 from deephar.inference import annotate_video
 from deephar.inference.media import describe_video, load_video
-from deephar.video import VideoWriter, read_video, video_info
+from deephar.video import VideoWriter, is_live_address, read_video, video_info
 
 
 def write_pictures(folder, names):
@@ -205,6 +205,30 @@ class JpegCamera(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+
+def test_what_a_camera_has_sent_over_http_is_a_video_when_it_is_saved(tmp_path):
+    path = tmp_path / "v.mjpeg"
+    head = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"
+    parts = [head + cv2.imencode(".jpg", frame)[1].tobytes() + b"\r\n" for frame in film(12)]
+    path.write_bytes(b"".join(parts))
+    assert describe_video(path) == (str(path), 12, 25, False)
+    assert frames_of(path)[0] == list(range(40, 52))
+
+
+@pytest.mark.parametrize(
+    ("address", "live"),
+    [
+        ("rtsp://HOST/stream", True),
+        ("udp://HOST:1234", True),
+        ("http://HOST/video", False),  # the answer tells
+        ("ftp://HOST/v.mp4", False),
+        ("file:///v.mp4", False),
+        ("v.mp4", False),
+    ],
+)
+def test_which_addresses_are_live(address, live):
+    assert is_live_address(address) is live
 
 
 def test_a_camera_that_sends_jpegs_over_http_is_live(monkeypatch):
