@@ -122,6 +122,8 @@ def annotate(args: argparse.Namespace) -> None:
     name, _, fps, live = describe_video(video, args.fps)
     beside = Path(out).with_suffix("")
     more = [f"{beside}{FORMATS[form]}" for form in args.format]
+    if not args.out:  # the user has not named the video either
+        more.append(out)
     require_own([Path(f"{beside}.json"), *map(Path, more)])
     predictor = Predictor(
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision

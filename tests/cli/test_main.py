@@ -252,6 +252,15 @@ def test_the_demo_names_its_files_after_any_video(
     assert video_info(f"{stem}-poses.mp4").frames == 3
 
 
+def test_the_demo_replaces_no_video_that_the_user_has_not_named(
+    film, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("film-poses.mp4").write_text("mine")
+    assert "film-poses.mp4 would be replaced" in failure(["demo", film], capsys)
+    assert Path("film-poses.mp4").read_text() == "mine"
+
+
 def test_the_demo_without_a_video_takes_the_example(small_weights, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--weights", str(small_weights), "--box", *"200 50 400 380".split()]) == 0
