@@ -22,7 +22,8 @@ def deinterlaced(
 ) -> Iterator[av.VideoFrame]:
     """Frames, from the first one flagged as interlaced on through a filter.
 
-    The filter changes flagged frames only. There are as many frames as before, with their times.
+    The filter changes flagged frames only, or all if `fields` says so. There are as many frames as
+    before, with their times.
 
     Args:
         frames: the frames.

@@ -62,7 +62,8 @@ def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
     """The frames of a video, one after the other.
 
     Frames are turned as the file says, have square pixels, and are deinterlaced where they are
-    flagged as interlaced. Frames that an edit list cuts off are left out.
+    flagged as interlaced, or where the pictures tell (see `unflagged_fields`). Frames that an edit
+    list cuts off are left out.
 
     Args:
         path: the file, or an address such as ``https://...`` or ``rtsp://...``.
@@ -74,10 +75,12 @@ def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
     Raises:
         FileNotFoundError: No such file.
         OSError: The address does not answer, or the file may not be read.
-        ValueError: The file is empty, holds no video (only sound, say), or cannot be decoded.
+        ValueError: The file is empty, holds no video (only sound, say), cannot be decoded, or has
+            time stamps that do not rise.
 
     Warns:
-        UserWarning: Frames are missing at the end, could not be decoded, or are damaged; how many.
+        UserWarning: Frames are missing at the end, could not be decoded, are damaged, or are left
+            out, since their time is not after that of the one before; how many.
     """
     if animation.is_webp(path):
         return animation.read_webp(path)
