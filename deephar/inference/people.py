@@ -30,7 +30,7 @@ _PARTS = (1, 2, 3)  # the windows' sides: that of the picture, a half, a third
 _SAME_WINDOW = 0.3  # similarity of poses in windows of which one is looked at again
 _SAME_MOVED = 0.7  # the same of windows that have been moved
 _LEAST_CONFIDENCE = (0.25, 0.5)  # mean visibility in these that is looked at again
-_LEAST_SCORE = 0.66  # of a person
+_LEAST_SCORE = 0.75  # of a person
 _SMALLEST = 0.1  # of the picture's longer side: what is smaller is rather a part of somebody
 
 _BATCH_STEP = 8  # batches are of a multiple of this many windows: each size is traced once

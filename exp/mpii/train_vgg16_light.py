@@ -1,11 +1,11 @@
-"""Trains the shipped weights `vgg16-light` on MPII, LSP and LSP-extended.
+"""Trains a small pose network on MPII, LSP and LSP-extended: the first step to `vgg16-light`.
 
     python exp/mpii/train_vgg16_light.py --out runs/light
 
 Needs the folders of MPII, LSP and LSP-extended (see datasets/). Takes 97 minutes on 2 CPU cores
 with bfloat16 (111,360 crops of 128 pixels). Score on the small copies of docs/results.md: MPII
-PCKh@0.5 69.1, LSP PCK@0.2 76.6. The shipped file is that of epoch 20, picked by joints read from
-the whole maps (peak_window=0).
+PCKh@0.5 69.1, LSP PCK@0.2 76.6, by the file of epoch 20, picked by joints read from the whole maps
+(peak_window=0). train_vgg16_light_3d.py goes on from it.
 """
 
 import sys

@@ -1,11 +1,15 @@
-"""Trains `vgg16-light` on to give depth, too, of persons in ordinary pictures.
+"""Trains a network on to give depth, too, of persons in ordinary pictures; makes `vgg16-light`.
 
     python exp/mpii/train_vgg16_light_3d.py --out runs/light-3d
 
-Needs the folders of MPII, LSP and LSP-extended (see datasets/). Their persons have 2D labels; a
-lifting network, which learns first, gives them depths. Drawn persons in random poses, in front of
-backgrounds of MPII, have exact labels. Two stages; `stage2` gives the weights. Needs the extra
-`int8`. For the scores, see docs/training-log.md.
+Starts from `vgg16-light`; the shipped weights started from what train_vgg16_light.py makes. Needs
+the folders of MPII, LSP and LSP-extended (see datasets/), the latter with labels mended by
+exp/lsp/clean_labels.py. Their persons have 2D labels; a lifting network, which learns first, gives
+them depths. Drawn persons in random poses, in front of backgrounds of MPII, have exact labels.
+Needs the extra `int8`.
+
+Three stages; the last one gives the weights. The shipped `vgg16-light` is this network without its
+depths, see weights/README.md. For the scores, see docs/training-log.md.
 """
 
 import sys
@@ -49,6 +53,13 @@ RECIPE = Recipe(
             steps=96,
             seed=21,
             training=replace(TRAINING, epochs=7, learning_rate=0.0007, warmup=30),
+        ),
+        PoseStage(
+            name="stage3",
+            shares=SHARES,
+            steps=96,
+            seed=22,
+            training=replace(TRAINING, epochs=10, learning_rate=0.0006, warmup=30),
         ),
     ),
 )

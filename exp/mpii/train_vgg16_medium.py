@@ -1,11 +1,12 @@
-"""Trains the shipped weights `vgg16-medium` on MPII, LSP and LSP-extended, from `vgg16-light`.
+"""Trains the shipped weights `vgg16-medium` on MPII, LSP and LSP-extended.
 
     python exp/mpii/train_vgg16_medium.py --out runs/medium
 
-Needs the folders of MPII, LSP and LSP-extended (see datasets/). Six stages; the last one,
-`stage6`, gives the weights. Takes 588 minutes on 2 CPU cores with
-bfloat16 (245,760 crops of 256 pixels). Score on the small copies of docs/results.md: MPII PCKh@0.5
-80.1, LSP PCK@0.2 84.8. For the score of each stage, see docs/training-log.md.
+Starts from `vgg16-light`; the shipped weights started from what train_vgg16_light.py makes. Needs
+the folders of MPII, LSP and LSP-extended (see datasets/). Six stages; the last one, `stage6`,
+gives the weights. Takes 588 minutes on 2 CPU cores with bfloat16 (245,760 crops of 256 pixels).
+Score on the small copies of docs/results.md: MPII PCKh@0.5 80.1, LSP PCK@0.2 84.8. For the score
+of each stage, see docs/training-log.md.
 """
 
 import sys

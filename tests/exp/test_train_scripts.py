@@ -156,7 +156,7 @@ def test_depth_in_ordinary_pictures_is_learned(
     arguments += "--image-size 64 --steps 1 --epochs 1".split()
     arguments += "--shares mpii=1,lsp=1,lspet=1,drawn=1".split()
     assert run("mpii/train_vgg16_light_3d.py", *arguments) == 0
-    config = weights.read_config(tmp_path / "run" / "stage2" / "best.h5")
+    config = weights.read_config(tmp_path / "run" / "stage3" / "best.h5")
     assert (config.dim, config.depth, config.skeleton) == (3, "regression", "pa16j")
 
 
