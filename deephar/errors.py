@@ -40,7 +40,7 @@ def _warnings_in_one_line():
 
     def one_line(message, category, *place):
         if category is UserWarning:
-            return f"warning: {message}\n"
+            return f"warning: {' '.join(str(message).split())}\n"
         return usual(message, category, *place)
 
     warnings.formatwarning = one_line

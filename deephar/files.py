@@ -184,8 +184,7 @@ def read_text(path: str | Path) -> str:
 
 
 HEIF_ADVICE = (
-    "Convert it to JPEG or PNG, or open it with what reads it (Pillow; of HEIC, with pillow-heif) "
-    "and give the array."
+    "Convert it to JPEG or PNG. In Python, Pillow opens it (HEIC with pillow-heif): give the array."
 )
 """What to do with a picture in the format HEIC or AVIF that cannot be read."""
 

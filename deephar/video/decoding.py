@@ -36,6 +36,7 @@ class Losses:
         disordered: frames that are left out, since they are not after the one before.
         first: time stamp of the first frame; None before it.
         interlaced: whether any frame consists of two fields.
+        joined: whether the time stamps begin again, as in recordings that were joined.
         unseen: packets of which no frame has come so far, if each is of one frame: time stamp ->
             whether it is a key frame.
         end: end of the last packet of any stream, seconds.
@@ -51,6 +52,7 @@ class Losses:
     disordered: int = 0
     first: int | None = None
     interlaced: bool = False
+    joined: bool = False
     unseen: dict[int, bool] = field(default_factory=dict)
     end: float = -math.inf
 
@@ -190,7 +192,8 @@ def _decoded(container, stream, losses, again):
         last = _stamp(frame)
         yield frame
     failed = losses.errors > errors
-    if again is None or last is None:  # without time stamps, the rest cannot be found again
+    # Without time stamps, or where some come twice, the rest cannot be found again.
+    if again is None or last is None or losses.joined:
         return
     losses.errors = errors
     lacking = losses.packets - losses.frames - losses.errors

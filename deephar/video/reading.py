@@ -37,6 +37,8 @@ DEFAULT_RATE = 30.0
 _HIGHEST_RATE = 400.0  # what is above is the resolution of time stamps, not the rate of the frames
 _TIMEOUT = 10.0  # seconds without an answer, of an address
 _MOST_DISORDERED = 10  # frames, more than those in order; otherwise, it is not damage
+_NEXT = 1.0  # seconds, at most, from a frame to the next one of the same recording
+_FALL = 0.2  # seconds, at least, back to the beginning of another recording
 _PICTURES = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")  # codecs of covers
 _ADDRESS_OPTIONS = {"rtsp_transport": "tcp"}  # no packets are lost on the way
 
@@ -249,7 +251,7 @@ def _read_frames(container, path):
         again = None if live else lambda: open_video(path)
         frames = decoded(container, stream, losses, again=again)
         fields = None if is_address(path) else unflagged_fields(stream, again)
-        times = _Times(stream, 1 / (_rate(stream.average_rate) or DEFAULT_RATE))
+        times = _Times(container, stream)
         count, last = 0, -math.inf
         try:
             for frame in deinterlaced(frames, stream, fields=fields):
@@ -281,7 +283,7 @@ def _read_frames(container, path):
         warnings.warn(f"{path} gives no more pictures. Is it switched on?", stacklevel=2)
     elif is_address(path) and losses.failures:
         warnings.warn(f"{path} broke off: {count} frames came until then.", stacklevel=2)
-    elif lost or losses.any or losses.torn:
+    elif lost or losses.any or (losses.torn and not losses.joined):  # where parts are joined, it is
         of_all = f"{count} of {count + lost}" if lost else f"all {count}"
         damaged = f", {losses.damaged} of them damaged" if losses.damaged else ""
         warnings.warn(
@@ -293,14 +295,20 @@ def _read_frames(container, path):
 class _Times:
     """The times of frames in seconds after the first one.
 
+    A transport or program stream may be several recordings, one joined to the other, each of which
+    counts from anew. Their frames follow each other.
+
     Args:
-        stream: their stream.
-        interval: seconds from a frame without a time stamp to the one before.
+        container: the file.
+        stream: the stream of the frames.
     """
 
-    def __init__(self, stream, interval):
-        self._stream, self._interval = stream, interval
+    def __init__(self, container, stream):
+        self._stream = stream
+        self._interval = 1 / (_rate(stream.average_rate) or DEFAULT_RATE)
         self._first = self._last = None
+        self._may_restart = av.format.Flags.ts_discont in av.format.Flags(container.format.flags)
+        self._shifts = [0.0]  # seconds, of the recordings so far, the present one last
 
     def of(self, frame, losses):
         """The time of the next frame."""
@@ -313,5 +321,19 @@ class _Times:
             self._first = seconds
             if losses.any and self._stream.start_time is not None:  # frames before are lost
                 self._first = min(seconds, self._stream.start_time * self._stream.time_base)
+        if self._may_restart and self._last is not None:
+            seconds += self._shift(float(seconds), losses)
         self._last = seconds
         return float(seconds - self._first)
+
+    def _shift(self, seconds, losses):
+        """What to add to the time of a frame, since another recording began before it."""
+        last = float(self._last)
+        following = [shift for shift in self._shifts if 0 < seconds + shift - last <= _NEXT]
+        if following:
+            self._shifts.remove(following[-1])
+            self._shifts.append(following[-1])
+        elif seconds + self._shifts[-1] < last - _FALL:  # or a single frame has a wrong time stamp
+            losses.joined = True
+            self._shifts.append(last + self._interval - seconds)
+        return self._shifts[-1]

@@ -169,6 +169,22 @@ def test_what_a_transport_stream_lacks_is_told(codec, tmp_path):
     assert times[-1] == pytest.approx(29 / 25, abs=1e-3)
 
 
+@pytest.mark.parametrize("lengths", [(20, 20), (20, 20, 20), (10, 25), (25, 10)])
+@pytest.mark.parametrize(("suffix", "codec"), [(".ts", "libx264"), (".mpg", "mpeg2video")])
+def test_joined_recordings_follow_each_other(suffix, codec, lengths, tmp_path):
+    parts = [
+        encode(tmp_path / f"{n}{suffix}", np.arange(n) / 25, grey_frames(n), codec=codec)
+        for n in lengths
+    ]
+    path = tmp_path / f"joined{suffix}"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, times = read(path)  # without a warning
+    steps = np.diff(times) * 25  # in MPEG-PS, not every frame has a time stamp
+    assert 0.99 < steps.min() <= steps.max() < 2.01
+    assert np.mean(steps > 1.5) < 0.1
+    assert numbers_of(frames) == [number for n in lengths for number in range(n)]
+
+
 def test_a_frame_whose_time_is_before_the_last_one_is_left_out_and_told(tmp_path):
     order = [*range(10), 7, *range(11, 20)]
     path = stamped(tmp_path / "v.mkv", np.array(order) / 25)
