@@ -107,6 +107,7 @@ def annotate(args: argparse.Namespace) -> None:
     from deephar.inference.intervals import describe_intervals
     from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
+    from deephar.inference.sources import is_pictures
 
     if "parquet" in args.format:
         require_parquet()
@@ -119,7 +120,7 @@ def annotate(args: argparse.Namespace) -> None:
     video = args.video[0] if len(args.video) == 1 else args.video
     out = args.out or f"{_stem(args.video[0])}-poses.mp4"
     # Reports a bad path before the network is built.
-    name, _, fps, live = describe_video(video, args.fps)
+    name, count, fps, live = describe_video(video, args.fps)
     beside = Path(out).with_suffix("")
     more = [f"{beside}{FORMATS[form]}" for form in args.format]
     if not args.out:  # the user has not named the video either
@@ -129,6 +130,8 @@ def annotate(args: argparse.Namespace) -> None:
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
     print(predictor)
+    if (len(args.video) > 1 or is_pictures(video)) and not args.fps:
+        print(f"{count} pictures, taken as {fps:g} frames a second; --fps changes this")
     if live and args.people == "one":
         written = _annotate_live(predictor, video, out, args)
         _print_one(written, args.format)

@@ -184,10 +184,31 @@ def _open_file(path):
     try:
         return _open(f"file:{os.fspath(path)}")
     except (av.FFmpegError, ValueError) as error:
+        if _lacks_index(path):
+            raise ValueError(
+                f"{path} is cut off: its end is missing, and with it the index of its frames. Copy "
+                "or download it again."
+            ) from error
         raise ValueError(
             f"{path} holds no frames that can be decoded. It is not a video, has sound only, is "
             "damaged, or has an unknown format. Try to convert it, as in: ffmpeg -i IN OUT.mp4"
         ) from error
+
+
+def _lacks_index(path):
+    """Whether a file is an MP4 or MOV without the whole box ``moov`` (ISO/IEC 14496-12)."""
+    names, place, end = [], 0, Path(path).stat().st_size
+    with open(path, "rb") as file:
+        while place < end:
+            file.seek(place)
+            box = file.read(16)
+            size, name = int.from_bytes(box[:4]), box[4:8]
+            if size == 1:
+                size = int.from_bytes(box[8:])
+            place = place + size if size >= 8 else end
+            if place <= end:
+                names.append(name)
+    return names[:1] == [b"ftyp"] and b"moov" not in names
 
 
 def _head(path):

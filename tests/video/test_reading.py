@@ -235,6 +235,14 @@ def test_a_cut_off_end_is_told(suffix, tmp_path):
     assert 8 < len(found) < 16
 
 
+def test_a_video_that_is_cut_off_before_its_index_is_told(tmp_path):
+    path = encode(tmp_path / "v.mp4", np.arange(20) / 25)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"moov")])
+    with pytest.raises(ValueError, match=r"v\.mp4 is cut off: its end is missing, and with it the"):
+        list(read_video(path))
+
+
 def test_a_video_without_any_damage_gives_no_warning(tmp_path):
     for suffix in ("mp4", "mov", "mkv", "webm", "avi", "flv", "ts", "mpg"):
         frames, _ = read(encode(tmp_path / f"v.{suffix}", np.arange(15) / 25))
