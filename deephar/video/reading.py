@@ -273,20 +273,12 @@ def _read_frames(container, path):
         frames = decoded(container, stream, losses, again=again)
         fields = None if is_address(path) else unflagged_fields(stream, again)
         times = _Times(container, stream)
-        count, last = 0, -math.inf
+        frames = deinterlaced(frames, stream, fields=fields)
+        timed = ((frame, times.of(frame, losses)) for frame in frames)
+        count = 0
         try:
-            for frame in deinterlaced(frames, stream, fields=fields):
-                time = times.of(frame, losses)
-                # The work of damage, or of a bad program. Those of live streams may stand still.
-                if time <= last and not live:
-                    losses.disordered += 1
-                    if losses.disordered > count + _MOST_DISORDERED:
-                        raise ValueError(
-                            f"{path} has time stamps that do not rise. Try to convert it, as in: "
-                            "ffmpeg -i IN OUT.mp4"
-                        )
-                    continue
-                last = time
+            # The times of live streams may stand still.
+            for frame, time in timed if live else _rising(timed, losses, path):
                 yield display.shown(frame), time
                 count += 1
         except av.FFmpegError as error:  # of a filter; those of decoding are counted
@@ -311,6 +303,31 @@ def _read_frames(container, path):
             f"{path} is cut off or damaged: {of_all} frames could be decoded{damaged}.",
             stacklevel=2,
         )
+
+
+def _rising(timed, losses, path):
+    """The (frame, time) without those whose time is not after the one before, or too far ahead.
+
+    Such times are the work of damage, or of a bad program.
+    """
+    held, last, count = None, -math.inf, 0
+    for frame, time in timed:
+        if held is None or time > held[1]:
+            if held:
+                yield held
+                last, count = held[1], count + 1
+            held = frame, time
+            continue
+        losses.disordered += 1
+        if losses.disordered > count + _MOST_DISORDERED:
+            raise ValueError(
+                f"{path} has time stamps that do not rise. Try to convert it, as in: "
+                "ffmpeg -i IN OUT.mp4"
+            )
+        if time > last:  # then it was the frame before that is out of turn
+            held = frame, time
+    if held:
+        yield held
 
 
 class _Times:

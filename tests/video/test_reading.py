@@ -193,6 +193,15 @@ def test_a_frame_whose_time_is_before_the_last_one_is_left_out_and_told(tmp_path
     np.testing.assert_allclose(times * 25, [*range(10), *range(11, 20)], atol=0.03)
 
 
+@pytest.mark.parametrize("place", [5, 15])
+def test_a_frame_whose_time_is_too_far_ahead_is_left_out_and_told(place, tmp_path):
+    order = [*range(place), 60, *range(place + 1, 25)]
+    path = stamped(tmp_path / "v.mkv", np.array(order) / 25)
+    frames, times = read_damaged(path, "damaged: 24 of 25 frames")
+    assert numbers_of(frames) == [*range(place), *range(place + 1, 25)]
+    np.testing.assert_allclose(times * 25, [*range(place), *range(place + 1, 25)], atol=0.03)
+
+
 def test_times_that_fall_all_the_time_are_no_damage_and_refused(tmp_path):
     path = stamped(tmp_path / "v.mkv", (60 - np.arange(30)) / 25)
     with pytest.raises(ValueError, match=r"v\.mkv has time stamps that do not rise\. Try to conv"):
