@@ -11,7 +11,9 @@ predicted from these.
 
 import shlex
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import deephar.cli  # noqa: F401  from here on, Ctrl-C is one line
 
@@ -31,6 +33,7 @@ from deephar.training import (
     Source,
     read_recipe,
 )
+from deephar.training.devices import is_first
 
 VIDEOS, TEST_VIDEOS = 480, 240
 SIZE = 96  # pixels of the drawn frames: crops of 64 and some margin
@@ -81,17 +84,20 @@ def main(argv=None):
     """Trains and evaluates; returns the exit status (2 for a user's mistake)."""
     argv = sys.argv[1:] if argv is None else argv
     best = SCRIPT.run(argv)
-    evaluate(best, shlex.join(["python", "exp/synthetic/train_synthetic.py", *argv]))
+    command = shlex.join(["python", "exp/synthetic/train_synthetic.py", *argv])
+    with tempfile.TemporaryDirectory() as nowhere:
+        # Of several processes, all evaluate, since they end together. The first one writes.
+        out = best.parents[1] / "eval" if is_first() else Path(nowhere)
+        evaluate(best, out, command)
 
 
-def evaluate(best, command):
-    """Scores single frames and clips of the test set, and prints a table."""
-    run = best.parents[1]
+def evaluate(best, out, command):
+    """Scores single frames and clips of the test set into a folder, and prints a table."""
     options = read_recipe(best.parent).data["synthetic"].options
     test = Synthetic("test", **{**options, "videos": TEST_VIDEOS})
     frames = InMemory(Frames(test, per_video=4))
     pose = evaluation.evaluate_poses(
-        best, frames, score=evaluation.score_pckh, out=run / "eval" / "pose", command=command
+        best, frames, score=evaluation.score_pckh, out=out / "pose", command=command
     )
     rows = [["2D pose", "PCKh@0.5", f"{pose.answer.total:.1f} %", f"{len(frames)} frames"]]
     if pose.depth is not None:
@@ -99,7 +105,7 @@ def evaluate(best, command):
         rows.append(["3D pose", "MPJPE", error, f"{len(frames)} frames"])
     if weights.read_config(best).actions:
         action = evaluation.evaluate_actions(
-            best, test, out=run / "eval" / "action", batch_size=16, command=command
+            best, test, out=out / "action", batch_size=16, command=command
         )
         space = "2D" if pose.depth is None else "3D"
         accuracy = f"{action.answer.total:.1f} %"
