@@ -117,7 +117,9 @@ def train_folder(
     settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
     learner = (_Readouts if recipe.network.readout_of else _Blocks)(recipe, watched)
     if finetuning:
-        learner = _Finetuned(learner, recipe, finetuning, watched, out / "frames")
+        clips = _clips(recipe, watched, out / "frames")
+        predictor_of = partial(Predictor, runtime=runtime, precision=precision)
+        learner = _Finetuned(learner, recipe, finetuning, clips, predictor_of)
     rest, held_out = _held_out(recipe, known, folds)
     if folds:
         predictions = _cross_validated(recipe, learner, known, out / "folds", folds)
@@ -207,6 +209,18 @@ def _print_groups(known, actions):
         )
 
 
+def _clips(recipe, watched, folder):
+    """The watched videos with their frames, which are kept in a folder."""
+    (stage,), network = recipe.stages, recipe.network
+    return WatchedClips(
+        watched,
+        folder,
+        rate=stage.frame_rate,
+        skeleton=network.skeleton,
+        image_size=network.image_size,
+    )
+
+
 # --------------------------------------------------------------------------- training, predicting
 
 
@@ -287,16 +301,10 @@ class _Readouts:
 class _Finetuned:
     """Whole networks that learn from frames, after their heads have learned."""
 
-    def __init__(self, heads, recipe, stage, watched, folder):
+    def __init__(self, heads, recipe, stage, clips, predictor_of):
         self._heads, self._recipe, self._stage = heads, recipe, stage
-        self._numbers = {id(item): number for number, item in enumerate(watched)}
-        self._clips = WatchedClips(
-            watched,
-            folder,
-            rate=recipe.stages[0].frame_rate,
-            skeleton=recipe.network.skeleton,
-            image_size=recipe.network.image_size,
-        )
+        self._clips, self._predictor_of = clips, predictor_of
+        self._numbers = {id(item): number for number, item in enumerate(clips.watched)}
 
     def learn(self, videos, out):
         """Learns from videos and writes two runs; returns a function that predicts others."""
@@ -307,7 +315,8 @@ class _Finetuned:
         return partial(self._predicted, train(recipe, out, data={recipe.main: clips}))
 
     def _predicted(self, path, videos):
-        predictions = predict_videos(Predictor(path), [item.video for item in videos])
+        predictor = self._predictor_of(path)
+        predictions = predict_videos(predictor, [item.video for item in videos])
         return replace(predictions, unreadable=whole_of(videos).left_out)
 
 

@@ -292,11 +292,12 @@ def _read_frames(container, path):
             f"{path} holds no frame that can be decoded. It is empty or damaged: save or download "
             "it again."
         )
+    # The packets beside the seam of joined recordings count as torn, too.
     if live:
         warnings.warn(f"{path} gives no more pictures. Is it switched on?", stacklevel=2)
     elif is_address(path) and losses.failures:
         warnings.warn(f"{path} broke off: {count} frames came until then.", stacklevel=2)
-    elif lost or losses.any or (losses.torn and not losses.joined):  # where parts are joined, it is
+    elif lost or losses.any or (losses.torn and not losses.joined):
         of_all = f"{count} of {count + lost}" if lost else f"all {count}"
         damaged = f", {losses.damaged} of them damaged" if losses.damaged else ""
         warnings.warn(

@@ -91,9 +91,7 @@ SIZE = (1920, 1080)
 
 SKELETONS_FOLDER = "nturgb+d_skeletons"
 MISSING_LIST = "NTU_RGBD_samples_with_missing_skeletons.txt"
-_MISSING_WORD = (
-    "missing"  # in the name of any such list; that of NTU RGB+D 120 has all samples, too
-)
+_MISSING_WORD = "missing"  # in the name of any such list, also of that of NTU RGB+D 120
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 _SKELETON = get_skeleton("ntu25")
