@@ -545,6 +545,9 @@ class MaxMinPooling(keras.layers.Layer):
         return (input_shape[0], *halved, input_shape[3])
 
 
+_LEAST_VARIANCE = 1e-12  # the slope of the square root is infinite at 0
+
+
 @_register
 class ChangeOverTime(_Float32Layer):
     """How much the features of each joint change: their standard deviation over the frames.
@@ -553,7 +556,8 @@ class ChangeOverTime(_Float32Layer):
     joint is visible count.
 
     Input: features ``(batch, frames, joints, channels)``, and poses ``(batch, frames, joints, dim +
-    1)``. Output: ``(batch, joints * channels)``; 0 where fewer than two frames count.
+    1)``. Output: ``(batch, joints * channels)``; nearly 0 where fewer than two
+    frames count.
     """
 
     def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
@@ -562,7 +566,8 @@ class ChangeOverTime(_Float32Layer):
         total = ops.maximum(ops.sum(counts, axis=1, keepdims=True), 1.0)
         away = features - ops.sum(counts * features, axis=1, keepdims=True) / total
         variance = ops.sum(counts * away**2, axis=1) / total[:, 0]
-        return ops.reshape(ops.sqrt(variance), (-1, features.shape[2] * features.shape[3]))
+        spread = ops.sqrt(ops.maximum(variance, _LEAST_VARIANCE))
+        return ops.reshape(spread, (-1, features.shape[2] * features.shape[3]))
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         batch, _, joints, channels = input_shape[0]

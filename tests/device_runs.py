@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -16,7 +17,10 @@ if __name__ == "__main__":
     if os.environ["KERAS_BACKEND"] == "jax":
         sys.modules["tensorflow"] = None
 
-from deephar.data import Augmentation, Synthetic
+from networks import SHORT_BLOCKS
+
+from deephar import weights
+from deephar.data import Augmentation, SequenceAugmentation, Synthetic
 from deephar.models import ModelConfig, stems
 from deephar.training import (
     ActionStage,
@@ -27,6 +31,7 @@ from deephar.training import (
     Source,
     stages,
     train,
+    train_folder,
 )
 
 DRAWN = {"videos": 12, "image_size": 64, "frames": 6}
@@ -89,6 +94,37 @@ def with_batch(recipe, size):
     return replace(recipe, stages=(replace(stage, shares=dict.fromkeys(recipe.data, size)),))
 
 
+def folder_recipe(out, folder, readout):
+    """Heads for a folder of files of poses: linear readouts, or blocks that learn in steps."""
+    network = weights.read_config(out / "start.h5")
+    below = network.actions if readout else {}
+    return Recipe(
+        network=replace(network, actions={}, readout_of=below),
+        data={"folder": Source("folder", str(out / folder))},
+        stages=(
+            ActionStage(
+                name="",
+                start=(str(out / "start.h5"),),
+                heads=True,
+                shares={"folder": 4},
+                steps=2,
+                num_frames=4,
+                frame_rate=10.0,
+                streams=("pose",),
+                augmentation=SequenceAugmentation(),
+                training=ActionTraining(epochs=1, learning_rate=0.01),
+            ),
+        ),
+    )
+
+
+def learn_from_folders(out, name, devices=None):
+    """Runs of both kinds, by name of the run folder, on a folder of poses."""
+    for kind in ("readout", "blocks"):
+        recipe = folder_recipe(out, "poses", kind == "readout")
+        train_folder(recipe, out / f"{name}-{kind}", folds=2, runtime="keras", devices=devices)
+
+
 class Dying(Synthetic):
     """Videos that end the process when a run has two complete epochs."""
 
@@ -113,10 +149,10 @@ def note_writes(folder, notes):
     sys.addaudithook(see)
 
 
-def error_of(*arguments, **options):
+def error_of(*arguments, training=train, **options):
     """Kind and message of the error that a training raises."""
     try:
-        train(*arguments, **options)
+        training(*arguments, **options)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "no error"
@@ -134,12 +170,17 @@ def one_of_two(out):
     stages.__version__ = f"1.{process}"
     errors["differ"] = error_of(replace(HEADS, seed=process), out / "differ", devices="all")
     stages.__version__ = "1.0"
+    recipe = folder_recipe(out, f"poses{process or ''}", readout=True)
+    training = partial(train_folder, runtime="keras")
+    errors["videos"] = error_of(recipe, out / "videos", training=training, devices="all")
     keep()
+    if process == 1:
+        note_writes(out / "both", out / "writes1.txt")
+    learn_from_folders(out, "both", devices="all")
     data = None
     if process == 1:
         data = {"synthetic": Dying("train", **DRAWN)}
         data["synthetic"].log = out / "both" / "log.csv"
-        note_writes(out / "both", out / "writes1.txt")
     errors["killed"] = error_of(HEADS, out / "both", data=data, devices="all")
     keep()
 
@@ -148,6 +189,7 @@ def two_devices(out):
     """Trains on one device; and resumes the run of the process that died, on two."""
     train(HEADS, out / "one")
     train(HEADS, out / "both", resume=True, devices="all")
+    learn_from_folders(out, "one")
     errors = {
         "many": error_of(HEADS, out / "many", devices=3),
         "batch": error_of(with_batch(HEADS, 7), out / "odd", devices=2),
@@ -159,9 +201,7 @@ def mirrored(out):
     """The same on TensorFlow, which divides the CPU in two."""
     import tensorflow as tf
     from dots import Dots
-    from networks import SHORT_BLOCKS
 
-    stems.VGG16_BLOCKS = SHORT_BLOCKS  # as in conftest.py
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -178,4 +218,5 @@ def mirrored(out):
 
 
 if __name__ == "__main__":
+    stems.VGG16_BLOCKS = SHORT_BLOCKS  # as in conftest.py
     globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from deephar import weights
 from deephar.cli.options import (
     STREAMS,
+    add_devices_argument,
     add_runtime_arguments,
     parse_folder,
     parse_seed,
@@ -21,7 +22,8 @@ from deephar.errors import reporting_errors
 from deephar.inference.media import is_pose_file
 from deephar.models import ModelConfig
 from deephar.models.config import HEAD_FIELDS
-from deephar.training import ActionStage, Recipe, Source, train_folder
+from deephar.training import Recipe, Source, train_folder
+from deephar.training.devices import is_first
 
 HEADS = ("readout", "start", "new")
 """What learns: linear readouts of the heads of the weights, these heads, or new ones."""
@@ -34,14 +36,12 @@ class FolderTraining:
     Attributes:
         doc: docstring of the script.
         path: path of the script, for the command in results.json.
-        recipe: the recipe to train.
-        finetuning: the stage that trains the whole network, if that is wanted.
+        recipe: the recipe to train. Its second stage trains the whole network, if that is wanted.
     """
 
     doc: str
     path: str
     recipe: Recipe
-    finetuning: ActionStage
 
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Trains by the arguments; returns the exit status (2 for a user's mistake)."""
@@ -56,15 +56,16 @@ class FolderTraining:
             folds=args.folds,
             runtime=args.runtime,
             precision=args.precision,
+            devices=args.devices,
             command=shlex.join(["python", self.path, *map(str, argv)]),
-            finetuning=self._finetuning(args.finetune),
         )
-        print(f"best weights: {result.weights}")
-        print(f"try them: deephar demo VIDEO --weights {result.weights}")
+        if is_first():
+            print(f"best weights: {result.weights}")
+            print(f"try them: deephar demo VIDEO --weights {result.weights}")
 
     def parser(self) -> argparse.ArgumentParser:
         """The parser of the script's arguments."""
-        (stage,) = self.recipe.stages
+        stage = self.recipe.stages[0]
         parser = script_parser(self.doc)
         add = parser.add_argument
         add(
@@ -107,8 +108,16 @@ class FolderTraining:
             metavar="EPOCHS",
             help="then train the whole network on the frames, on a GPU (%(default)s epochs)",
         )
+        heads, whole = (each.shares[self.recipe.main] for each in self.recipe.stages)
+        add(
+            "--batch",
+            type=int,
+            metavar="N",
+            help=f"videos per batch ({heads}; {whole} with --finetune). A readout needs none",
+        )
         seed = self.recipe.seed
         add("--seed", type=parse_seed, default=seed, metavar="N", help="seed (%(default)s)")
+        add_devices_argument(parser)
         add_runtime_arguments(parser, default="auto")
         return parser
 
@@ -118,31 +127,33 @@ class FolderTraining:
         Raises:
             FileNotFoundError, ValueError: The weights are missing, or cannot be used.
         """
-        (stage,) = self.recipe.stages
-        training = stage.training
-        if args.epochs is not None:
-            training = replace(training, epochs=args.epochs)
+        stage, finetuning = self.recipe.stages
         network, has_heads = _network(self.recipe.network, args.weights, args.heads)
         stage = replace(
-            stage,
+            _with_epochs(stage, args.epochs),
             start=(str(args.weights),),
             heads=has_heads,
             streams=STREAMS[args.stream or _stream_for(network, args.data)],
-            training=training,
         )
+        stages = [stage]
+        if args.finetune:
+            stages.append(_with_epochs(finetuning, args.finetune))
+        if args.batch is not None:
+            stages[-1] = replace(stages[-1], shares={self.recipe.main: args.batch})
         return replace(
             self.recipe,
             network=network,
             data={self.recipe.main: Source("folder", args.data)},
-            stages=(stage,),
+            stages=tuple(stages),
             seed=args.seed,
         )
 
-    def _finetuning(self, epochs):
-        """The stage that trains the whole network, if it is to have any epochs."""
-        if not epochs:
-            return None
-        return replace(self.finetuning, training=replace(self.finetuning.training, epochs=epochs))
+
+def _with_epochs(stage, epochs):
+    """The stage with another number of epochs, unless it is None."""
+    if epochs is None:
+        return stage
+    return replace(stage, training=replace(stage.training, epochs=epochs))
 
 
 def _stream_for(network, folder):

@@ -209,6 +209,16 @@ COCO_OPTIONS = (
 """Flags for options of `deephar.data.CocoKeypoints`."""
 
 
+def add_devices_argument(parser: Any) -> None:
+    """Adds ``--devices``, as of `deephar.training.train`."""
+    parser.add_argument(
+        "--devices",
+        type=parse_devices,
+        metavar="N|all",
+        help="GPUs of each process to train on (one)",
+    )
+
+
 def add_precision_argument(parser: Any, default: bool = False) -> None:
     """Adds ``--mixed-precision``, which `set_precision` reads."""
     parser.add_argument(

@@ -11,9 +11,9 @@ from deephar.cli.options import (
     STREAMS,
     DataOption,
     add_data_argument,
+    add_devices_argument,
     add_precision_argument,
     by_stage,
-    parse_devices,
     parse_folder,
     parse_fraction,
     parse_seed,
@@ -287,12 +287,7 @@ class TrainingScript:
             metavar="N",
             help="threads that prepare crops (%(default)s)",
         )
-        add(
-            "--devices",
-            type=parse_devices,
-            metavar="N|all",
-            help="GPUs of each process to train on (one)",
-        )
+        add_devices_argument(group)
 
     def _numbers(self, name):
         """Values of a number in the recipe, by stage, for a help text."""

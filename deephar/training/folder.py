@@ -5,7 +5,7 @@
 The pose network stays as it is, and only the action heads learn. So each video is watched once
 (`deephar.training.watching`), and the heads learn from windows of what was seen. By default, they
 are linear readouts of the action heads that the weights come with (`deephar.training.readout`).
-Another stage may then train the whole network on frames.
+A second stage may then train the whole network on frames.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from deephar.data.groups import check_groups, fewest_groups, group_folds
 from deephar.data.inputs import InputSpec
 from deephar.data.samples import Subset, whole_of
 from deephar.data.sets.folder import VideoFolder
-from deephar.evaluation import VideoScores, report_videos
+from deephar.evaluation import VideoScores, report_videos, score_videos
 from deephar.files import cache_folder, file_hash, replacing
 from deephar.inference.network import parted, parts_of
 from deephar.inference.predictor import Predictor
@@ -33,19 +33,28 @@ from deephar.inference.runtimes import choose_runtime
 from deephar.inference.videos import VideoPredictions, predict_videos
 from deephar.models import action_view, multitask_model
 from deephar.models.action import appearance_names
+from deephar.training.devices import on_one_device, using_devices
 from deephar.training.readout import choose_strength, fit_readout, set_readout, summarise
-from deephar.training.recipe import ActionStage, Recipe
-from deephar.training.run import check_free
-from deephar.training.stages import RECIPE_FILE, train, with_actions_of
+from deephar.training.recipe import Recipe
+from deephar.training.run import check_free, require_agreement
+from deephar.training.stages import (
+    RECIPE_FILE,
+    check_batches,
+    require_same_recipe,
+    train,
+    with_actions_of,
+)
 from deephar.training.start import load_heads, load_pose_network, require_same_network
 from deephar.training.watched_clips import WatchedClips
 from deephar.training.watching import (
     LEAST_GROUPS,
+    UnusableVideo,
     groups_of,
     hold_out_groups,
     predict_watched,
     rule_of,
     watch_folder,
+    watch_video,
 )
 
 _INNER_FOLDS = 5  # to choose the strength of the penalty by
@@ -72,8 +81,8 @@ def train_folder(
     folds: int = 5,
     runtime: str = "auto",
     precision: str = "auto",
+    devices: int | str | None = None,
     command: str = "",
-    finetuning: ActionStage | None = None,
 ) -> FolderResult:
     """Trains action heads for the videos of a folder, and scores them on groups that are held out.
 
@@ -83,66 +92,83 @@ def train_folder(
     again.
 
     Args:
-        recipe: its main data set is the folder, and its only stage learns the actions, from windows
-            at a frame rate.
+        recipe: its main data set is the folder, and its first stage learns the actions, from
+            windows at a frame rate. A second one may train the whole network on the frames.
         out: the run folder; made if missing.
         folds: number of parts for cross-validation with whole groups: for each, heads are trained
             on the others, and predict it. No more than an action has groups. 0 to score one part
             only, `Recipe.validation` of the videos.
         runtime: what the pose network runs on, see `Predictor`.
         precision: what it computes with, see `Predictor`.
+        devices: as of `deephar.training.train`, for what learns in epochs. Several processes share
+            the watching of the videos. A readout is solved at once, by each of them.
         command: the command line, kept in results.json.
-        finetuning: a stage that then trains the whole network on the frames; writes its weights
-            into a folder of its name. None for none.
 
     Raises:
+        ConnectionError: Another process of the run has ended.
         FileExistsError: The folder `out` holds a run.
         FileNotFoundError: The folder or the weights are missing.
         ValueError: The folder cannot be used: one action only, an action with a single group, no
-            video in which somebody is seen; or nothing can be held out, and `folds` is 0.
+            video in which somebody is seen; nothing can be held out, and `folds` is 0; or as of
+            `deephar.training.train`, of devices and processes.
     """
-    out, (stage,) = Path(out), recipe.stages
-    check_free(out)
-    folder = VideoFolder(recipe.data[recipe.main].folder)
-    print(folder, flush=True)
-    check_groups(folder.source, *zip(*((v.action, v.group) for v in folder), strict=True))
-    watched = _watch(recipe, stage, folder, _cache(out), runtime, precision)
-    _print_left_out(watched)
-    is_test = np.array([item.video.split == "test" for item in watched])
-    known = Subset(watched, np.flatnonzero(~is_test))
-    actions = [item.video.action for item in known]
-    check_groups(folder.source, actions, groups_of(known))
-    _print_groups(known, actions)
-    folds = min(folds, fewest_groups(actions, groups_of(known)))
-    settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
-    learner = (_Readouts if recipe.network.readout_of else _Blocks)(recipe, watched)
-    if finetuning:
-        clips = _clips(recipe, watched, out / "frames")
-        predictor_of = partial(Predictor, runtime=runtime, precision=precision)
-        learner = _Finetuned(learner, recipe, finetuning, clips, predictor_of)
-    rest, held_out = _held_out(recipe, known, folds)
-    if folds:
-        predictions = _cross_validated(recipe, learner, known, out / "folds", folds)
-    else:
-        predictions = learner.learn(rest, out / "rest")(held_out)
-        shutil.rmtree(out / "rest", ignore_errors=True)
-    predict = learner.learn(known, out)
-    best = out / (finetuning.name if finetuning else "") / "best.h5"
-    shutil.rmtree(out / "frames", ignore_errors=True)
-    report = {"settings": settings, "command": command}
-    scores = report_videos(best, predictions, folder, out=out / "report", **report)
-    test = None
-    if is_test.any():
-        predictions = predict(Subset(watched, np.flatnonzero(is_test)))
-        test = report_videos(best, predictions, folder, out=out / "test", **report)
-    return FolderResult(best, scores, test)
+    out, runtimes = Path(out), {"runtime": runtime, "precision": precision}
+    # Networks that do not learn in epochs are on one device of each process.
+    with using_devices(devices) as used, on_one_device():
+        check_free(out)
+        require_same_recipe(recipe, used, folds=folds)
+        solved_at_once = bool(recipe.network.readout_of)
+        check_batches(recipe, recipe.stages[solved_at_once:], used)
+        _remove_scratch(out, used)
+        folder = VideoFolder(recipe.data[recipe.main].folder)
+        print(folder, flush=True)
+        check_groups(folder.source, *zip(*((v.action, v.group) for v in folder), strict=True))
+        watched = _watch(recipe, folder, _cache(out), used, **runtimes)
+        _print_left_out(watched)
+        known, tests = _divided(watched)
+        actions = [item.video.action for item in known]
+        check_groups(folder.source, actions, groups_of(known))
+        _print_groups(known, actions)
+        folds = min(folds, fewest_groups(actions, groups_of(known)))
+        learner = _learner(recipe, watched, out, used, partial(train, devices=devices), runtimes)
+        rest, held_out = _held_out(recipe, known, folds)
+        if folds:
+            predictions = _cross_validated(recipe, learner, known, out / "folds", folds)
+        else:
+            predictions = learner.learn(rest, out / "rest")(held_out)
+        predict = learner.learn(known, out)
+        best = out / recipe.stages[-1].name / "best.h5"
+        (stage, *_) = recipe.stages
+        settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
+        report = partial(_report, best, folder, used, settings, command)
+        scores = report(predictions, out / "report")
+        test = report(predict(tests), out / "test") if len(tests) else None
+        _remove_scratch(out, used)
+        return FolderResult(best, scores, test)
+
+
+def _remove_scratch(out, used):
+    """Removes what a run needs only while it runs, or has left when it was interrupted."""
+    used.wait()
+    if used.first:
+        for name in ("folds", "rest", "frames"):
+            shutil.rmtree(out / name, ignore_errors=True)
+    used.wait()
+
+
+def _report(best, folder, used, settings, command, predictions, out):
+    """The scores of predictions. The first process prints and writes them."""
+    if not used.first:
+        return score_videos(predictions, folder, settings=settings)
+    return report_videos(best, predictions, folder, out=out, settings=settings, command=command)
 
 
 # ------------------------------------------------------------------------------------- watching
 
 
-def _watch(recipe, stage, folder, cache, runtime, precision):
+def _watch(recipe, folder, cache, used, runtime, precision):
     """What the network saw in all videos."""
+    stage = recipe.stages[0]
     name = stage.start[0]
     require_same_network(name, recipe.network)
     streams = stage.streams
@@ -158,14 +184,16 @@ def _watch(recipe, stage, folder, cache, runtime, precision):
         kept += appearance_names(config)
     key = f"{file_hash(weights.find(name))} {kept} {predictor.runtime}"
     print(f"looking for the person in {len(folder)} videos: {predictor}", flush=True)
-    return watch_folder(
-        predictor,
-        folder,
-        rate=stage.frame_rate,
-        cache=cache,
-        key=key,
-        mirror="appearance" in streams and not recipe.network.readout_of,
-    )
+    mirror = "appearance" in streams and not recipe.network.readout_of
+    options = {"rate": stage.frame_rate, "cache": cache, "key": key, "mirror": mirror}
+    if used.processes > 1:  # each watches a part, and then finds the rest in the cache
+        for video in list(folder)[used.process :: used.processes]:
+            with contextlib.suppress(UnusableVideo):  # which is told below
+                watch_video(predictor, video, **options)
+        used.wait()
+    watched = watch_folder(predictor, folder, **options)
+    require_agreement(used, {"videos": {item.name: item.video.action for item in watched}})
+    return watched
 
 
 def _cache(out):
@@ -176,6 +204,12 @@ def _cache(out):
             (folder / "watched").mkdir(parents=True, exist_ok=True)
             return folder / "watched"
     return out / "watched"
+
+
+def _divided(watched):
+    """The videos to learn from, and those to test on."""
+    is_test = np.array([item.video.split == "test" for item in watched])
+    return tuple(Subset(watched, np.flatnonzero(is_test == wanted)) for wanted in (False, True))
 
 
 def _print_left_out(watched):
@@ -209,30 +243,43 @@ def _print_groups(known, actions):
         )
 
 
-def _clips(recipe, watched, folder):
-    """The watched videos with their frames, which are kept in a folder."""
-    (stage,), network = recipe.stages, recipe.network
-    return WatchedClips(
-        watched,
-        folder,
-        rate=stage.frame_rate,
-        skeleton=network.skeleton,
-        image_size=network.image_size,
-    )
-
-
 # --------------------------------------------------------------------------- training, predicting
+
+
+def _learner(recipe, watched, out, used, fit, runtimes):
+    """What learns from videos: of the first stage, or of both.
+
+    Args:
+        recipe: the recipe.
+        watched: all videos.
+        out: the run folder.
+        used: the devices.
+        fit: `train`, with these devices.
+        runtimes: options of `Predictor`.
+    """
+    first = replace(recipe, stages=recipe.stages[:1])
+    heads = _Readouts(first, watched, used) if recipe.network.readout_of else _Blocks(first, fit)
+    if len(recipe.stages) == 1:
+        return heads
+    clips = WatchedClips(
+        watched,
+        out / "frames" / str(used.process),
+        rate=recipe.stages[0].frame_rate,
+        skeleton=recipe.network.skeleton,
+        image_size=recipe.network.image_size,
+    )
+    return _Finetuned(heads, recipe, clips, fit, partial(Predictor, **runtimes))
 
 
 class _Blocks:
     """Action blocks that learn in steps, as a run of the recipe."""
 
-    def __init__(self, recipe, watched):
-        self._recipe = recipe
+    def __init__(self, recipe, fit):
+        self._recipe, self._fit = recipe, fit
 
     def learn(self, videos, out):
         """Learns from videos and writes a run; returns a function that predicts others."""
-        best = train(self._recipe, out, data={self._recipe.main: videos})
+        best = self._fit(self._recipe, out, data={self._recipe.main: videos})
         return partial(self._predicted, best)
 
     def _predicted(self, path, videos):
@@ -245,9 +292,9 @@ class _Blocks:
 class _Readouts:
     """Linear readouts of the action heads of the weights: the solution of a convex problem."""
 
-    def __init__(self, recipe, watched):
+    def __init__(self, recipe, watched, used):
         (stage,) = recipe.stages
-        self._recipe, self._stage = recipe, stage
+        self._recipe, self._stage, self._used = recipe, stage, used
         self._config = with_actions_of(recipe.network, stage, recipe.main, len(watched.actions))
         self._model = multitask_model(self._config)
         load_pose_network(self._model, stage.start[0])
@@ -272,17 +319,22 @@ class _Readouts:
             recipe.main,
             fit_readout(examples, len(actions), strength),
         )
+        print(f"{len(numbers)} videos, {len(examples.labels)} windows, strength {strength}")
+        if self._used.first:
+            self._write(out, actions, strength)
+        self._used.wait()  # for the files
+        return self._predicted
+
+    def _write(self, out, actions, strength):
         facts = {
-            "actions": {recipe.main: list(actions)},
+            "actions": {self._recipe.main: list(actions)},
             "frame_rate": self._stage.frame_rate,
             "strength": strength,
         }
         out.mkdir(parents=True, exist_ok=True)
         with replacing(out / RECIPE_FILE) as part:
-            part.write_text(recipe.to_json() + "\n", encoding="utf-8")
+            part.write_text(self._recipe.to_json() + "\n", encoding="utf-8")
         weights.save(self._model, self._config, out / "best.h5", **facts)
-        print(f"{len(numbers)} videos, {len(examples.labels)} windows, strength {strength}")
-        return self._predicted
 
     def _inner_folds(self, videos, numbers):
         """The part of each video for choosing the strength; all 0 if an action has one group."""
@@ -301,18 +353,19 @@ class _Readouts:
 class _Finetuned:
     """Whole networks that learn from frames, after their heads have learned."""
 
-    def __init__(self, heads, recipe, stage, clips, predictor_of):
-        self._heads, self._recipe, self._stage = heads, recipe, stage
-        self._clips, self._predictor_of = clips, predictor_of
+    def __init__(self, heads, recipe, clips, fit, predictor_of):
+        self._heads, self._recipe, self._clips = heads, recipe, clips
+        self._fit, self._predictor_of = fit, predictor_of
         self._numbers = {id(item): number for number, item in enumerate(clips.watched)}
 
     def learn(self, videos, out):
         """Learns from videos and writes two runs; returns a function that predicts others."""
         self._heads.learn(videos, out)
-        stage = replace(self._stage, start=(str(out / "best.h5"),))
-        recipe = replace(self._recipe, stages=(stage,))
+        recipe = self._recipe
+        stage = replace(recipe.stages[-1], start=(str(out / "best.h5"),))
         clips = Subset(self._clips, [self._numbers[id(item)] for item in videos])
-        return partial(self._predicted, train(recipe, out, data={recipe.main: clips}))
+        best = self._fit(replace(recipe, stages=(stage,)), out, data={recipe.main: clips})
+        return partial(self._predicted, best)
 
     def _predicted(self, path, videos):
         predictor = self._predictor_of(path)
@@ -325,13 +378,11 @@ def _cross_validated(recipe, learner, known, out, folds):
     actions = [item.video.action for item in known]
     fold_of = group_folds(actions, groups_of(known), folds, seed=recipe.seed)
     rows = []
-    shutil.rmtree(out, ignore_errors=True)  # of a run that was interrupted
     for fold in range(folds):
         print(f"\n== fold {fold + 1} of {folds}", flush=True)
         others, own = (np.flatnonzero((fold_of == fold) == held) for held in (False, True))
         predict = learner.learn(Subset(known, others), out / str(fold + 1))
         rows.append((own, predict(Subset(known, own))))
-    shutil.rmtree(out)
     order = np.argsort(np.concatenate([own for own, _ in rows]))
     return _joined([predictions for _, predictions in rows], order)
 

@@ -333,9 +333,9 @@ class Recipe:
 
     def _check_names(self):
         names = [stage.name for stage in self.stages]
-        if len(set(names)) != len(names) or ("" in names and len(names) > 1):
+        if len(set(names)) != len(names) or "" in names[1:]:
             raise ValueError(
-                "Each of several stages needs a name of its own, got "
+                "Each stage after the first needs a name of its own, got "
                 f"{', '.join(map(repr, names))}."
             )
         for name in names:

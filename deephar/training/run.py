@@ -242,7 +242,8 @@ class ValidationScore(keras.callbacks.Callback):
             raise FloatingPointError(f"After epoch {epoch + 1}: {error}") from error
         scores = {f"val_{measure}": float(value) for measure, value in scores.items()}
         logs |= self.devices.gather(scores)[0]
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        rate = self.model.optimizer.learning_rate
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(rate))
 
 
 @dataclass

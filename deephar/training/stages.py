@@ -7,7 +7,7 @@ the stage before unless the recipe says otherwise.
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from deephar.models import (
 from deephar.models.config import STREAMS
 from deephar.training.calibration import calibrate
 from deephar.training.data import TrainingData, open_data
-from deephar.training.devices import using_devices
+from deephar.training.devices import Devices, using_devices
 from deephar.training.features import FeatureBatches, cache_features
 from deephar.training.fit import train_action, train_pose
 from deephar.training.recipe import NUM_FRAMES, ActionStage, PoseStage, Recipe
@@ -528,17 +528,42 @@ def with_actions_of(
     )
 
 
+def require_same_recipe(recipe: Recipe, devices: Devices, **facts: Any) -> None:
+    """Raises if the processes of a run differ in their recipe, their devices, or their version.
+
+    Args:
+        recipe: that of this process.
+        devices: what the run is trained on.
+        facts: what else has to be the same, by the name that an error calls it.
+
+    Raises:
+        ValueError: They differ. The message names all fields that do.
+    """
+    stages = {stage.name or "stage": recipe.settings_of(stage) for stage in recipe.stages}
+    ours = {"version": __version__, "devices": devices.count}
+    require_agreement(devices, {**ours, **facts, **stages})
+
+
 def _check_devices(recipe, out, resume, devices):
     """Raises unless the processes agree, see the same folder, and can divide the batches."""
-    stages = {stage.name or "stage": recipe.settings_of(stage) for stage in recipe.stages}
-    facts = {"version": __version__, "resume": resume, "devices": devices.count}
-    require_agreement(devices, {**facts, **stages})
+    require_same_recipe(recipe, devices, resume=resume)
     if not all(seen := devices.gather((out / _LOCK).exists())):
         raise ValueError(
             f"Process {seen.index(False)} of the run does not see {out / _LOCK}, which the first "
             "process has written. Give a folder that all processes share."
         )
-    for stage in recipe.stages:
+    check_batches(recipe, recipe.stages, devices)
+
+
+def check_batches(
+    recipe: Recipe, stages: Sequence[PoseStage | ActionStage], devices: Devices
+) -> None:
+    """Raises unless the devices can divide the batches of some stages of a recipe equally.
+
+    Raises:
+        ValueError: They cannot. The message says what size they can divide.
+    """
+    for stage in stages:
         trains_all = isinstance(stage, PoseStage) or stage.training.finetune
         size = sum(stage.shares.values()) if trains_all else stage.shares[recipe.main]
         devices.check_batch(size, f"A batch of the stage {stage.name}" if stage.name else "A batch")

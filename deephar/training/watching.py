@@ -48,6 +48,10 @@ _FORMAT = 1  # of a kept file; another number makes all of them anew
 _LEAST_SEEN = 0.2  # of the frames of a video must show the person
 
 
+class UnusableVideo(ValueError):
+    """A video that cannot be read, or in which nobody is seen."""
+
+
 @dataclass(frozen=True, eq=False)
 class WatchedVideo:
     """What the pose network saw in a video.
@@ -193,16 +197,11 @@ def watch_folder(
     """
     watched, left_out = [], []
     for video in with_progress(folder, len(folder), "video"):
-        path = Path(cache) / f"{_key(video, rate, mirror, key)}.npz"
-        arrays = _kept(path)
-        if arrays is None:
-            try:
-                arrays = _watch(predictor, video, rate, mirror)
-            except (ValueError, OSError) as error:
-                left_out.append((video, str(error)))
-                continue
-            with replacing(path) as part:
-                np.savez(part, **arrays)
+        try:
+            arrays = watch_video(predictor, video, rate=rate, cache=cache, key=key, mirror=mirror)
+        except UnusableVideo as error:
+            left_out.append((video, str(error)))
+            continue
         views = _views(arrays)
         if (seen := views[0].seen.mean()) < _LEAST_SEEN:
             reason = (
@@ -219,6 +218,33 @@ def watch_folder(
             f"{left_out[0][1]}"
         )
     return WatchedFolder(folder, watched, left_out=left_out)
+
+
+def watch_video(
+    predictor: Predictor,
+    video: LabelledVideo,
+    *,
+    rate: float,
+    cache: str | Path,
+    key: str,
+    mirror: bool = False,
+) -> dict[str, np.ndarray]:
+    """The arrays that are kept of a video: what the network saw in it. Args as `watch_folder`.
+
+    Raises:
+        UnusableVideo: It cannot be read, or nobody is seen in it.
+        OSError: The cache cannot be written.
+    """
+    path = Path(cache) / f"{_key(video, rate, mirror, key)}.npz"
+    arrays = _kept(path)
+    if arrays is None:
+        try:
+            arrays = _watch(predictor, video, rate, mirror)
+        except (ValueError, OSError) as error:
+            raise UnusableVideo(str(error)) from error
+        with replacing(path) as part:
+            np.savez(part, **arrays)
+    return arrays
 
 
 def _key(video, rate, mirror, key):

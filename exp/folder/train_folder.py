@@ -53,20 +53,21 @@ RECIPE = Recipe(
                 label_smoothing=0.1,
             ),
         ),
+        ActionStage(
+            name="finetune",
+            shares={"folder": 4},
+            training=ActionTraining(
+                optimizer="sgd",
+                learning_rate=0.00002,
+                momentum=0.98,
+                schedule="plateau",
+                finetune=True,
+            ),
+        ),
     ),
 )
 
-FINETUNING = ActionStage(
-    name="finetune",
-    shares={"folder": 4},
-    training=ActionTraining(
-        optimizer="sgd", learning_rate=0.00002, momentum=0.98, schedule="plateau", finetune=True
-    ),
-)
-
-main = FolderTraining(
-    doc=__doc__, path="exp/folder/train_folder.py", recipe=RECIPE, finetuning=FINETUNING
-).main
+main = FolderTraining(doc=__doc__, path="exp/folder/train_folder.py", recipe=RECIPE).main
 
 
 if __name__ == "__main__":

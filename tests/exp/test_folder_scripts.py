@@ -49,13 +49,10 @@ def folder(tmp_path_factory):
 def train_briefly(load):
     """Runs the training script with its recipe, but few and small batches."""
     script = load(TRAIN).main.__self__
-    (stage,) = script.recipe.stages
+    stage, finetuning = script.recipe.stages
     stage = replace(stage, shares={"folder": 4}, steps=2)
-    brief = replace(
-        script,
-        recipe=replace(script.recipe, stages=(stage,)),
-        finetuning=replace(script.finetuning, shares={"folder": 2}, steps=1),
-    )
+    finetuning = replace(finetuning, shares={"folder": 2}, steps=1)
+    brief = replace(script, recipe=replace(script.recipe, stages=(stage, finetuning)))
     return lambda *arguments: brief.main(list(map(str, arguments)))
 
 

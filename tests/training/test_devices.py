@@ -10,16 +10,22 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from device_runs import EPOCHS, HEADS
+from networks import HEADS as NARROW_HEADS
+from networks import POSES, save_untrained
 
+from deephar import weights
 from deephar.training import train
 
 TESTS = Path(__file__).parents[1]
 SECONDS = 300
+NAMES = ("both", "one")  # of two processes, and of one
 
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="needs JAX: pip install 'deephar[jax]'"
@@ -58,10 +64,28 @@ def errors(path):
     return json.loads(path.read_text())
 
 
+def write_poses(root, lacking=()):
+    """Writes a folder of poses: two actions with four files each, and without those that lack."""
+    rng = np.random.default_rng(0)
+    for action, speed in (("slow", 1), ("fast", 4)):
+        for number in range(4):
+            poses = rng.uniform(50, 200, (17, 3)) + speed * np.arange(12)[:, None, None]
+            poses[..., 2] = 1
+            lines = [{"image_id": n, "keypoints": p.ravel().tolist()} for n, p in enumerate(poses)]
+            path = root / action / f"{number}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.name not in lacking:
+                path.write_text(json.dumps(lines))
+
+
 @pytest.fixture(scope="module")
 def on_jax(tmp_path_factory):
     """Folder of runs of two processes and of one; outcomes of the two."""
     out = tmp_path_factory.mktemp("jax")
+    config = replace(POSES, **NARROW_HEADS, actions={"penn": 3}, streams=("pose",), last_pose=True)
+    save_untrained(out / "start.h5", config, actions={"penn": ["a", "b", "c"]}, frame_rate=10.0)
+    write_poses(out / "poses")
+    write_poses(out / "poses1", lacking=["3.json"])
     shared = {  # compile quickly, and once
         "JAX_COMPILATION_CACHE_DIR": str(out / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -71,12 +95,14 @@ def on_jax(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
+    shared["DEEPHAR_CACHE"] = str(out / "cache")
     several = {**shared, "JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
     pair = outcomes(
         *(start("one_of_two", out, "jax", **several, JAX_PROCESS_ID=str(n)) for n in range(2))
     )
     assert (out / "errors0.json").exists(), pair
     shared["XLA_FLAGS"] += " --xla_force_host_platform_device_count=2"
+    shared["DEEPHAR_CACHE"] = str(out / "cache-one")
     ((status, text),) = outcomes(start("two_devices", out, "jax", **shared))
     assert status == 0, text
     return out, pair
@@ -104,7 +130,8 @@ def test_two_processes_learn_what_one_does_and_two_devices_go_on_with_it(on_jax)
 def test_only_the_first_process_prints(on_jax):
     (_, first), (_, second) = on_jax[1]
     assert f"Epoch 1/{EPOCHS}" in first
-    assert [line for line in second.splitlines() if "Gloo" not in line] == []  # JAX's own
+    known = ("[Gloo]", "Files of poses")  # of JAX; a warning
+    assert [line for line in second.splitlines() if not line.startswith(known)] == []
 
 
 @needs_jax
@@ -112,6 +139,29 @@ def test_only_the_first_process_writes(on_jax):
     out, _ = on_jax
     assert (out / "both" / "best.h5").exists()
     assert not (out / "writes1.txt").exists()
+
+
+@needs_jax
+@pytest.mark.parametrize("kind", ["readout", "blocks"])
+def test_two_processes_learn_the_actions_of_a_folder_as_one_does(on_jax, kind):
+    out, _ = on_jax
+    found = [json.loads((out / f"{n}-{kind}/report/results.json").read_text()) for n in NAMES]
+    scores = [[dict(video["best"])["fast"] for video in result["videos"]] for result in found]
+    assert len(scores[0]) == 8
+    np.testing.assert_allclose(*scores, atol=1e-4)
+    heads = [weights.load_model(out / f"{name}-{kind}" / "best.h5")[0] for name in NAMES]
+    for ours, theirs in zip(*(network.get_weights() for network in heads), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert not (out / f"both-{kind}" / "folds").exists()
+
+
+@needs_jax
+def test_processes_that_see_other_videos_are_told_which(on_jax):
+    out, _ = on_jax
+    messages = [errors(out / f"errors{number}.json")["videos"] for number in range(2)]
+    assert messages[0] == messages[1]
+    assert "Process 1 of the run differs from process 0 (videos.fast/3" in messages[0]
+    assert not (out / "videos").exists()
 
 
 @needs_jax

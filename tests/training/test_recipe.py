@@ -188,7 +188,7 @@ def test_stages_that_do_not_fit_each_other_are_refused():
     with pytest.raises(ValueError, match="needs a name of its own, got 'pose', 'pose'"):
         pose_recipe(stages=(pose, pose))
     with pytest.raises(ValueError, match="needs a name of its own"):
-        pose_recipe(stages=(replace(pose, name=""), pose))
+        pose_recipe(stages=(pose, replace(pose, name="")))
     finetune = ActionStage(name="all", shares={"penn": 1}, training=ActionTraining(finetune=True))
     start = PoseStage(shares={"penn": 1, "mpii": 1})
     with pytest.raises(ValueError, match="no actions were learned before"):
