@@ -77,6 +77,10 @@ def batch(args: argparse.Namespace) -> int:
     frames = sum(it.frames for it in watched.values())
     warned = sum(it.warnings > 0 for it in watched.values())
     end = f", {warned} with warnings" if warned else ""
+    if skipped := sum(it.skipped for it in watched.values()):
+        end += f"; skipped {skipped} that had been done before"
+    if skipped == len(watched):
+        end += ", nothing was left to do"
     print(f"{len(watched) - len(broken)} of {len(watched)} videos, {frames} frames{end}")
     print(f"see {Path(args.out) / MANIFEST}")
     return 1 if broken else 0

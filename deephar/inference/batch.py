@@ -130,6 +130,7 @@ class Watched(NamedTuple):
         version: size and time of its file when it was watched; None if they are not known.
         frames: number of its frames.
         warnings: number of warnings.
+        skipped: whether it was done by an earlier run, and skipped by this one.
     """
 
     path: str
@@ -137,6 +138,7 @@ class Watched(NamedTuple):
     version: tuple[int, int] | None
     frames: int
     warnings: int
+    skipped: bool
 
 
 def find_videos(paths: Iterable[str | os.PathLike]) -> dict[str, Path]:
@@ -262,14 +264,17 @@ def _check_settings(out, facts):
         return
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        different = [name for name in facts if known.get(name) != facts[name]]
+        different = [
+            f"{name} was {known.get(name)!r}, and is {fact!r} now"
+            for name, fact in facts.items()
+            if known.get(name) != fact
+        ]
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}). Give another folder.") from error
     if different:
-        name = different[0]
         raise ValueError(
-            f"{out} holds results of other settings: {name} was {known.get(name)!r}, and is "
-            f"{facts[name]!r} now. Give another folder, or the settings in {path}."
+            f"{out} holds results of other settings: {'; '.join(different)}. Give another folder, "
+            f"or the settings in {path}."
         )
 
 
@@ -292,7 +297,7 @@ class _Manifest:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    self._keep(json.loads(line))
+                    self._keep(json.loads(line), skipped=True)
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(
                         f"{path} is damaged in line {number}. Remove the line: its video is then "
@@ -302,11 +307,16 @@ class _Manifest:
         if whole < path.stat().st_size:
             os.truncate(path, whole)
 
-    def _keep(self, line):
+    def _keep(self, line, skipped):
         known = "size" in line  # older manifests do not have it
-        version = (line["size"], line["mtime_ns"]) if known else None
-        counts = line.get("frames", 0), len(line.get("warnings", ()))
-        self.watched[line["video"]] = Watched(line["path"], line["error"], version, *counts)
+        self.watched[line["video"]] = Watched(
+            line["path"],
+            line["error"],
+            (line["size"], line["mtime_ns"]) if known else None,
+            line.get("frames", 0),
+            len(line.get("warnings", ())),
+            skipped,
+        )
 
     def has(self, job: Job) -> bool:
         """Whether a video has its table, and has not changed since.
@@ -333,7 +343,7 @@ class _Manifest:
                 os.fsync(file.fileno())
         except OSError as error:
             raise NotWrittenError(self._path, error) from error
-        self._keep(report)
+        self._keep(report, skipped=False)
 
 
 def _version(video):
@@ -502,12 +512,15 @@ class _RayWorker:
 
     @cached_property
     def _worker(self):
-        here = self._settings.facts
-        if different := [name for name in here if here[name] != self._facts[name]]:
+        different = [
+            f"another {name}: {fact!r}, and not {self._facts[name]!r}"
+            for name, fact in self._settings.facts.items()
+            if fact != self._facts[name]
+        ]
+        if different:
             raise ValueError(
-                f"The machine {platform.node()} has another {different[0]}: "
-                f"{here[different[0]]!r}, and not {self._facts[different[0]]!r}. Install the same "
-                "on all machines."
+                f"The machine {platform.node()} has {'; '.join(different)}. Install the same on "
+                "all machines."
             )
         return _Worker(self._settings, self._run)
 

@@ -6,15 +6,27 @@ from deephar.cli.main import main
 from deephar.inference import batch
 from deephar.inference.batch import Watched
 
-GOOD = Watched("a.mp4", None, None, 30, 0)
-CUT_OFF = Watched("b.mp4", None, None, 20, 1)
-BROKEN = Watched("c.mp4", "c.mp4 is an empty file.", None, 0, 0)
+GOOD = Watched("a.mp4", None, None, 30, 0, False)
+CUT_OFF = Watched("b.mp4", None, None, 20, 1, False)
+DONE_BEFORE = GOOD._replace(skipped=True)
+BROKEN = Watched("c.mp4", "c.mp4 is an empty file.", None, 0, 0, False)
 
 
 @pytest.mark.parametrize(
     ("lines", "status", "printed"),
     [
-        ({"a.mp4": GOOD}, 0, "1 of 1 videos, 30 frames\n"),
+        ({"a.mp4": GOOD}, 0, "1 of 1 videos, 30 frames\nsee"),
+        (
+            {"a.mp4": DONE_BEFORE, "b.mp4": CUT_OFF},
+            0,
+            "2 of 2 videos, 50 frames, 1 with warnings; skipped 1 that had been done before\nsee",
+        ),
+        (
+            {"a.mp4": DONE_BEFORE, "b.mp4": DONE_BEFORE},
+            0,
+            "2 of 2 videos, 60 frames; skipped 2 that had been done before, nothing was left to do"
+            "\nsee",
+        ),
         (
             {"a.mp4": GOOD, "b.mp4": CUT_OFF, "c.mp4": BROKEN},
             1,

@@ -96,8 +96,9 @@ def test_a_run_goes_on_where_it_was_interrupted(films, settings, seen, tmp_path)
     watch_videos(videos, tmp_path, settings)
     assert [line["video"] for line in manifest(tmp_path)] == ["a.mp4", "broken.mp4", "more/a.mp4"]
     seen.clear()
-    watch_videos(videos, tmp_path, settings)
+    watched = watch_videos(videos, tmp_path, settings)
     assert seen == ["broken.mp4"]
+    assert [name for name, it in watched.items() if it.skipped] == ["a.mp4", "more/a.mp4"]
     (tmp_path / "tables" / "a.mp4.parquet").unlink()
     watch_videos(videos, tmp_path, settings)
     assert seen == ["broken.mp4", "a.mp4", "broken.mp4"]
@@ -191,8 +192,11 @@ def test_results_of_other_settings_are_refused(
         watch_videos(videos, tmp_path, others)
     with monkeypatch.context() as patch:
         patch.setattr(batch, "__version__", "9.9.9")
-        with pytest.raises(ValueError, match=r"deephar was '.*', and is '9\.9\.9' now"):
+        with pytest.raises(ValueError, match=r"deephar was '.*', and is '9\.9\.9' now\. Give"):
             watch_videos(videos, tmp_path, settings)
+        both = r"deephar was '.*', and is '9\.9\.9' now; people was 'one', and is 'all' now\. Give"
+        with pytest.raises(ValueError, match=both):
+            watch_videos(videos, tmp_path, others)
     other = save_untrained(tmp_path / "other" / weights_file.name, POSES, data="other")
     with pytest.raises(ValueError, match=r"sha256 of the weights was '\w+', and is '\w+' now"):
         watch_videos(videos, tmp_path, BatchSettings(weights=other, runtime="keras"))
