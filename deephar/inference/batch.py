@@ -231,7 +231,7 @@ def watch_videos(
         ]
         jobs = [job for job in jobs if not manifest.has(job)]
         if use_ray and jobs:
-            reports = _reports_of_ray(jobs, settings, facts, workers, ray_address)
+            reports = _reports_of_ray(jobs, settings, facts, out, workers, ray_address)
         else:
             reports = _reports(jobs, settings)
         try:
@@ -359,32 +359,28 @@ def _version(video):
 
 
 @contextmanager
-def _counting_deaths(table: Path, run: str) -> Iterator[None]:
-    """Context manager for work on a video; refuses one that has killed the process three times.
+def _counting_deaths(path: Path, run: str, message: str) -> Iterator[None]:
+    """Context manager for work that may kill the process; refuses what has done so three times.
 
-    A hidden file beside the table has a line for each process that has not come to the end of the
-    work: its run. A run that is ended from outside leaves one line at most, so the lines of each
-    run are counted.
+    A file has a line for each process that has not come to the end of the work: its run. A run
+    that is ended from outside leaves one line at most, so the lines of each run are counted.
 
     Args:
-        table: the table of the video.
+        path: the file.
         run: name of the run.
+        message: what to say if the work is refused.
 
     Raises:
-        ValueError: It has.
+        ValueError: It is refused.
         NotWrittenError: The file cannot be written.
     """
-    path = table.with_name(f".starts.{table.stem}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+", encoding="utf-8") as file:
             file.seek(0)
             deaths = Counter(file.read().split())
             if max(deaths.values(), default=0) >= _MOST_DEATHS:
-                raise ValueError(
-                    f"It killed the process that watched it {_MOST_DEATHS} times, such as for want "
-                    f"of memory. Remove {path} to try it again."
-                )
+                raise ValueError(message)
             file.write(f"{run}\n")
     except OSError as error:
         raise NotWrittenError(path, error) from error
@@ -409,6 +405,10 @@ class _Worker:
     def __init__(self, settings: BatchSettings, run: str = "alone"):
         self._settings, self._run = settings, run
 
+    def load(self) -> None:
+        """Loads the network, which the first video does otherwise."""
+        _ = self._predictor
+
     @cached_property
     def _predictor(self) -> Predictor:
         from deephar.inference.predictor import Predictor
@@ -423,13 +423,18 @@ class _Worker:
             NotWrittenError: The table cannot be written.
         """
         job, predictor = Job(**job), self._predictor
+        starts = Path(job.table).with_name(f".starts.{Path(job.table).stem}")
+        deadly = (
+            f"It killed the process that watched it {_MOST_DEATHS} times, such as for want of "
+            f"memory. Remove {starts} to try it again."
+        )
         size, time_of_file = _version(job.video)
         video = {"video": job.name, "path": job.video, "size": size, "mtime_ns": time_of_file}
         start = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             try:
-                with _counting_deaths(Path(job.table), self._run):
+                with _counting_deaths(starts, self._run, deadly):
                     facts = self._watch(predictor, job)
             except NotWrittenError as error:
                 if getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG:
@@ -501,17 +506,35 @@ def _reports(jobs, settings):
 # --------------------------------------------------------------------------------------- on Ray
 
 
-class _RayWorker:
-    """A `_Worker` in a process of Ray, which stops the run by a line and not by an error.
+class RayWorker:
+    """What a process of Ray does: it watches one video after the other.
 
-    Ray would start an actor that fails again.
+    What stops the run is told by a line and not by an error, after which Ray would start the
+    process again. Ray also starts a process that has died again, as often as that may be.
+
+    Args:
+        settings: how the videos are watched.
+        facts: the `BatchSettings.facts` of the run.
+        out: folder of the results.
+        run: name of the run. Restarts of one process have the same.
     """
 
-    def __init__(self, settings: BatchSettings, facts: Mapping, run: str):
-        self._settings, self._facts, self._run = settings, facts, run
+    def __init__(self, settings: BatchSettings, facts: Mapping, out: Path, run: str):
+        self._settings, self._facts, self._out, self._run = settings, facts, out, run
 
     @cached_property
     def _worker(self):
+        import ray
+
+        actor = ray.get_runtime_context().get_actor_id()  # which restarts have, too
+        deadly = (
+            f"A worker on {platform.node()} died {_MOST_DEATHS} times while it loaded the network, "
+            "such as for want of memory. Give fewer workers, or smaller weights."
+        )
+        with _counting_deaths(_starts_of(self._out, actor), self._run, deadly):
+            return self._load()
+
+    def _load(self):
         different = [
             f"another {name}: {fact!r}, and not {self._facts[name]!r}"
             for name, fact in self._settings.facts.items()
@@ -522,14 +545,22 @@ class _RayWorker:
                 f"The machine {platform.node()} has {'; '.join(different)}. Install the same on "
                 "all machines."
             )
-        return _Worker(self._settings, self._run)
+        worker = _Worker(self._settings, self._run)
+        worker.load()
+        return worker
 
     def __call__(self, row: dict) -> dict:
+        """The line of the manifest of a `Job`, as a dict; or why the run has to stop."""
         try:
             report = self._worker(row)
         except (OSError, ValueError) as error:  # the disk is full, or the weights do not fit
             report = {"stop": str(error)}
         return {"report": json.dumps(report)}
+
+
+def _starts_of(out, actor):
+    """The file in which an actor of Ray counts how often it began to load the network."""
+    return Path(out) / f".starts.{actor}"
 
 
 def _require_ray() -> None:
@@ -542,7 +573,7 @@ def _require_ray() -> None:
         ) from error
 
 
-def _reports_of_ray(jobs, settings, facts, workers, address):
+def _reports_of_ray(jobs, settings, facts, out, workers, address):
     """Lines of the manifest, by the workers of a Ray cluster, as they come."""
     import ray
 
@@ -558,8 +589,8 @@ def _reports_of_ray(jobs, settings, facts, workers, address):
     rows = ray.data.from_items(
         [job._asdict() for job in jobs], override_num_blocks=min(len(jobs), _MOST_PARTS)
     ).map(
-        _RayWorker,
-        fn_constructor_args=(settings, facts, uuid.uuid4().hex),
+        RayWorker,
+        fn_constructor_args=(settings, facts, out.resolve(), uuid.uuid4().hex),
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(jobs))),
         num_cpus=1,
     )
@@ -572,3 +603,5 @@ def _reports_of_ray(jobs, settings, facts, workers, address):
     finally:
         if own:
             ray.shutdown()
+        for path in out.glob(_starts_of(out, "*").name):  # of actors that died
+            path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import threading
 import time
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas
 import pytest
@@ -16,7 +17,15 @@ from networks import POSES, save_untrained
 
 from deephar.files import NotWrittenError
 from deephar.inference import batch, predictor
-from deephar.inference.batch import MANIFEST, SETTINGS, BatchSettings, find_videos, watch_videos
+from deephar.inference.batch import (
+    MANIFEST,
+    SETTINGS,
+    BatchSettings,
+    Job,
+    RayWorker,
+    find_videos,
+    watch_videos,
+)
 from deephar.video import VideoWriter
 
 
@@ -369,6 +378,29 @@ def test_a_worker_of_another_version_is_refused(films, settings, tmp_path, monke
     with pytest.raises(OSError, match=message):
         watch_videos(find_videos([films]), tmp_path, settings, workers=2)
     assert not (tmp_path / MANIFEST).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork processes")
+def test_workers_that_die_while_they_load_the_network_end_the_run(
+    films, settings, tmp_path, monkeypatch
+):
+    ray = pytest.importorskip("ray", reason="ray is not installed (pip install 'deephar[ray]')")
+    monkeypatch.setattr(predictor, "Predictor", lambda **_: os._exit(9))
+    row = Job(str(films / "a.mp4"), "a.mp4", str(tmp_path / "a.mp4.parquet"))._asdict()
+
+    def works(actor):
+        context = SimpleNamespace(get_actor_id=lambda: actor)
+        monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+        return json.loads(RayWorker(settings, settings.facts, tmp_path, "run")(row)["report"])
+
+    for actor in ["first", "second", "first", "first"]:  # restarted twice
+        if not (child := os.fork()):
+            try:
+                works(actor)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert "died 3 times while it loaded the network" in works("first")["stop"]
 
 
 def test_a_worker_that_is_killed_loses_nothing(films, whole_stem, tmp_path, tmp_path_factory):
