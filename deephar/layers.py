@@ -556,8 +556,7 @@ class ChangeOverTime(_Float32Layer):
     joint is visible count.
 
     Input: features ``(batch, frames, joints, channels)``, and poses ``(batch, frames, joints, dim +
-    1)``. Output: ``(batch, joints * channels)``; nearly 0 where fewer than two
-    frames count.
+    1)``. Output: ``(batch, joints * channels)``; nearly 0 where fewer than two frames count.
     """
 
     def call(self, inputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:

@@ -173,6 +173,9 @@ def one_of_two(out):
     recipe = folder_recipe(out, f"poses{process or ''}", readout=True)
     training = partial(train_folder, runtime="keras")
     errors["videos"] = error_of(recipe, out / "videos", training=training, devices="all")
+    recipe = folder_recipe(out, "poses", readout=True)
+    training = partial(training, precision=("float32", "bfloat16")[process])
+    errors["runtime"] = error_of(recipe, out / "videos", training=training, devices="all")
     keep()
     if process == 1:
         note_writes(out / "both", out / "writes1.txt")

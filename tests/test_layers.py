@@ -7,6 +7,7 @@ from networks import POSES
 
 from deephar.layers import (
     CaffePreprocessing,
+    ChangeOverTime,
     ClipFilling,
     ClipPooling,
     ContextAggregation,
@@ -279,6 +280,17 @@ def gradient_to_input(model, values, dtype):
     network.compile(keras.optimizers.SGD(1.0), "mae")
     network.train_on_batch(values, np.ones(network.compute_output_shape(values.shape)))
     return convert_to_numpy(ops.cast(scale.kernel, "float32"))
+
+
+def test_change_over_time_counts_seen_frames_and_has_finite_slopes_at_rest():
+    features, poses = np.zeros((1, 3, 1, 2), "float32"), np.zeros((1, 3, 1, 3), "float32")
+    features[0, :, 0, 0] = 1, 3, 50  # the other channel rests
+    poses[0, :2, 0, -1] = 1  # nobody is seen in the last frame
+    change = ChangeOverTime()
+    np.testing.assert_allclose(change([features, poses]), [[1, 0]], atol=1e-5)
+    inputs = keras.Input(features.shape[1:])
+    model = keras.Model(inputs, change([inputs, ops.convert_to_tensor(poses)]))
+    assert np.isfinite(gradient_to_input(model, features, "float32")).all()
 
 
 def test_caffe_preprocessing_is_that_of_keras():

@@ -13,6 +13,7 @@ from deephar.cli.options import (
     STREAMS,
     add_devices_argument,
     add_runtime_arguments,
+    by_stage,
     parse_folder,
     parse_seed,
     script_parser,
@@ -27,6 +28,8 @@ from deephar.training.devices import is_first
 
 HEADS = ("readout", "start", "new")
 """What learns: linear readouts of the heads of the weights, these heads, or new ones."""
+
+_IN_EPOCHS = ("heads", "finetune")  # what learns in epochs, unless the heads are readouts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +111,14 @@ class FolderTraining:
             metavar="EPOCHS",
             help="then train the whole network on the frames, on a GPU (%(default)s epochs)",
         )
-        heads, whole = (each.shares[self.recipe.main] for each in self.recipe.stages)
+        sizes = [each.shares[self.recipe.main] for each in self.recipe.stages]
+        defaults = ",".join(f"{name}={size}" for name, size in zip(_IN_EPOCHS, sizes, strict=True))
         add(
             "--batch",
-            type=int,
+            type=by_stage(_IN_EPOCHS),
+            default={},
             metavar="N",
-            help=f"videos per batch ({heads}; {whole} with --finetune). A readout needs none",
+            help=f"videos per batch of what learns in epochs ({defaults})",
         )
         seed = self.recipe.seed
         add("--seed", type=parse_seed, default=seed, metavar="N", help="seed (%(default)s)")
@@ -135,16 +140,22 @@ class FolderTraining:
             heads=has_heads,
             streams=STREAMS[args.stream or _stream_for(network, args.data)],
         )
-        stages = [stage]
+        stages = {"heads": stage}
         if args.finetune:
-            stages.append(_with_epochs(finetuning, args.finetune))
-        if args.batch is not None:
-            stages[-1] = replace(stages[-1], shares={self.recipe.main: args.batch})
+            stages["finetune"] = _with_epochs(finetuning, args.finetune)
+        in_epochs = set(stages) - ({"heads"} if network.readout_of else set())
+        if args.batch and not in_epochs & set(args.batch):
+            raise ValueError(
+                f"--batch is for {' and '.join(args.batch)}, but nothing of that learns in epochs "
+                "here. Leave it out, or add --finetune, or --heads start or new."
+            )
+        for name in in_epochs & set(args.batch):
+            stages[name] = replace(stages[name], shares={self.recipe.main: args.batch[name]})
         return replace(
             self.recipe,
             network=network,
             data={self.recipe.main: Source("folder", args.data)},
-            stages=tuple(stages),
+            stages=tuple(stages.values()),
             seed=args.seed,
         )
 

@@ -105,7 +105,7 @@ class Devices:
 
 
 @contextlib.contextmanager
-def using_devices(wanted: int | str | None) -> Iterator[Devices]:
+def using_devices(wanted: int | str | None, *, resumable: bool = True) -> Iterator[Devices]:
     """Context manager that sets up devices, and connects the processes of a run.
 
     In one of several processes, an error ends the process without waiting for the others at the
@@ -113,6 +113,7 @@ def using_devices(wanted: int | str | None) -> Iterator[Devices]:
 
     Args:
         wanted: number of devices of each process, ``"all"``, or None for Keras's own choice.
+        resumable: whether the run can be resumed, which the message of a `ConnectionError` says.
 
     Raises:
         ValueError: There are fewer devices; the processes cannot be connected, or have different
@@ -135,7 +136,7 @@ def using_devices(wanted: int | str | None) -> Iterator[Devices]:
         yield _mirrored(wanted)
     elif backend == "jax":
         _connect()
-        with _parallel(wanted) as devices:
+        with _parallel(wanted, resumable) as devices:
             yield devices
     else:
         raise ValueError(
@@ -234,7 +235,7 @@ def _connect():
 
 
 @contextlib.contextmanager
-def _parallel(wanted):
+def _parallel(wanted, resumable):
     import jax
 
     process, processes = jax.process_index(), jax.process_count()
@@ -255,10 +256,12 @@ def _parallel(wanted):
                 raise
             atexit.register(_leave, process)
             if message := _message_of_loss(error):
+                then = "in another folder."
+                if resumable:
+                    then = "with --resume, and the run goes on after its last complete epoch."
                 raise ConnectionError(
                     f"Another process of this run has ended ({message}). Its own output says why. "
-                    "Start all processes again with --resume, and the run goes on after its last "
-                    "complete epoch."
+                    f"Start all processes again {then}"
                 ) from error
             raise
 

@@ -36,7 +36,7 @@ from deephar.models.action import appearance_names
 from deephar.training.devices import on_one_device, using_devices
 from deephar.training.readout import choose_strength, fit_readout, set_readout, summarise
 from deephar.training.recipe import Recipe
-from deephar.training.run import check_free, require_agreement
+from deephar.training.run import check_free, locked_by_first, require_agreement
 from deephar.training.stages import (
     RECIPE_FILE,
     check_batches,
@@ -57,6 +57,8 @@ from deephar.training.watching import (
     watch_video,
 )
 
+_LOCK = "folder.lock"
+_SCRATCH = ".scratch"  # in the run folder
 _INNER_FOLDS = 5  # to choose the strength of the penalty by
 
 
@@ -105,54 +107,71 @@ def train_folder(
         command: the command line, kept in results.json.
 
     Raises:
+        BlockingIOError: Another process trains in the folder `out`.
         ConnectionError: Another process of the run has ended.
         FileExistsError: The folder `out` holds a run.
         FileNotFoundError: The folder or the weights are missing.
         ValueError: The folder cannot be used: one action only, an action with a single group, no
             video in which somebody is seen; nothing can be held out, and `folds` is 0; or as of
             `deephar.training.train`, of devices and processes.
+        KeyboardInterrupt: Ctrl-C. The message says how to start again.
     """
-    out, runtimes = Path(out), {"runtime": runtime, "precision": precision}
-    # Networks that do not learn in epochs are on one device of each process.
-    with using_devices(devices) as used, on_one_device():
-        check_free(out)
-        require_same_recipe(recipe, used, folds=folds)
-        solved_at_once = bool(recipe.network.readout_of)
-        check_batches(recipe, recipe.stages[solved_at_once:], used)
-        _remove_scratch(out, used)
-        folder = VideoFolder(recipe.data[recipe.main].folder)
-        print(folder, flush=True)
-        check_groups(folder.source, *zip(*((v.action, v.group) for v in folder), strict=True))
-        watched = _watch(recipe, folder, _cache(out), used, **runtimes)
-        _print_left_out(watched)
-        known, tests = _divided(watched)
-        actions = [item.video.action for item in known]
-        check_groups(folder.source, actions, groups_of(known))
-        _print_groups(known, actions)
-        folds = min(folds, fewest_groups(actions, groups_of(known)))
-        learner = _learner(recipe, watched, out, used, partial(train, devices=devices), runtimes)
-        rest, held_out = _held_out(recipe, known, folds)
-        if folds:
-            predictions = _cross_validated(recipe, learner, known, out / "folds", folds)
-        else:
-            predictions = learner.learn(rest, out / "rest")(held_out)
-        predict = learner.learn(known, out)
-        best = out / recipe.stages[-1].name / "best.h5"
-        (stage, *_) = recipe.stages
-        settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
-        report = partial(_report, best, folder, used, settings, command)
-        scores = report(predictions, out / "report")
-        test = report(predict(tests), out / "test") if len(tests) else None
-        _remove_scratch(out, used)
-        return FolderResult(best, scores, test)
+    out = Path(out)
+    connected = using_devices(devices, resumable=False)
+    try:
+        # Networks that do not learn in epochs are on one device of each process.
+        with connected as used, on_one_device(), locked_by_first(out / _LOCK, used):
+            fit = partial(train, devices=devices)
+            runtimes = {"runtime": runtime, "precision": precision}
+            return _train_folder(recipe, out, folds, used, fit, runtimes, command)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "What was seen of the videos is kept. Start again, in another folder if "
+            f"{out} holds weights."
+        ) from None
+
+
+def _train_folder(recipe, out, folds, used, fit, runtimes, command):
+    """As `train_folder`, on devices that are set up; `fit` is `train` with them."""
+    check_free(out, resumable=False)
+    require_same_recipe(recipe, used, folds=folds)
+    # A readout is solved at once, without batches.
+    in_epochs = recipe.stages[1:] if recipe.network.readout_of else recipe.stages
+    check_batches(recipe, in_epochs, used)
+    _remove_scratch(out, used)
+    folder = VideoFolder(recipe.data[recipe.main].folder)
+    print(folder, flush=True)
+    check_groups(folder.source, *zip(*((v.action, v.group) for v in folder), strict=True))
+    watched = _watch(recipe, folder, _cache(out), used, **runtimes)
+    _print_left_out(watched)
+    known, tests = _divided(watched)
+    actions = [item.video.action for item in known]
+    check_groups(folder.source, actions, groups_of(known))
+    _print_groups(known, actions)
+    folds = min(folds, fewest_groups(actions, groups_of(known)))
+    scratch = out / _SCRATCH
+    learner = _learner(recipe, watched, scratch / "frames", used, fit, runtimes)
+    rest, held_out = _held_out(recipe, known, folds)
+    if folds:
+        predictions = _cross_validated(recipe, learner, known, scratch / "folds", folds)
+    else:
+        predictions = learner.learn(rest, scratch / "rest")(held_out)
+    predict = learner.learn(known, out)
+    best = out / recipe.stages[-1].name / "best.h5"
+    (stage, *_) = recipe.stages
+    settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
+    report = partial(_report, best, folder, used, settings, command)
+    scores = report(predictions, out / "report")
+    test = report(predict(tests), out / "test") if len(tests) else None
+    _remove_scratch(out, used)
+    return FolderResult(best, scores, test)
 
 
 def _remove_scratch(out, used):
     """Removes what a run needs only while it runs, or has left when it was interrupted."""
     used.wait()
     if used.first:
-        for name in ("folds", "rest", "frames"):
-            shutil.rmtree(out / name, ignore_errors=True)
+        shutil.rmtree(out / _SCRATCH, ignore_errors=True)
     used.wait()
 
 
@@ -183,6 +202,7 @@ def _watch(recipe, folder, cache, used, runtime, precision):
         predictor, kept = Predictor.from_model(model, config, runtime=runtime), ["pose"]
         kept += appearance_names(config)
     key = f"{file_hash(weights.find(name))} {kept} {predictor.runtime}"
+    require_agreement(used, {"weights and runtime": key})
     print(f"looking for the person in {len(folder)} videos: {predictor}", flush=True)
     mirror = "appearance" in streams and not recipe.network.readout_of
     options = {"rate": stage.frame_rate, "cache": cache, "key": key, "mirror": mirror}
@@ -246,13 +266,13 @@ def _print_groups(known, actions):
 # --------------------------------------------------------------------------- training, predicting
 
 
-def _learner(recipe, watched, out, used, fit, runtimes):
+def _learner(recipe, watched, frames, used, fit, runtimes):
     """What learns from videos: of the first stage, or of both.
 
     Args:
         recipe: the recipe.
         watched: all videos.
-        out: the run folder.
+        frames: folder for the frames of the videos, of which each process keeps its own.
         used: the devices.
         fit: `train`, with these devices.
         runtimes: options of `Predictor`.
@@ -263,7 +283,7 @@ def _learner(recipe, watched, out, used, fit, runtimes):
         return heads
     clips = WatchedClips(
         watched,
-        out / "frames" / str(used.process),
+        frames / str(used.process),
         rate=recipe.stages[0].frame_rate,
         skeleton=recipe.network.skeleton,
         image_size=recipe.network.image_size,

@@ -346,17 +346,21 @@ def fingerprint(dataset: Any) -> dict:
     return items
 
 
-def check_free(out: Path | str) -> None:
+def check_free(out: Path | str, *, resumable: bool = True) -> None:
     """Raises if a folder holds a run. A run that failed in its first epoch does not count.
+
+    Args:
+        out: the folder.
+        resumable: whether such a run could be resumed, which the message then says.
 
     Raises:
         FileExistsError: The folder holds a run, or files of others that would be replaced.
     """
     results = [name for name in ("log.csv", "best.h5", "last.h5") if (Path(out) / name).exists()]
     if results:
+        advice = "Add --resume to go on with it, or give" if resumable else "Give"
         raise FileExistsError(
-            f"{out} holds a run already ({', '.join(results)}). Add --resume to go on with it, or "
-            "give another folder."
+            f"{out} holds a run already ({', '.join(results)}). {advice} another folder."
         )
     require_ours(Path(out) / "config.json", "training")
 

@@ -10,7 +10,9 @@ from blobs import film
 from networks import HEADS, POSES, save_untrained
 
 from deephar import Predictor, weights
+from deephar.files import locked
 from deephar.models import frame_view
+from deephar.training import read_recipe
 from deephar.video import VideoWriter
 
 pytestmark = pytest.mark.usefixtures("module_op_by_op")
@@ -145,11 +147,46 @@ def test_heads_of_weights_that_have_none_cannot_be_the_start(folder, tmp_path, r
 
 
 def test_the_whole_network_may_learn_from_the_frames(folder, start, tmp_path, train_briefly):
+    for name in ("frames", "rest"):  # of the user
+        (tmp_path / name).mkdir()
     arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--folds", 2]
-    assert train_briefly(*arguments, "--stream", "pose", "--finetune", 1) == 0
+    assert train_briefly(*arguments, "--stream", "pose", "--finetune", 1, "--batch", 3) == 0
+    assert read_recipe(tmp_path / "finetune").stages[-1].shares == {"folder": 3}
     assert (tmp_path / "best.h5").exists()
     networks = [weights.load_model(tmp_path / name)[0] for name in ("best.h5", "finetune/best.h5")]
     assert len({weights.digest(frame_view(network)) for network in networks}) == 2
     found = json.loads((tmp_path / "report" / "results.json").read_text())
     assert len(found["videos"]) == 8
-    assert not (tmp_path / "frames").exists()
+    left = {path.name for path in tmp_path.iterdir() if path.is_dir()}
+    assert left == {"frames", "rest", "finetune", "report"}
+
+
+@pytest.mark.parametrize("batch", ["4", "finetune=4"])
+def test_a_batch_of_what_does_not_learn_in_epochs_is_refused(
+    folder, start, tmp_path, run, capsys, batch
+):
+    arguments = ["--data", folder, "--weights", start, "--out", tmp_path / "out"]
+    assert run(TRAIN, *arguments, "--batch", batch) == 2
+    assert "nothing of that learns in epochs here. Leave it out" in capsys.readouterr().err
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(folder, start, tmp_path, run, capsys):
+    with locked(tmp_path / "folder.lock"):
+        assert run(TRAIN, "--data", folder, "--weights", start, "--out", tmp_path) == 2
+    assert "Another process is at work in" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_start_again(folder, start, tmp_path, run, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "watch", interrupt)
+    monkeypatch.setenv("DEEPHAR_CACHE", str(tmp_path / "cache"))
+    arguments = ["--data", folder, "--weights", start, "--out", tmp_path / "out"]
+    assert run(TRAIN, *arguments) == 130
+    assert "What was seen of the videos is kept. Start again, in" in capsys.readouterr().err
+
+
+def test_a_run_cannot_be_resumed(trained, folder, start, run, capsys):
+    assert run(TRAIN, "--data", folder, "--weights", start, "--out", trained) == 2
+    assert "holds a run already (best.h5). Give another folder." in capsys.readouterr().err

@@ -165,6 +165,13 @@ def test_processes_that_see_other_videos_are_told_which(on_jax):
 
 
 @needs_jax
+def test_processes_that_watch_videos_in_other_ways_are_refused(on_jax):
+    messages = [errors(on_jax[0] / f"errors{number}.json")["runtime"] for number in range(2)]
+    assert messages[0] == messages[1]
+    assert "differs from process 0 (weights and runtime is " in messages[0]
+
+
+@needs_jax
 def test_a_process_that_lost_the_other_stops_with_a_sentence(on_jax):
     out, ((status, _), (of_killed, _)) = on_jax
     assert (status, of_killed) == (2, -9)
