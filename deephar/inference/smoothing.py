@@ -14,9 +14,10 @@ import numpy as np
 from deephar.geometry import box_center_size
 from deephar.inference.person import Person
 
-# Chosen on the labels of Penn Action's training videos, with noise of 2 % of the person's size.
+# Chosen on the labels of Penn Action's training videos, with noise of 2 % of the person's size, so
+# that joints that are faster than one size per second lose nothing.
 _SLOWEST = 1.0  # Hz, the cutoff frequency of a joint at rest
-_GAIN = 10.0  # Hz for each size of the person per second
+_GAIN = 20.0  # Hz for each size of the person per second
 _SPEED_CUTOFF = 1.0  # Hz, of the speed itself, as in the paper
 
 LONGEST_GAP = 0.5
@@ -62,8 +63,8 @@ class OneEuroFilter:
 class Smoother:
     """Smooths the joints and the depth of persons, who come frame by frame, each by themselves.
 
-    Joints lag behind by ``1 / (2 pi (1 + 10 v))`` seconds, v their speed in sizes of the person per
-    second: 14 ms at one size per second, and 160 ms, but next to no distance, where they rest.
+    Joints lag behind by ``1 / (2 pi (1 + 20 v))`` seconds, v their speed in sizes of the person per
+    second: 8 ms at one size per second, and 160 ms, but next to no distance, where they rest.
     Frames in which nobody is seen (`Person.seen`) stay as they are.
     """
 
