@@ -33,6 +33,7 @@ from deephar.inference.runtimes import choose_runtime
 from deephar.inference.videos import VideoPredictions, predict_videos
 from deephar.models import action_view, multitask_model
 from deephar.models.action import appearance_names
+from deephar.progress import with_progress
 from deephar.training.devices import on_one_device, using_devices
 from deephar.training.readout import choose_strength, fit_readout, set_readout, summarise
 from deephar.training.recipe import Recipe
@@ -201,13 +202,15 @@ def _watch(recipe, folder, cache, used, runtime, precision):
         runtime = choose_runtime(runtime, precision)
         predictor, kept = Predictor.from_model(model, config, runtime=runtime), ["pose"]
         kept += appearance_names(config)
-    key = f"{file_hash(weights.find(name))} {kept} {predictor.runtime}"
-    require_agreement(used, {"weights and runtime": key})
+    digest, runtime = file_hash(weights.find(name)), str(predictor.runtime)
+    require_agreement(used, {"weights": digest, "runtime": runtime})
+    key = f"{digest} {kept} {runtime}"
     print(f"looking for the person in {len(folder)} videos: {predictor}", flush=True)
     mirror = "appearance" in streams and not recipe.network.readout_of
     options = {"rate": stage.frame_rate, "cache": cache, "key": key, "mirror": mirror}
     if used.processes > 1:  # each watches a part, and then finds the rest in the cache
-        for video in list(folder)[used.process :: used.processes]:
+        part = list(folder)[used.process :: used.processes]
+        for video in with_progress(part, len(part), "video"):
             with contextlib.suppress(UnusableVideo):  # which is told below
                 watch_video(predictor, video, **options)
         used.wait()

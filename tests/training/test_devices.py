@@ -168,7 +168,7 @@ def test_processes_that_see_other_videos_are_told_which(on_jax):
 def test_processes_that_watch_videos_in_other_ways_are_refused(on_jax):
     messages = [errors(on_jax[0] / f"errors{number}.json")["runtime"] for number in range(2)]
     assert messages[0] == messages[1]
-    assert "differs from process 0 (weights and runtime is " in messages[0]
+    assert "process 0 (runtime is Keras in bfloat16, not Keras in float32)" in messages[0]
 
 
 @needs_jax
