@@ -364,6 +364,12 @@ class Recipe:
                 f"{_describe(stage)} learns poses from images, but the network has no stem. Use a "
                 "network with a stem."
             )
+        if stage.training.frozen_int8 and self.mixed_precision:
+            raise ValueError(
+                f"{_describe(stage)} computes its frozen blocks in int8, which is converted from a "
+                "network in float32. Leave out --frozen-int8, or give --no-mixed-precision (in "
+                "Python: frozen_int8, mixed_precision)."
+            )
         try:
             config = self.network_of(stage)
         except TypeError as error:

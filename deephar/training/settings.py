@@ -20,7 +20,7 @@ class PoseTraining:
             weights get worse without it.
         freeze_stem: number of VGG-16 blocks, from the input, whose weights are frozen.
         frozen_int8: whether the frozen blocks compute in int8 on OpenVINO, which is faster on a
-            CPU. The rest of the network learns from what they give.
+            CPU. The rest of the network, in float32, learns from what they give.
         stem_rate: factor on the learning rate of the other VGG-16 blocks. A small factor keeps
             them close to their initial weights.
         heat_map_weight: weight of the cross-entropy of the heat maps; 0 to leave it out, as in the

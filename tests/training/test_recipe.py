@@ -204,6 +204,9 @@ def test_stages_that_do_not_fit_each_other_are_refused():
     for name in ("..", "/tmp", "a/b"):
         with pytest.raises(ValueError, match="name is that of a subfolder"):
             pose_recipe(stages=(replace(pose, name=name),))
+    int8 = replace(pose, training=PoseTraining(freeze_stem=4, frozen_int8=True))
+    with pytest.raises(ValueError, match="Leave out --frozen-int8, or give --no-mixed-precision"):
+        pose_recipe(stages=(int8,), mixed_precision=True)
     with pytest.raises(ValueError, match="A ReceptionNet uses both streams"):
         action_recipe(network=ReceptionConfig())
     labels = ActionStage(shares={"penn": 1}, cache_features=True)
