@@ -144,6 +144,11 @@ class FolderTraining:
         if args.finetune:
             stages["finetune"] = _with_epochs(finetuning, args.finetune)
         in_epochs = set(stages) - ({"heads"} if network.readout_of else set())
+        if args.epochs is not None and network.readout_of:
+            raise ValueError(
+                "--epochs is for heads that learn in epochs, and a readout is solved at once. "
+                "Leave it out, or add --heads start or new."
+            )
         if args.batch and not in_epochs & set(args.batch):
             raise ValueError(
                 f"--batch is for {' and '.join(args.batch)}, but nothing of that learns in epochs "

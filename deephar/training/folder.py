@@ -159,7 +159,7 @@ def _train_folder(recipe, out, folds, used, fit, runtimes, command):
         predictions = learner.learn(rest, scratch / "rest")(held_out)
     predict = learner.learn(known, out)
     best = out / recipe.stages[-1].name / "best.h5"
-    (stage, *_) = recipe.stages
+    stage = recipe.stages[0]
     settings = {"weights": stage.start[0], "streams": stage.streams, "folds": folds}
     report = partial(_report, best, folder, used, settings, command)
     scores = report(predictions, out / "report")

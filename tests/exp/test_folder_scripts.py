@@ -61,7 +61,7 @@ def train_briefly(load):
 @pytest.fixture(scope="module")
 def trained(start, folder, tmp_path_factory, run):
     out = tmp_path_factory.mktemp("runs") / "mine"
-    arguments = ["--data", folder, "--weights", start, "--out", out, "--epochs", 1, "--folds", 2]
+    arguments = ["--data", folder, "--weights", start, "--out", out, "--folds", 2]
     assert run(TRAIN, *arguments) == 0
     return out
 
@@ -161,13 +161,20 @@ def test_the_whole_network_may_learn_from_the_frames(folder, start, tmp_path, tr
     assert left == {"frames", "rest", "finetune", "report"}
 
 
-@pytest.mark.parametrize("batch", ["4", "finetune=4"])
-def test_a_batch_of_what_does_not_learn_in_epochs_is_refused(
-    folder, start, tmp_path, run, capsys, batch
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--batch=4", "nothing of that learns in epochs here. Leave it out"),
+        ("--batch=finetune=4", "nothing of that learns in epochs here. Leave it out"),
+        ("--epochs=4", "a readout is solved at once. Leave it out, or add --heads start or new"),
+    ],
+)
+def test_settings_of_what_does_not_learn_in_epochs_are_refused(
+    folder, start, tmp_path, run, capsys, option, message
 ):
     arguments = ["--data", folder, "--weights", start, "--out", tmp_path / "out"]
-    assert run(TRAIN, *arguments, "--batch", batch) == 2
-    assert "nothing of that learns in epochs here. Leave it out" in capsys.readouterr().err
+    assert run(TRAIN, *arguments, option) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_in_which_another_process_trains_is_refused(folder, start, tmp_path, run, capsys):
