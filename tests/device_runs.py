@@ -213,6 +213,9 @@ def mirrored(out):
     data = {"mpii": alike}
     train(ALIKE, out / "one", data=data)
     train(ALIKE, out / "two", data=data, devices=2)
+    (stage,) = HEADS.stages
+    once = replace(stage, steps=2, training=replace(stage.training, epochs=1))
+    train(replace(HEADS, stages=(once,)), out / "heads", devices=2)
     errors = {
         "many": error_of(ALIKE, out / "many", data=data, devices=3),
         "batch": error_of(with_batch(ALIKE, 5), out / "odd", data=data, devices="all"),

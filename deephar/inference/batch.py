@@ -509,8 +509,8 @@ def _reports(jobs, settings):
 class RayWorker:
     """What a process of Ray does: it watches one video after the other.
 
-    What stops the run is told by a line and not by an error, after which Ray would start the
-    process again. Ray also starts a process that has died again, as often as that may be.
+    What stops the run is told by a line of the results. After an error, Ray would start the process
+    again. It also restarts a process that has died, without a limit.
 
     Args:
         settings: how the videos are watched.

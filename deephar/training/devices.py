@@ -187,6 +187,10 @@ def _number(wanted, names):
 
 # ----------------------------------------------------------------------------------- TensorFlow
 
+# Runs in one process share a strategy: TensorFlow takes the sums of a second one, whose numbers
+# begin anew, for those of the first one, and ends with "Shape mismatch in the collective instance".
+_STRATEGIES = {}
+
 
 def _mirrored(wanted):
     import tensorflow as tf  # here alone: Keras has no counterpart of MirroredStrategy
@@ -199,7 +203,10 @@ def _mirrored(wanted):
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     names = [device.name.removeprefix("/device:") for device in found]
     count = _number(wanted, names)
-    return Devices(count, strategy=tf.distribute.MirroredStrategy(names[:count]))
+    used = tuple(names[:count])
+    if used not in _STRATEGIES:
+        _STRATEGIES[used] = tf.distribute.MirroredStrategy(used)
+    return Devices(count, strategy=_STRATEGIES[used])
 
 
 # ------------------------------------------------------------------------------------------ JAX

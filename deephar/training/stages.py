@@ -560,6 +560,11 @@ def check_batches(
 ) -> None:
     """Raises unless the devices can divide the batches of some stages of a recipe equally.
 
+    Args:
+        recipe: the recipe.
+        stages: those of its stages that learn from batches.
+        devices: what the run is trained on.
+
     Raises:
         ValueError: They cannot. The message says what size they can divide.
     """

@@ -208,6 +208,12 @@ def test_mirrored_devices_learn_what_one_does(on_tensorflow):
     assert two == pytest.approx(one, rel=1e-3)  # RMSprop makes rounding errors larger
 
 
+def test_mirrored_devices_learn_actions_at_the_rate_of_the_recipe(on_tensorflow):
+    with open(on_tensorflow / "heads" / "log.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["learning_rate"]) == pytest.approx(HEADS.stages[0].training.learning_rate)
+
+
 def test_bad_numbers_of_devices_on_tensorflow(on_tensorflow):
     messages = errors(on_tensorflow / "errors.json")
     assert "There are not 3 devices, only CPU:0, CPU:1. Give at most" in messages["many"]
