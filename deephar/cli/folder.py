@@ -208,4 +208,5 @@ def _network(network, name, heads):
     fields = {field: getattr(network, field) for field in HEAD_FIELDS}
     if config.num_pyramids == network.num_pyramids:
         fields["action_pyramids"] = network.action_pyramids
-    return replace(config, **{**fields, "actions": {}}), False
+    # A readout of new blocks would read out what nothing has trained.
+    return replace(config, **{**fields, "actions": {}, "readout_of": {}}), False

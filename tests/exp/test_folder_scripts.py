@@ -99,6 +99,18 @@ def test_heads_may_learn_in_epochs(folder, start, tmp_path, train_briefly):
     assert (tmp_path / "log.csv").exists()
 
 
+@pytest.mark.parametrize("heads", [["--heads", "new"], []])
+def test_new_heads_learn_in_epochs_themselves(folder, start, tmp_path, train_briefly, heads):
+    if not heads:  # weights without heads, which get new ones without being asked
+        start = save_untrained(tmp_path / "poses.h5", POSES)
+    out = tmp_path / "out"
+    arguments = ["--data", folder, "--weights", start, "--out", out, "--folds", 2]
+    assert train_briefly(*arguments, *heads, "--epochs", 1) == 0
+    config = weights.read_config(out / "best.h5")
+    assert (config.readout_of, config.streams) == ({}, ("pose",))
+    assert (out / "log.csv").exists()
+
+
 def test_heads_that_see_more_than_poses_have_no_readout(folder, tmp_path, run, capsys):
     config = replace(POSES, **HEADS, actions={"penn": 3})
     path = save_untrained(tmp_path / "fused.h5", config, frame_rate=10.0)
