@@ -141,13 +141,18 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
             picture or of another size than the first, the time stamps do not rise, `video` is
             something else, or the frame rate is not positive.
     """
+    if isinstance(video, Segment):
+        if video.start is None and video.end is None:
+            return load_video(video.video, frame_rate)
+        whole = _load(video.video, frame_rate, video.start or 0.0)
+        return whole._replace(frames=_cut(whole.frames, video), num_frames=0)
+    return _load(video, frame_rate)
+
+
+def _load(video, frame_rate, start=0.0):
+    """The frames of a video that is no segment. Those before `start` may be left out."""
     if isinstance(video, Footage):
         return video
-    if isinstance(video, Segment):
-        whole = load_video(video.video, frame_rate)
-        if video.start is None and video.end is None:
-            return whole
-        return whole._replace(frames=_cut(whole.frames, video), num_frames=0)
     rate = DEFAULT_RATE if frame_rate is None else frame_rate
     name, num_frames, _, live = describe_video(video, frame_rate)
     if sources.is_camera(video):
@@ -155,7 +160,7 @@ def load_video(video: Video, frame_rate: float | None = None) -> Footage:
     elif sources.is_pictures(video):
         frames = read_ahead(_timed(sources.find_pictures(video), rate), _AHEAD)
     elif isinstance(video, str | os.PathLike):
-        frames = read_video(video)
+        frames = read_video(video, start=start)
         if is_address(video) and not num_frames:
             frames = sources.until_interrupt(frames)
             if live:

@@ -39,6 +39,9 @@ _TIMEOUT = 10.0  # seconds without an answer, of an address
 _MOST_DISORDERED = 10  # frames, more than those in order; otherwise, it is not damage
 _NEXT = 1.0  # seconds, at most, from a frame to the next one of the same recording
 _FALL = 0.2  # seconds, at least, back to the beginning of another recording
+_LEAST_SEEK = 10.0  # seconds; what is nearer to the beginning is decoded from there
+_BEFORE = 1.0  # seconds that decoding begins before a time in a file, as frames refer to others
+_INDEXED = ("mov", "matroska")  # formats in which a time is found
 _PICTURES = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")  # codecs of covers
 _ADDRESS_OPTIONS = {"rtsp_transport": "tcp"}  # no packets are lost on the way
 
@@ -60,7 +63,9 @@ class VideoInfo:
     live: bool = False
 
 
-def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
+def read_video(
+    path: str | os.PathLike, *, start: float = 0.0
+) -> Iterator[tuple[np.ndarray, float]]:
     """The frames of a video, one after the other.
 
     Frames are turned as the file says, have square pixels, and are deinterlaced where they are
@@ -69,9 +74,12 @@ def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
 
     Args:
         path: the file, or an address such as ``https://...`` or ``rtsp://...``.
+        start: seconds. Frames before it may be left out: files with an index are not read from
+            their beginning then.
 
     Returns:
-        Iterator over (uint8 (H, W, 3) RGB; time in seconds after the first frame). Times are the
+        Iterator over (uint8 (H, W, 3) RGB; time in seconds after the first frame of the video).
+        Times are the
         presentation time stamps of the file; if it has none, they follow from the frame rate.
 
     Raises:
@@ -87,7 +95,13 @@ def read_video(path: str | os.PathLike) -> Iterator[tuple[np.ndarray, float]]:
     if animation.is_webp(path):
         return animation.read_webp(path)
     container = open_video(path)  # outside of the generator, so that errors are raised at once
-    return _read_frames(container, path)
+    first = None
+    if start >= _LEAST_SEEK and not is_address(path):
+        first = _first_time(path)
+        if first is not None and not _went_to(container, first + start):
+            container.close()
+            container, first = open_video(path), None
+    return _read_frames(container, path, first)
 
 
 def video_info(path: str | os.PathLike) -> VideoInfo:
@@ -264,7 +278,32 @@ def _rate(value):
     return rate if 0 < rate <= _HIGHEST_RATE else None
 
 
-def _read_frames(container, path):
+def _first_time(path):
+    """The time stamp of the first frame of a file in seconds, if times can be found in the file."""
+    with open_video(path) as container:
+        stream, losses = first_video(container), Losses()
+        if not container.format.name.startswith(_INDEXED):
+            return None
+        for frame in decoded(container, stream, losses, again=None):
+            known = frame.pts is not None and not losses.any
+            return frame.pts * (frame.time_base or stream.time_base) if known else None
+
+
+def _went_to(container, seconds):
+    """Goes to shortly before a time stamp of a file. False where that is not possible."""
+    stream = first_video(container)
+    stamp = round((seconds - _BEFORE) / stream.time_base)
+    try:
+        container.seek(stamp, stream=stream)
+        packet = next(read_packets(container, stream, Losses()), None)
+        container.seek(stamp, stream=stream)
+    except av.FFmpegError:
+        return False
+    return packet is not None and packet.pts is not None and packet.pts <= stamp
+
+
+def _read_frames(container, path, first):
+    """The frames of an open video; `first`: the first time stamp, if reading begins later."""
     with container:
         stream = first_video(container)
         losses, display = Losses(), Display(stream)
@@ -272,7 +311,7 @@ def _read_frames(container, path):
         again = None if live else lambda: open_video(path)
         frames = decoded(container, stream, losses, again=again)
         fields = None if is_address(path) else unflagged_fields(stream, again)
-        times = _Times(container, stream)
+        times = _Times(container, stream, first)
         frames = deinterlaced(frames, stream, fields=fields)
         timed = ((frame, times.of(frame, losses)) for frame in frames)
         count = 0
@@ -286,7 +325,8 @@ def _read_frames(container, path):
                 f"{path} has frames that cannot be shown ({error.strerror}). Try to convert it, as "
                 "in: ffmpeg -i IN -pix_fmt yuv420p OUT.mp4"
             ) from error
-        lost = lost_frames(container, stream, losses, count)
+        # If reading did not begin at the beginning, nobody knows how many frames there were.
+        lost = lost_frames(container, stream, losses, count) if first is None else 0
     if count == 0:
         raise ValueError(
             f"{path} holds no frame that can be decoded. It is empty or damaged: save or download "
@@ -340,12 +380,13 @@ class _Times:
     Args:
         container: the file.
         stream: the stream of the frames.
+        first: the first time stamp, if it is known, in seconds.
     """
 
-    def __init__(self, container, stream):
+    def __init__(self, container, stream, first=None):
         self._stream = stream
         self._interval = 1 / (_rate(stream.average_rate) or DEFAULT_RATE)
-        self._first = self._last = None
+        self._first, self._last = first, None
         self._may_restart = av.format.Flags.ts_discont in av.format.Flags(container.format.flags)
         self._shifts = [0.0]  # seconds, of the recordings so far, the present one last
 

@@ -171,7 +171,7 @@ def test_beside_a_frame_are_two_views_if_there_is_depth(
 ):
     # OpenCV reads videos of odd height, but writes none.
     frames = [(frame, 0.05 * n) for n, frame in enumerate(film(3, height=height))]
-    monkeypatch.setattr("deephar.inference.media.read_video", lambda path: iter(frames))
+    monkeypatch.setattr("deephar.inference.media.read_video", lambda path, **_: iter(frames))
     config = ModelConfig(**SMALL, dim=3, depth="volumetric")
     out, numbers, *_ = annotate_video(blobs(config), short_film, tmp_path / "o.mp4")
     assert video_info(out).size == (274 + height % 2 * 2, 150)

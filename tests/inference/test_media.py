@@ -111,7 +111,9 @@ def test_time_stamps_that_do_not_rise_are_refused(monkeypatch, tmp_path):
         writer.write(picture(120, 40))
     for times in ([0, 0.1, 0.1], [0, 0.1, 0.05], [0, 0.1, float("nan")]):
         frames = list(zip(film(3), times, strict=True))
-        monkeypatch.setattr("deephar.inference.media.read_video", lambda _, its=frames: iter(its))
+        monkeypatch.setattr(
+            "deephar.inference.media.read_video", lambda _, its=frames, **__: iter(its)
+        )
         message = r"film\.mp4 has time stamps that do not rise: frame 2 is at .* before at 0\.100 s"
         with pytest.raises(ValueError, match=message):
             list(load_video(path).frames)
@@ -129,6 +131,18 @@ def test_a_segment_holds_the_frames_between_two_times():
     assert [image[0, 0, 0] for image, _ in rest.frames] == [8, 9]
     whole = load_video(Segment(frames), 10)
     assert (len(list(whole.frames)), whole.num_frames) == (10, 10)
+
+
+def test_a_segment_of_a_long_file_is_found_in_it(tmp_path):
+    path = tmp_path / "film.mp4"
+    with VideoWriter(path, 10) as writer:
+        for number in range(300):
+            writer.write(np.full((16, 16, 3), number % 200, np.uint8))
+    whole = list(load_video(path).frames)
+    part = list(load_video(Segment(path, 20.0, 22.0)).frames)
+    assert [time for _, time in part] == pytest.approx(np.arange(20.0, 22.0, 0.1))
+    for (image, _), (expected, _) in zip(part, whole[200:220], strict=True):
+        np.testing.assert_array_equal(image, expected)
 
 
 def test_footage_that_lasts_longer_than_it_may_is_refused():

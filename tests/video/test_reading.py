@@ -28,11 +28,11 @@ def fault(real_data):
     return find
 
 
-def read(path):
+def read(path, **options):
     """Frames and times of a video that is whole: without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        frames, times = zip(*read_video(path), strict=True)
+        frames, times = zip(*read_video(path, **options), strict=True)
     return frames, np.array(times)
 
 
@@ -42,6 +42,63 @@ def read_damaged(path, message):
         frames, times = zip(*read_video(path), strict=True)
     assert len(caught) == 1
     return frames, np.array(times)
+
+
+# --- a part of a video
+
+LONG = np.arange(200) / 10
+
+
+def moving_frames(count, size=(64, 48)):
+    """A bright bar that moves over a dark picture."""
+    frames = np.zeros((count, size[1], size[0], 3), np.uint8)
+    for number, frame in enumerate(frames):
+        frame[:, number % size[0]] = 255
+    return list(frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "times"),
+    [
+        ("v.mp4", None, LONG),
+        ("v.mkv", None, LONG + 3),
+        ("v.mov", "mpeg4", LONG),
+        ("v.mp4", "libx265", LONG),
+        ("v.webm", "libvpx-vp9", LONG),
+        ("v.mkv", None, np.cumsum(np.tile([0.03, 0.2, 0.1, 0.07], 50))),
+    ],
+)
+def test_what_is_before_the_start_is_not_decoded(name, codec, times, tmp_path):
+    path = encode(tmp_path / name, times, moving_frames(200), codec=codec, rate=10)
+    frames, whole_times = read(path)
+    for start in (12.0, 14.3, 19.6):
+        part, part_times = read(path, start=start)
+        assert start - 4 < part_times[0] <= start
+        first = len(whole_times) - len(part_times)
+        np.testing.assert_allclose(part_times, whole_times[first:], atol=1e-9)
+        later = part_times >= start
+        np.testing.assert_array_equal(np.array(part)[later], np.array(frames[first:])[later])
+
+
+@pytest.mark.parametrize("name", ["v.avi", "v.flv", "v.ts", "v.mpg"])
+def test_without_an_index_a_video_is_decoded_from_its_beginning(name, tmp_path):
+    path = encode(tmp_path / name, LONG, moving_frames(200), rate=25 if name == "v.mpg" else 10)
+    np.testing.assert_array_equal(read(path, start=15.0)[1], read(path)[1])
+
+
+def test_a_start_near_the_beginning_or_behind_the_end_is_no_error(tmp_path):
+    path = encode(tmp_path / "v.mp4", LONG, moving_frames(200), rate=10)
+    assert len(read(path, start=9.0)[1]) == 200
+    assert read(path, start=500.0)[1][-1] == pytest.approx(19.9)
+
+
+def test_a_video_with_a_damaged_beginning_is_decoded_from_there(tmp_path):
+    path = encode(tmp_path / "v.mkv", LONG, moving_frames(200), codec="mpeg4", rate=10)
+    damage(path, [0])
+    with pytest.warns(UserWarning, match="damaged"):
+        times = [time for _, time in read_video(path, start=15.0)]
+    with pytest.warns(UserWarning, match="damaged"):
+        assert times == [time for _, time in read_video(path)]
 
 
 # --- times
