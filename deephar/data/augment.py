@@ -7,15 +7,25 @@ from typing import NamedTuple
 import numpy as np
 
 from deephar.data.images import normalize
-from deephar.geometry import crop_affine
+from deephar.geometry import box_around, crop_affine, square_window
+from deephar.skeletons import Skeleton, get_skeleton
 
 Seed = int | Sequence[int]
 """What `numpy.random.default_rng` takes as a seed."""
+
+_UPPER = 0.75  # how often half a body is the upper one
+_LOWER_BODY = ("pelvis", "hip", "knee", "ankle", "foot")
+_LEAST_JOINTS = 3  # with a label, for half a body
+_HALF_MARGIN = 1.5  # of the box around its joints
+_LEAST_PART = 0.4  # of the side of the whole window
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """Ranges of the random changes to a training image. The defaults are those of the paper.
+
+    A window around half a body is that of J. Wang et al., "Deep High-Resolution Representation
+    Learning for Visual Recognition", 2019: people in front of a webcam show no more.
 
     Attributes:
         rotation: largest angle to either side, degrees.
@@ -25,6 +35,8 @@ class Augmentation:
         translation: largest shift of the window to any side, as a fraction of its side before
             scaling. The paper gives no number; 0.1 keeps most joints of most people in the crop.
         channel_power: smallest and largest exponent on each channel's values in [0, 1].
+        half_body: probability of a window around the labelled joints of the upper or of the lower
+            body, in stills.
 
     Raises:
         ValueError: A range is empty or out of bounds.
@@ -35,10 +47,11 @@ class Augmentation:
     flip: float = 0.5
     translation: float = 0.1
     channel_power: tuple[float, float] = (0.9, 1.1)
+    half_body: float = 0.0
 
     def __post_init__(self):
         check_factors(self, scale=np.inf, channel_power=np.inf)
-        check_limits(self, rotation=180, flip=1, translation=1)
+        check_limits(self, rotation=180, flip=1, translation=1, half_body=1)
 
     def sample(self, rng: np.random.Generator) -> "ImageChange":
         """Draws one random change within the ranges."""
@@ -51,6 +64,7 @@ class Augmentation:
             flip=bool(u[2] < self.flip),
             shift=between(-self.translation, self.translation, u[3:5]),
             power=between(*self.channel_power, u[5:8]),
+            half=("upper" if u[9] < _UPPER else "lower") if u[8] < self.half_body else None,
         )
 
 
@@ -97,6 +111,8 @@ class ImageChange(NamedTuple):
         flip: whether to mirror the crop.
         shift: (2,), shift of the window in x and y, as a fraction of its side.
         power: (3,), exponents of the channels.
+        half: the half of the body that is in the window, ``"upper"`` or ``"lower"``; None for all
+            of it.
     """
 
     angle: float = 0.0
@@ -104,6 +120,31 @@ class ImageChange(NamedTuple):
     flip: bool = False
     shift: Sequence[float] = (0.0, 0.0)
     power: Sequence[float] = (1.0, 1.0, 1.0)
+    half: str | None = None
+
+    def window(
+        self,
+        joints: np.ndarray,
+        skeleton: str | Skeleton,
+        center: Sequence[float],
+        side: float,
+    ) -> tuple[np.ndarray, float]:
+        """Centre (2,) and side of the window around the half of a body, pixels.
+
+        Args:
+            joints: (joints, 2), pixels, NaN where unlabelled.
+            skeleton: the skeleton of `joints`.
+            center: (2,), centre of the window around the whole person. It stays if this half of
+                the body has few labels.
+            side: its side.
+        """
+        names = get_skeleton(skeleton).joints
+        inside = [(name.split("_")[-1] in _LOWER_BODY) == (self.half == "lower") for name in names]
+        inside &= np.isfinite(joints).all(axis=-1)
+        if self.half is None or inside.sum() < _LEAST_JOINTS:
+            return np.asarray(center, float), side
+        middle, length = square_window(box_around(joints[inside]), _HALF_MARGIN)
+        return middle, max(length, _LEAST_PART * side)
 
     def affine(self, center: Sequence[float], side: float) -> np.ndarray:
         """Map (3, 3) from image pixels to the unit crop of the changed window.

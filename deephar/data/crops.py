@@ -53,7 +53,8 @@ def crop_sample(
     """
     _check_sample(sample)
     change = sample_change(augmentation, rng)
-    affine = change.affine(sample.center, sample.side)
+    center, side = change.window(sample.joints, sample.skeleton, sample.center, sample.side)
+    affine = change.affine(center, side)
     pixels, size = crop_and_size(sample.image, affine, spec.image_size)
     check_touches(f"Sample {sample.name!r}", sample.center, sample.side, size)
     depth = None if sample.joints_3d is None else sample.joints_3d[:, 2]

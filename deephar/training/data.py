@@ -6,6 +6,7 @@ from typing import Any
 
 from deephar import evaluation
 from deephar.data import Frames, InMemory, Synthetic, VideoFolder, hold_out
+from deephar.data.company import InCompany
 from deephar.data.samples import limited, whole_of
 from deephar.data.sets import ntu, penn
 from deephar.data.sets.by_name import open_dataset
@@ -81,6 +82,9 @@ def open_data(recipe: Recipe, given: Mapping[str, Any] | None = None) -> Trainin
     }
     datasets[recipe.main], validation = _held_out(recipe, datasets[recipe.main])
     _lift(recipe, datasets)
+    for name, source in recipe.data.items():
+        if source.company:
+            datasets[name] = InCompany(datasets[name], source.company, seed=recipe.seed)
     has_videos = recipe.data[recipe.main].has_videos
     if not has_videos:
         validation = limited(validation, recipe.validation_limit, "persons", spread=True)

@@ -38,22 +38,31 @@ class Source:
         options: further arguments of the data set, such as ``{"protocol": "cross-view"}``.
         lifted: whether persons without 3D labels are given depths, see `deephar.training.lifting`.
             For data sets of stills.
+        company: how many of the persons, 0 to 1, have another person of the data set pasted beside
+            them, see `deephar.data.company`. For data sets of stills.
 
     Raises:
-        ValueError: The kind is unknown, or videos are to be lifted.
+        ValueError: The kind is unknown, `company` is not 0 to 1, or videos are to be lifted or to
+            have company.
     """
 
     kind: str
     folder: str | None = None
     options: Mapping = field(default_factory=dict)
     lifted: bool = False
+    company: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "options", dict(self.options))
         if self.kind not in KINDS:
             raise ValueError(f"There is no data set {self.kind!r}. Known are {', '.join(KINDS)}.")
-        if self.lifted and self.has_videos:
-            raise ValueError(f"lifted is for data sets of stills, and {self.kind!r} has videos.")
+        if not 0 <= self.company <= 1:
+            raise ValueError(f"company must be 0 to 1, got {self.company}.")
+        for name in ("lifted", "company"):
+            if getattr(self, name) and self.has_videos:
+                raise ValueError(
+                    f"{name} is for data sets of stills, and {self.kind!r} has videos."
+                )
 
     @property
     def has_videos(self) -> bool:

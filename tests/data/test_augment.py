@@ -1,9 +1,13 @@
 """Random changes of images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from deephar.data import Augmentation, InputSpec, crop_sample
+from deephar.data.augment import ImageChange
+from deephar.skeletons import get_skeleton
 
 STILL = Augmentation(rotation=0, scale=(1, 1), flip=0, translation=0, channel_power=(1, 1))
 SMALL = InputSpec(32)
@@ -72,11 +76,55 @@ def test_switching_one_change_off_leaves_the_others_as_they_were():
         {"flip": 1.5},
         {"rotation": -1},
         {"translation": float("nan")},
+        {"half_body": 1.5},
     ],
 )
 def test_augmentation_rejects_impossible_ranges(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         Augmentation(**changes)
+
+
+def test_windows_around_half_a_body_hold_its_joints(build):
+    skeleton = get_skeleton("mpii16")
+    # Legs in the lower half of the picture, the rest in the upper half.
+    lower = np.array(
+        [name.endswith(("ankle", "knee", "hip", "pelvis")) for name in skeleton.joints]
+    )
+    joints = np.random.default_rng(0).uniform(20, 80, (16, 2)) + np.outer(lower, (0, 90))
+    sample = build.sample(
+        np.zeros((180, 100, 3), np.uint8), joints=joints, center=np.array([50, 90]), side=200.0
+    )
+    spec = InputSpec(16, "mpii16")
+    halves = replace(STILL, half_body=1.0)
+    targets = [
+        crop_sample(sample, spec, augmentation=halves, rng=np.random.default_rng(i)).target
+        for i in range(60)
+    ]
+    shown = np.array([target[:, 2] == 1 for target in targets])
+    upper_shown, lower_shown = shown[:, ~lower].all(axis=1), shown[:, lower].all(axis=1)
+    np.testing.assert_array_equal(upper_shown, ~lower_shown)
+    assert 30 < upper_shown.sum() < 55
+    # The half is large in its window.
+    for target, upper in zip(targets, upper_shown, strict=True):
+        assert 0.6 < np.ptp(target[~lower if upper else lower, :2], axis=0).max() < 0.7
+    some = replace(STILL, half_body=0.3)
+    sides = [
+        some.sample(np.random.default_rng(i)).window(joints, skeleton, (50, 90), 200.0)[1]
+        for i in range(200)
+    ]
+    assert 30 < sum(side < 200 for side in sides) < 90
+
+
+def test_half_a_body_without_labels_is_not_looked_at(build):
+    joints = np.full((16, 2), np.nan)
+    joints[:2] = 30, 40
+    change = ImageChange(half="lower")
+    center, side = change.window(joints, "mpii16", (20, 25), 60.0)
+    assert (*center, side) == (20, 25, 60)
+    # Nor is a window made of joints that are next to each other.
+    joints[:6] = 30, 40
+    joints[0] = 31, 40
+    assert change.window(joints, "mpii16", (20, 25), 60.0)[1] == pytest.approx(24)
 
 
 def test_augmentation_needs_a_generator(build):
