@@ -64,6 +64,7 @@ class InCompany(Subset):
         self._whole = [i for i in range(len(dataset)) if _has_trunk(dataset[i])]
 
     def __getitem__(self, index: int) -> Sample:
+        index = range(len(self))[index]  # from 0, as the seed needs it
         sample = self.dataset[index]
         rng = np.random.default_rng([self.seed, index])
         if rng.random() >= self.share or not _has_trunk(sample):

@@ -99,6 +99,9 @@ def test_company_is_the_same_whenever_a_person_is_asked_for(pair):
     assert len(one) == 2
     assert all((one[i].image == again[i].image).all() for i in (0, 1, 0))
     assert any((one[i].image != other[i].image).any() for i in (0, 1))
+    np.testing.assert_array_equal(one[-1].image, one[1].image)
+    with pytest.raises(IndexError):
+        one[2]
 
 
 def test_the_share_of_persons_in_company():
