@@ -24,8 +24,8 @@ _LEAST_PART = 0.4  # of the side of the whole window
 class Augmentation:
     """Ranges of the random changes to a training image. The defaults are those of the paper.
 
-    A window around half a body is that of J. Wang et al., "Deep High-Resolution Representation
-    Learning for Visual Recognition", 2019: people in front of a webcam show no more.
+    Windows around half a body, which is what a webcam shows, are in the manner of J. Wang et al.,
+    "Deep High-Resolution Representation Learning for Visual Recognition", 2019.
 
     Attributes:
         rotation: largest angle to either side, degrees.
@@ -129,7 +129,7 @@ class ImageChange(NamedTuple):
         center: Sequence[float],
         side: float,
     ) -> tuple[np.ndarray, float]:
-        """Centre (2,) and side of the window around the half of a body, pixels.
+        """Centre (2,) and side of the window in pixels, around half of the body if `half` says so.
 
         Args:
             joints: (joints, 2), pixels, NaN where unlabelled.

@@ -26,6 +26,8 @@ _THICKNESS = (0.2, 0.17, 0.32, 0.24)  # of the limbs above
 _TRUNK_EDGE, _HEAD_THICKNESS, _ANKLE_THICKNESS, _SOFTNESS = 0.26, 0.36, 0.36, 0.03
 _HAND = 0.4  # length of a hand, in lengths of the forearm
 
+_UNKNOWN = np.full(2, np.nan)  # place of a joint that a skeleton lacks
+
 _SCALE = (0.75, 1.35)  # size of the other person, relative to the labelled one
 _DISTANCE = (0.2, 0.5)  # from the labelled person, in sides of the window
 _HEIGHT = 0.1  # largest difference in height, in sides of the window
@@ -67,10 +69,12 @@ class InCompany(Subset):
         index = range(len(self))[index]  # from 0, as the seed needs it
         sample = self.dataset[index]
         rng = np.random.default_rng([self.seed, index])
-        if rng.random() >= self.share or not _has_trunk(sample):
+        if rng.random() >= self.share or not _has_trunk(sample) or len(self._whole) < 2:
             return sample
-        other = self.dataset[self._whole[int(rng.integers(len(self._whole)))]]
-        return _beside(sample, other, rng)
+        number = int(rng.integers(len(self._whole)))
+        if self._whole[number] == index:  # nobody stands beside themselves
+            number -= 1
+        return _beside(sample, self.dataset[self._whole[number]], rng)
 
 
 def person_mask(joints: np.ndarray, skeleton: str | Skeleton, size: tuple[int, int]) -> np.ndarray:
@@ -111,16 +115,13 @@ def person_mask(joints: np.ndarray, skeleton: str | Skeleton, size: tuple[int, i
     return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
 
 
-_UNKNOWN = np.full(2, np.nan)
-
-
 def _has_trunk(sample):
     names = get_skeleton(sample.skeleton).joints
     return bool(np.isfinite(sample.joints[[names.index(name) for name in _TRUNK]]).all())
 
 
 def _unit(at):
-    """Pixels that the trunk or a thigh is long: the longest, as others may be foreshortened."""
+    """Length in pixels of the trunk or a thigh, the longest one: others may be foreshortened."""
     shoulders = (at["right_shoulder"] + at["left_shoulder"]) / 2
     lengths = [np.linalg.norm(shoulders - (at["right_hip"] + at["left_hip"]) / 2)]
     for side in ("right", "left"):

@@ -79,8 +79,8 @@ def read_video(
 
     Returns:
         Iterator over (uint8 (H, W, 3) RGB; time in seconds after the first frame of the video).
-        Times are the
-        presentation time stamps of the file; if it has none, they follow from the frame rate.
+        Times are the presentation time stamps of the file; if it has none, they follow from the
+        frame rate.
 
     Raises:
         FileNotFoundError: No such file.

@@ -7,7 +7,7 @@ from PIL import Image
 
 from deephar.data import load_image
 from deephar.inference.media import Segment, load_picture, load_video
-from deephar.video import VideoWriter
+from deephar.video import VideoWriter, read_video
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tiff"])
@@ -133,7 +133,14 @@ def test_a_segment_holds_the_frames_between_two_times():
     assert (len(list(whole.frames)), whole.num_frames) == (10, 10)
 
 
-def test_a_segment_of_a_long_file_is_found_in_it(tmp_path):
+def test_a_segment_of_a_long_file_is_found_in_it(tmp_path, monkeypatch):
+    starts = []
+
+    def read(path, *, start):
+        starts.append(start)
+        return read_video(path, start=start)
+
+    monkeypatch.setattr("deephar.inference.media.read_video", read)
     path = tmp_path / "film.mp4"
     with VideoWriter(path, 10) as writer:
         for number in range(300):
@@ -141,6 +148,7 @@ def test_a_segment_of_a_long_file_is_found_in_it(tmp_path):
     whole = list(load_video(path).frames)
     part = list(load_video(Segment(path, 20.0, 22.0)).frames)
     assert [time for _, time in part] == pytest.approx(np.arange(20.0, 22.0, 0.1))
+    assert starts == [0.0, 20.0]
     for (image, _), (expected, _) in zip(part, whole[200:220], strict=True):
         np.testing.assert_array_equal(image, expected)
 
