@@ -436,9 +436,9 @@ def test_there_is_no_interval_of_a_single_person():
 
 def test_interval_over_a_whole_data_set_is_fast():
     true = np.random.default_rng(8).uniform(0, 200, (3000, 16, 2))
-    start = time.perf_counter()
+    start = time.process_time()
     pckh(true + 5, true, np.full(3000, 20))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 # --- bad input ---

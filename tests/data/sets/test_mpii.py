@@ -374,9 +374,9 @@ def test_index_outside_of_the_data_set(build, tmp_path):
 
 
 def test_real_annotation_is_read_quickly_and_completely(real_data):
-    start = time.perf_counter()
+    start = time.process_time()
     train = MPII(real_data / "MPII", "train")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     valid = MPII(real_data / "MPII", "valid")
     assert (len(train), len(valid)) == (1287, 133)
     labelled = [sum(np.isfinite(s.joints).all(axis=1).sum() for s in d) for d in (train, valid)]
