@@ -63,10 +63,11 @@ def compile_pose(
         ValueError: ``stem_rate`` is not 1, and the network has another stem than VGG-16.
     """
     rate = _rate(training, steps, training.warmup)
-    optimizer = keras.optimizers.RMSprop(rate)
+    average = {"use_ema": True, "ema_momentum": training.average} if training.average else {}
+    optimizer = keras.optimizers.RMSprop(rate, **average)
     if training.stem_rate != 1:
         _vgg_layers(model, 5, f"stem_rate={training.stem_rate:g}")
-        optimizer = StemRMSprop(rate, training.stem_rate)
+        optimizer = StemRMSprop(rate, training.stem_rate, **average)
     trainer = model
     if training.heat_map_weight:
         trainer = HeatMapTraining(model, training.heat_map_weight, inputs=inputs)
@@ -204,6 +205,19 @@ def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> 
         else:
             losses[name], loss_weights[name] = ActionLoss(training.label_smoothing), 1.0
     model.compile(optimizer, losses, loss_weights=loss_weights)
+
+
+class AveragedWeights(keras.callbacks.SwapEMAWeights):
+    """Puts the averages of the weights into the model between epochs, to be scored and saved.
+
+    Args:
+        resumed: whether the model and the optimizer are in the state after an epoch, in which
+            their weights are exchanged.
+    """
+
+    def __init__(self, resumed: bool):
+        super().__init__(swap_on_epoch=True)
+        self._ema_weights_in_model = resumed
 
 
 class PlateauRate(keras.callbacks.Callback):

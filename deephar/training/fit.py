@@ -12,6 +12,7 @@ from deephar.data.samples import whole_of
 from deephar.inference.poses import predict_poses
 from deephar.models import action_view, frame_view, has_pose_network
 from deephar.training.compile import (
+    AveragedWeights,
     PlateauRate,
     compile_action,
     compile_pose,
@@ -89,6 +90,7 @@ def train_pose(
         settings=settings,
         validate=validate or score,
         save=_saver(model, config, run),
+        callbacks=[lambda log: AveragedWeights(bool(log))] if training.average else [],
     )
 
 

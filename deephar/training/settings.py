@@ -26,6 +26,8 @@ class PoseTraining:
         heat_map_weight: weight of the cross-entropy of the heat maps; 0 to leave it out, as in the
             papers.
         visibility_weight: weight of the visibility in the loss.
+        average: momentum of the exponential moving average of the weights over the batches, as
+            0.997. The averages are scored and saved. 0 for the weights themselves.
 
     Raises:
         ValueError: A setting is out of its range.
@@ -40,6 +42,7 @@ class PoseTraining:
     stem_rate: float = 1.0
     heat_map_weight: float = 0.0
     visibility_weight: float = 0.01
+    average: float = 0.0
 
     def __post_init__(self):
         _check_schedule(self, SCHEDULES)
@@ -52,6 +55,8 @@ class PoseTraining:
         if self.frozen_int8 and not self.freeze_stem:
             raise ValueError("frozen_int8 needs frozen blocks. Set freeze_stem to 1 to 5 blocks.")
         _check_weights(self, "stem_rate", "heat_map_weight", "visibility_weight")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be at least 0 and below 1, got {self.average}.")
 
 
 @dataclass(frozen=True, kw_only=True)

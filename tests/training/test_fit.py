@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import json
+import math
 import os
 import resource
 import shutil
@@ -176,6 +177,48 @@ def test_a_run_with_heat_maps_resumes_to_the_same_weights(drawn_mpii, tmp_path, 
     parts = stored(out / "last.h5")
     for name, values in whole.items():
         np.testing.assert_allclose(parts[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def weights_of_epochs(folder, out, training, *, resume=False, epochs=math.inf):
+    """Weights that are scored: before training, and after each epoch of a batch."""
+    built, found = [], []
+
+    def build(config):
+        built.append(linear_model(config))
+        return built[0]
+
+    def validate():
+        if len(found) > epochs:
+            raise Interrupted
+        found.append(built[0].get_layer("linear").get_weights()[0])
+        return {"pckh": 50.0}
+
+    options = {"training": training, "build": build, "validate": validate, "steps": 1}
+    with contextlib.suppress(Interrupted):
+        train(folder, out, resume, **options)
+    return found
+
+
+def test_averages_of_the_weights_are_scored_and_saved_also_after_a_resume(drawn_mpii, tmp_path):
+    plain = PoseTraining(epochs=4, schedule="constant")
+    averaged = replace(plain, average=0.75)
+    _, average, *later = weights_of_epochs(drawn_mpii, tmp_path / "plain", plain)
+    expected = [average]
+    for values in later:
+        average = 0.75 * average + 0.25 * values
+        expected.append(average)
+
+    whole = tmp_path / "whole"
+    _, *found = weights_of_epochs(drawn_mpii, whole, averaged)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    model = linear_model()
+    weights.load(model, whole / "last.h5")
+    np.testing.assert_allclose(model.get_layer("linear").kernel, expected[-1], atol=1e-6)
+
+    parts = tmp_path / "parts"
+    _, *before = weights_of_epochs(drawn_mpii, parts, averaged, epochs=2)
+    _, *after = weights_of_epochs(drawn_mpii, parts, averaged, resume=True)
+    np.testing.assert_allclose([*before, *after], expected, atol=1e-6)
 
 
 @pytest.mark.usefixtures("op_by_op")

@@ -239,6 +239,7 @@ def test_unknown_data_sets_are_refused():
         {"frozen_int8": True},
         {"warmup": -1},
         {"stem_rate": -0.1},
+        {"average": 1.0},
         {"heat_map_weight": float("nan")},
     ],
 )
