@@ -14,7 +14,7 @@ import numpy as np
 
 from deephar.geometry import BOX_MARGIN
 from deephar.inference.boxes import enclosing_box, full_box
-from deephar.inference.poses import confidence_of, poses_in_boxes
+from deephar.inference.poses import confidence_of, poses_in_boxes, presence_of
 
 if TYPE_CHECKING:
     from deephar.inference.network import Config
@@ -30,7 +30,9 @@ _PARTS = (1, 2, 3)  # the windows' sides: that of the picture, a half, a third
 _SAME_WINDOW = 0.3  # similarity of poses in windows of which one is looked at again
 _SAME_MOVED = 0.7  # the same of windows that have been moved
 _LEAST_CONFIDENCE = (0.25, 0.5)  # mean visibility in these that is looked at again
-_LEAST_SCORE = 0.75  # of a person
+_LEAST_SCORE = 0.65  # of a person
+_LEAST_HALF_SCORE = 0.8  # of the better half of a person who is cut off by the border
+_NEAR_BORDER = 0.25  # of the longer side of a box: who is nearer to the border may be cut off
 _SMALLEST = 0.1  # of the picture's longer side: what is smaller is rather a part of somebody
 
 _BATCH_STEP = 8  # batches are of a multiple of this many windows: each size is traced once
@@ -66,7 +68,7 @@ def find_people(
     poses = candidates(network, config, image, searcher=searcher)
     boxes = [enclosing_box([pose], image.shape[1::-1]) for pose in poses]
     seen = _see(image, boxes, network, config)
-    return [boxes[number] for number in persons_among(poses, seen)]
+    return [boxes[number] for number in persons_among(poses, seen, image.shape[1::-1])]
 
 
 def candidates(
@@ -96,22 +98,38 @@ def candidates(
     return [pose for pose in poses if np.ptp(pose[:, :2], axis=0).max() >= least]
 
 
-def persons_among(poses: Sequence[np.ndarray], seen: Sequence[np.ndarray]) -> list[int]:
+def persons_among(
+    poses: Sequence[np.ndarray], seen: Sequence[np.ndarray], size: Sequence[int]
+) -> list[int]:
     """Which candidates are persons: each is seen well, again, where the pose was.
+
+    Of somebody who is cut off by the border, as in front of a webcam, half of the joints count.
 
     Args:
         poses: (J, dim + 1) each, of the candidates.
         seen: the poses in the windows around these.
+        size: (width, height) of the picture.
 
     Returns:
         The numbers of the persons, who is seen best first, at most `MOST_PEOPLE`.
     """
-    scores = [
-        confidence_of(again) * pose_similarity(pose, again) ** 0.5
-        for pose, again in zip(poses, seen, strict=True)
-    ]
-    best = [number for number in different_poses(seen, scores) if scores[number] >= _LEAST_SCORE]
+    stays = [pose_similarity(*pair) ** 0.5 for pair in zip(poses, seen, strict=True)]
+    scores = [confidence_of(pose) * stay for pose, stay in zip(seen, stays, strict=True)]
+
+    def is_person(number):
+        pose = seen[number]
+        half = presence_of(pose) * stays[number] if _may_be_cut_off(pose, size) else 0
+        return scores[number] >= _LEAST_SCORE or half >= _LEAST_HALF_SCORE
+
+    best = [number for number in different_poses(seen, scores) if is_person(number)]
     return best[:MOST_PEOPLE]
+
+
+def _may_be_cut_off(pose, size):
+    """Whether the box of a pose is near to the border of a picture of `size`."""
+    box = enclosing_box([pose], size)
+    margin = _NEAR_BORDER * max(box[2:] - box[:2])
+    return bool((box[:2] < margin).any() or (box[2:] > np.array(size) - 1 - margin).any())
 
 
 def _see(image, boxes, network, config):

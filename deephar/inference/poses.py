@@ -245,6 +245,15 @@ def confidence_of(pose: np.ndarray) -> float:
     return float(pose[:, -1].mean())
 
 
+def presence_of(pose: np.ndarray) -> float:
+    """How surely a pose (J, 3) of x, y and visibility is of somebody, in [0, 1].
+
+    The mean visibility of those half of the joints that are seen best. Of somebody in front of a
+    webcam, or behind a table, no more is in the picture.
+    """
+    return float(np.sort(pose[:, -1])[len(pose) // 2 :].mean())
+
+
 def poses_in_boxes(
     network: Callable[[np.ndarray], dict],
     config: Config,

@@ -607,7 +607,7 @@ class Predictor:
             poses = candidates(self._stills, self.config, image, searcher=self._searcher)
             boxes = [enclosing_box([pose], image.shape[1::-1]) for pose in poses]
             seen = self._see_all([image] * len(boxes), boxes)
-            best = persons_among(poses, [frame.pose for frame in seen])
+            best = persons_among(poses, [frame.pose for frame in seen], image.shape[1::-1])
         return [seen[number] for number in best]
 
     def _see_all(self, images, boxes):

@@ -4,7 +4,7 @@
 
 Prints one row per prediction block; the last block is the answer. Writes results.json, curve.png,
 joints.png and persons.png. `--crops flip` evaluates each crop and its mirror image, `--crops multi`
-ten crops per person. Expected score (see docs/results.md): PCK 85.1 for `vgg16-medium`,
+ten crops per person. Expected score (see docs/results.md): PCK 84.7 for `vgg16-medium`,
 trained on MPII and LSP.
 """
 

@@ -4,7 +4,7 @@
 
 Prints one row per prediction block; the last block is the answer. Writes results.json, curve.png,
 joints.png and persons.png. `--crops flip` evaluates each crop and its mirror image, `--crops multi`
-ten crops per person. Expected score (see docs/results.md): PCKh 79.2 for
+ten crops per person. Expected score (see docs/results.md): PCKh 80.0 for
 `vgg16-medium` on a small copy of MPII. `--presence` prints how well persons are told from
 backgrounds instead.
 """

@@ -10,7 +10,18 @@ from deephar.training import PoseStage
 
 
 @pytest.fixture(
-    params=["mpii", "lsp", "h36m", "ntu", "pennaction", "synthetic", "light", "medium", "3d"]
+    params=[
+        "mpii",
+        "lsp",
+        "h36m",
+        "ntu",
+        "pennaction",
+        "synthetic",
+        "light",
+        "medium",
+        "3d",
+        "company",
+    ]
 )
 def script(request, exp_folder):
     """The `TrainingScript` of each training script."""
@@ -19,6 +30,7 @@ def script(request, exp_folder):
         "light": "mpii/train_vgg16_light.py",
         "medium": "mpii/train_vgg16_medium.py",
         "3d": "mpii/train_vgg16_light_3d.py",
+        "company": "mpii/train_vgg16_light_company.py",
     }
     default = f"{request.param}/train_{request.param}.py"
     return load_script(exp_folder / names.get(request.param, default))

@@ -126,7 +126,7 @@ def test_a_network_starts_from_what_it_shares_with_other_weights(
 
 
 @pytest.mark.parametrize(
-    ("script", "stages"), [("train_vgg16_light", 1), ("train_vgg16_medium", 7)]
+    ("script", "stages"), [("train_vgg16_light", 1), ("train_vgg16_medium", 8)]
 )
 def test_the_recipes_of_the_shipped_weights_go_through(
     drawn_mpii, lsp_folders, narrow, tmp_path, run, script, stages
@@ -137,7 +137,7 @@ def test_the_recipes_of_the_shipped_weights_go_through(
     arguments += "--image-size 64 --steps 1 --epochs 1 --shares mpii=1,lsp=1,lspet=1".split()
     assert run(f"mpii/{script}.py", *arguments, "--stem-weights", "none") == 0
     assert len(list(out.rglob("best.h5"))) == stages
-    last = out / "stage7" if stages == 7 else out
+    last = out / "stage8" if stages == 8 else out
     config = weights.read_config(last / "best.h5")
     assert config == narrow[script.removeprefix("train_").replace("_", "-")]
 
@@ -152,12 +152,17 @@ def test_depth_in_ordinary_pictures_is_learned(
     monkeypatch.setattr("deephar.data.sets.by_name.DrawnPoses", lambda *_, **options: few)
     lsp, lspet = lsp_folders
     arguments = ["--data", drawn_mpii, "--lsp", lsp, "--lsp-extended", lspet]
-    arguments += ["--drawn", drawn_mpii, "--out", tmp_path / "run"]
     arguments += "--image-size 64 --steps 1 --epochs 1".split()
-    arguments += "--shares mpii=1,lsp=1,lspet=1,drawn=1".split()
-    assert run("mpii/train_vgg16_light_3d.py", *arguments) == 0
-    config = weights.read_config(tmp_path / "run" / "stage3" / "best.h5")
+    drawn = ["--drawn", drawn_mpii, "--shares", "mpii=1,lsp=1,lspet=1,drawn=1"]
+    out = tmp_path / "run"
+    assert run("mpii/train_vgg16_light_3d.py", *arguments, *drawn, "--out", out) == 0
+    config = weights.read_config(out / "stage3" / "best.h5")
     assert (config.dim, config.depth, config.skeleton) == (3, "regression", "pa16j")
+
+    arguments += ["--weights", out / "stage3" / "best.h5", "--shares", "mpii=1,lsp=1,lspet=1"]
+    out = tmp_path / "without-depth"
+    assert run("mpii/train_vgg16_light_company.py", *arguments, "--out", out) == 0
+    assert weights.read_config(out / "best.h5") == narrow["vgg16-light"]
 
 
 def test_lsp_trains(lsp_folders, tmp_path, run):

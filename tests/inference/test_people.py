@@ -12,6 +12,7 @@ from blobs import ACTIONS, CLIPS, POSES, SIZE
 from deephar import Predictor
 from deephar.inference import annotate_people
 from deephar.inference.people import MOST_PEOPLE, different_poses, find_people, pose_similarity
+from deephar.inference.poses import presence_of
 from deephar.inference.tracking import Tracker, colours_of
 from deephar.video import VideoWriter, video_info
 
@@ -97,6 +98,35 @@ def test_the_number_of_persons_is_bounded():
     assert seen[0] == 16  # 14 windows in one call
     assert sum(seen) <= 16 + 2 * (2 * MOST_PEOPLE + 4)
     assert set(seen) <= {8, 16, 24, 32}  # few shapes, for networks that are compiled
+
+
+@pytest.mark.parametrize(
+    ("joints", "place", "found"),
+    [
+        (16, (60, 40), True),
+        (8, (60, 40), False),  # half of somebody who would be in the picture as a whole
+        (8, (60, 105), True),
+        (8, (2, 50), True),
+        (8, (278, 50), True),
+        (7, (60, 105), False),
+    ],
+)
+def test_half_of_who_is_cut_off_by_the_border_is_enough(joints, place, found):
+    def half_seen(images):
+        poses = poses_of_the_middle(images)
+        seen = poses[:, 0, 0, 2] > 0.9
+        poses[seen, :, joints:, 2] = 0.1
+        return {"pose": poses}
+
+    config = SimpleNamespace(image_size=SIZE, dim=2, skeleton="pa16j")
+    # The mean visibility of all joints is 0.53 if half of them are seen.
+    assert bool(find_people(half_seen, config, scene(place))) == found
+
+
+def test_presence_is_the_visibility_of_the_better_half():
+    pose = np.zeros((5, 3))
+    pose[:, 2] = 0.5, 0.1, 0.9, 0.0, 0.7
+    assert presence_of(pose) == pytest.approx(0.7)
 
 
 def test_of_two_poses_of_a_person_the_better_one_is_kept():
