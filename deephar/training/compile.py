@@ -219,6 +219,9 @@ class AveragedWeights(keras.callbacks.SwapEMAWeights):
         super().__init__(swap_on_epoch=True)
         self._ema_weights_in_model = resumed
 
+    def _finalize_ema_values(self):
+        """Keeps the weights themselves after the last epoch, for a run that gets more epochs."""
+
 
 class PlateauRate(keras.callbacks.Callback):
     """Divides the learning rate by 10 when the validation score stagnates.

@@ -203,6 +203,7 @@ def test_averages_of_the_weights_are_scored_and_saved_also_after_a_resume(drawn_
     plain = PoseTraining(epochs=4, schedule="constant")
     averaged = replace(plain, average=0.75)
     _, average, *later = weights_of_epochs(drawn_mpii, tmp_path / "plain", plain)
+    assert np.abs(later[-1] - average).max() > 1e-4
     expected = [average]
     for values in later:
         average = 0.75 * average + 0.25 * values
@@ -219,6 +220,11 @@ def test_averages_of_the_weights_are_scored_and_saved_also_after_a_resume(drawn_
     _, *before = weights_of_epochs(drawn_mpii, parts, averaged, epochs=2)
     _, *after = weights_of_epochs(drawn_mpii, parts, averaged, resume=True)
     np.testing.assert_allclose([*before, *after], expected, atol=1e-6)
+
+    short = replace(averaged, epochs=2)
+    weights_of_epochs(drawn_mpii, tmp_path / "longer", short)
+    _, *after = weights_of_epochs(drawn_mpii, tmp_path / "longer", averaged, resume=True)
+    np.testing.assert_allclose(after, expected[2:], atol=1e-6)
 
 
 @pytest.mark.usefixtures("op_by_op")

@@ -240,6 +240,8 @@ def test_unknown_data_sets_are_refused():
         {"warmup": -1},
         {"stem_rate": -0.1},
         {"average": 1.0},
+        {"average": -0.1},
+        {"average": float("nan")},
         {"heat_map_weight": float("nan")},
     ],
 )
