@@ -5,7 +5,8 @@
 Starts from `vgg16-light`; the shipped weights started from `stage3` of train_vgg16_light_3d.py,
 whose depths this network does not have. Needs the folders of MPII, LSP and LSP-extended (see
 datasets/), the latter with labels mended by exp/lsp/clean_labels.py, and the extra `int8`. Took 37
-minutes on 2 CPU cores that other programs shared (36,864 crops of 128 pixels). For the scores, see docs/training-log.md.
+minutes on 2 CPU cores that other programs shared (36,864 crops of 128 pixels). For the scores, see
+docs/training-log.md.
 """
 
 import sys
