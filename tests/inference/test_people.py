@@ -11,7 +11,13 @@ from blobs import ACTIONS, CLIPS, POSES, SIZE
 
 from deephar import Predictor
 from deephar.inference import annotate_people
-from deephar.inference.people import MOST_PEOPLE, different_poses, find_people, pose_similarity
+from deephar.inference.people import (
+    MOST_PEOPLE,
+    different_poses,
+    find_people,
+    persons_among,
+    pose_similarity,
+)
 from deephar.inference.poses import presence_of
 from deephar.inference.tracking import Tracker, colours_of
 from deephar.video import VideoWriter, video_info
@@ -121,6 +127,16 @@ def test_half_of_who_is_cut_off_by_the_border_is_enough(joints, place, found):
     config = SimpleNamespace(image_size=SIZE, dim=2, skeleton="pa16j")
     # The mean visibility of all joints is 0.53 if half of them are seen.
     assert bool(find_people(half_seen, config, scene(place))) == found
+
+
+def test_what_is_no_person_does_not_take_the_place_of_half_a_person():
+    pose = np.zeros((16, 3))
+    pose[:, :2] = np.random.default_rng(0).uniform(60, 100, (16, 2))  # at the border of the picture
+    dim, half = pose.copy(), pose.copy()
+    dim[:, 2] = 0.64
+    half[:, 2] = np.repeat([0.9, 0.3], 8)
+    assert persons_among([dim], [dim], (101, 101)) == []
+    assert persons_among([dim, half], [dim, half], (101, 101)) == [1]
 
 
 def test_presence_is_the_visibility_of_the_better_half():
