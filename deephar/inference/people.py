@@ -121,7 +121,7 @@ def persons_among(
         half = presence_of(pose) * stays[number] if _may_be_cut_off(pose, size) else 0
         return scores[number] >= _LEAST_SCORE or half >= _LEAST_HALF_SCORE
 
-    # What is no person takes nobody's place.
+    # A candidate that is no person must not replace one of the same place that is.
     persons = list(filter(is_person, range(len(seen))))
     best = different_poses([seen[n] for n in persons], [scores[n] for n in persons])
     return [persons[number] for number in best][:MOST_PEOPLE]

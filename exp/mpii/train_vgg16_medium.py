@@ -26,6 +26,10 @@ MORE_EXTENDED = {"mpii": 8, "lsp": 6, "lspet": 18}
 COARSE = {"stem_stride": 8}
 WHOLE_MAPS = {"peak_window": 0}
 
+TRAINING = PoseTraining(learning_rate=0.0008, freeze_stem=3, stem_rate=0.2, heat_map_weight=0.3)
+FIRST = replace(TRAINING, epochs=22, stem_rate=0.1, heat_map_weight=0.1)
+LAST = replace(TRAINING, epochs=12, learning_rate=0.0006, warmup=30, freeze_stem=4)
+
 STAGES = (
     PoseStage(
         name="stage1",
@@ -34,13 +38,7 @@ STAGES = (
         shares=EVEN,
         steps=72,
         seed=0,
-        training=PoseTraining(
-            epochs=22,
-            learning_rate=0.001,
-            freeze_stem=3,
-            stem_rate=0.1,
-            heat_map_weight=0.1,
-        ),
+        training=replace(FIRST, learning_rate=0.001),
     ),
     # Two more pyramids, with random initial weights.
     PoseStage(
@@ -49,13 +47,7 @@ STAGES = (
         shares=EVEN,
         steps=72,
         seed=7,
-        training=PoseTraining(
-            epochs=22,
-            learning_rate=0.0008,
-            freeze_stem=3,
-            stem_rate=0.1,
-            heat_map_weight=0.1,
-        ),
+        training=FIRST,
     ),
     # Only the first two pyramids are kept, since they had better scores on held-out persons.
     PoseStage(
@@ -65,13 +57,7 @@ STAGES = (
         shares=MORE_EXTENDED,
         steps=72,
         seed=8,
-        training=PoseTraining(
-            epochs=24,
-            learning_rate=0.0008,
-            freeze_stem=3,
-            stem_rate=0.2,
-            heat_map_weight=0.1,
-        ),
+        training=replace(TRAINING, epochs=24, heat_map_weight=0.1),
     ),
     PoseStage(
         name="stage4",
@@ -79,13 +65,7 @@ STAGES = (
         shares=MORE_EXTENDED,
         steps=72,
         seed=9,
-        training=PoseTraining(
-            epochs=20,
-            learning_rate=0.0008,
-            freeze_stem=3,
-            stem_rate=0.2,
-            heat_map_weight=0.3,
-        ),
+        training=replace(TRAINING, epochs=20),
     ),
     # Heat maps twice as fine. Layers that stage 4 lacks start from `vgg16-light`.
     PoseStage(
@@ -94,55 +74,17 @@ STAGES = (
         shares=EVEN,
         steps=48,
         seed=10,
-        training=PoseTraining(
-            epochs=14,
-            learning_rate=0.001,
-            freeze_stem=3,
-            stem_rate=0.2,
-            heat_map_weight=0.3,
-        ),
+        training=replace(TRAINING, epochs=14, learning_rate=0.001),
     ),
     PoseStage(
         name="stage6",
         shares=MORE_EXTENDED,
         steps=48,
         seed=11,
-        training=PoseTraining(
-            epochs=14,
-            learning_rate=0.0008,
-            freeze_stem=3,
-            stem_rate=0.2,
-            heat_map_weight=0.3,
-        ),
+        training=replace(TRAINING, epochs=14),
     ),
-    PoseStage(
-        name="stage7",
-        shares=MORE_EXTENDED,
-        steps=48,
-        seed=12,
-        training=PoseTraining(
-            epochs=12,
-            learning_rate=0.0006,
-            warmup=30,
-            freeze_stem=4,
-            stem_rate=0.2,
-            heat_map_weight=0.3,
-        ),
-    ),
-    PoseStage(
-        name="stage8",
-        shares=MORE_EXTENDED,
-        steps=48,
-        seed=13,
-        training=PoseTraining(
-            epochs=12,
-            learning_rate=0.0006,
-            warmup=30,
-            freeze_stem=4,
-            stem_rate=0.2,
-            heat_map_weight=0.3,
-        ),
-    ),
+    PoseStage(name="stage7", shares=MORE_EXTENDED, steps=48, seed=12, training=LAST),
+    PoseStage(name="stage8", shares=MORE_EXTENDED, steps=48, seed=13, training=LAST),
 )
 
 RECIPE = Recipe(
