@@ -95,7 +95,7 @@ class TrainingScript:
                 others.
         """
         recipe = self.recipe
-        if getattr(args, "poses", "predicted") == "labels":
+        if _from_labels(args):
             self._check_labels(args)
             recipe = self.labels
         recipe = self._with_data(recipe, args)
@@ -116,6 +116,12 @@ class TrainingScript:
     @property
     def _stage_names(self):
         return tuple(stage.name for stage in self.recipe.stages)
+
+    @property
+    def _numbered_stages(self):
+        """Names of the stages whose numbers have flags: those of the recipe for labels, too."""
+        of_labels = self.labels.stages if self.labels else ()
+        return tuple(dict.fromkeys((*self._stage_names, *(stage.name for stage in of_labels))))
 
     def _add_data_arguments(self, group):
         source = self.recipe.data[self.recipe.main]
@@ -218,14 +224,14 @@ class TrainingScript:
         )
         group.add_argument(
             "--batch",
-            type=by_stage(self._stage_names),
+            type=by_stage(self._numbered_stages),
             default={},
             help=f"frames or clips per batch ({self._numbers('batch')})",
         )
 
     def _add_training_arguments(self, group):
-        numbers = by_stage(self._stage_names)
-        rates = by_stage(self._stage_names, float)
+        numbers = by_stage(self._numbered_stages)
+        rates = by_stage(self._numbered_stages, float)
         add = group.add_argument
         add("--out", required=True, type=parse_folder, help="run folder to write (needed)")
         add("--resume", action="store_true", help="continue the run in --out")
@@ -306,11 +312,10 @@ class TrainingScript:
     # ------------------------------------------------------------------------------- the recipe
 
     def _check_labels(self, args):
-        stages = args.stages or ("action",)
-        if args.stream != "pose" or stages != ("action",):
+        if args.stream != "pose" or args.stages:
             raise ValueError(
-                "--poses labels needs --stream pose and the stage action alone. Labels have no "
-                "appearance, and no pose to learn."
+                "--poses labels needs --stream pose, and has stages of its own. Labels have no "
+                "appearance, and no pose to learn. Give --stream pose, and leave out --stages."
             )
         useless = ("variant", "depth", "skeleton", "image_size", "peak_window")
         useless += ("cache_features", "drawn", *self.optional)
@@ -352,7 +357,9 @@ class TrainingScript:
 
     def _stages(self, recipe, args):
         """The stages to run, with the fields that the arguments override."""
-        names = getattr(args, "stages", None) or self.stages or self._stage_names
+        names = tuple(stage.name for stage in recipe.stages)
+        if not _from_labels(args):
+            names = getattr(args, "stages", None) or self.stages or names
         stages = [stage for stage in recipe.stages if stage.name in names]
         first = stages[0]
         if args.weights:
@@ -442,7 +449,7 @@ class TrainingScript:
                 f"--peak-window does not go with a {type(config).__name__}. Leave it out."
             )
         heads = {}
-        if getattr(args, "poses", "predicted") == "labels" and config is not recipe.network:
+        if _from_labels(args) and config is not recipe.network:
             # The recipe says what the heads on any pose network look like.
             heads = {name: getattr(recipe.network, name) for name in HEAD_FIELDS}
             if config.num_pyramids == recipe.network.num_pyramids:
@@ -469,6 +476,10 @@ class TrainingScript:
         if self.skeletons:
             config = replace(config, skeleton=args.skeleton or self.skeletons[0])
         return config
+
+
+def _from_labels(args):
+    return getattr(args, "poses", "predicted") == "labels"
 
 
 def _given(args, *names, **renamed):

@@ -198,6 +198,7 @@ def score_lsp(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores
 
     PCK@0.2, PCK@0.1 and the area under the curve from 0 to 0.2. Distances are divided by the torso
     size, from the left shoulder to the right hip. All 14 joints count, those outside the crop too.
+    Persons without labels of these two joints, as in LSP-extended, are left out.
     Source: Pishchulin et al., CVPR 2016 (the evaluation code at human-pose.mpi-inf.mpg.de).
 
     Args:
@@ -213,7 +214,7 @@ def score_lsp(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores
     """
     samples = _matching_samples(predictions, dataset, "lsp14")
     true = np.stack([sample.joints for sample in samples])
-    size = metrics.torso_size(true)
+    true, size = _of_known_size(true, metrics.torso_size(true))
     return _score(_PCK_OF_TORSO, predictions, dataset, "lsp14", true, size)
 
 
@@ -239,18 +240,11 @@ def score_penn(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
     """
     samples = _matching_samples(predictions, dataset, dataset.skeleton)
     size = np.array([sample.side for sample in samples], float) / BOX_MARGIN
-    known = np.isfinite(size) & (size > 0)
     true = np.stack([sample.joints for sample in samples])
     visible = np.stack([sample.visible for sample in samples]) == 1
-    return _score(
-        _PCK_OF_BOX,
-        predictions,
-        dataset,
-        dataset.skeleton,
-        np.where((visible & known[:, None])[..., None], true, np.nan),
-        np.where(known, size, 1),
-        _images_or_videos(predictions.names),
-    )
+    true, size = _of_known_size(np.where(visible[..., None], true, np.nan), size)
+    groups = _images_or_videos(predictions.names)
+    return _score(_PCK_OF_BOX, predictions, dataset, dataset.skeleton, true, size, groups)
 
 
 def score_in_box(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores:
@@ -298,6 +292,12 @@ def score_coco(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
     return replace(scores, keypoints=score_keypoints(predictions, dataset))
 
 
+def _of_known_size(true, size):
+    """True poses and sizes, so that persons whose size is unknown are not scored."""
+    known = np.isfinite(size) & (size > 0)
+    return np.where(known[:, None, None], true, np.nan), np.where(known, size, 1)
+
+
 def _score(measure, predictions, dataset, skeleton, true, size, dependent=None):
     """`PoseScores` by a measure.
 
@@ -313,8 +313,9 @@ def _score(measure, predictions, dataset, skeleton, true, size, dependent=None):
             measure.metric(block, true, size, threshold, skeleton, dependent) for block in predicted
         )
 
+    num_scored = int(np.isfinite(true).any(axis=(1, 2)).sum())
     return PoseScores(
-        **split_facts(dataset),
+        **{**split_facts(dataset), "num_scored": num_scored},
         blocks=scores_at(measure.threshold),
         predictions=predictions,
         skeleton=skeleton,

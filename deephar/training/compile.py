@@ -63,7 +63,7 @@ def compile_pose(
         ValueError: ``stem_rate`` is not 1, and the network has another stem than VGG-16.
     """
     rate = _rate(training, steps, training.warmup)
-    average = {"use_ema": True, "ema_momentum": training.average} if training.average else {}
+    average = _average(training)
     optimizer = keras.optimizers.RMSprop(rate, **average)
     if training.stem_rate != 1:
         _vgg_layers(model, 5, f"stem_rate={training.stem_rate:g}")
@@ -153,6 +153,11 @@ class _Mean(keras.losses.Loss):
         return y_pred
 
 
+def _average(training):
+    """Options of an optimizer for the averages of the weights."""
+    return {"use_ema": True, "ema_momentum": training.average} if training.average else {}
+
+
 def _rate(training, steps, warmup=0):
     if training.schedule != "cosine":
         return training.learning_rate
@@ -191,11 +196,11 @@ def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> 
         training: an ``ActionTraining``.
         steps: number of batches of the whole training, for its schedule.
     """
-    rate = _rate(training, steps)
+    rate, average = _rate(training, steps), _average(training)
     if training.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=training.momentum, nesterov=True)
+        optimizer = keras.optimizers.SGD(rate, training.momentum, nesterov=True, **average)
     else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay, **average)
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta"])  # batch norm's
     losses, loss_weights = {}, {}
     for name in model.output:

@@ -90,7 +90,7 @@ def train_pose(
         settings=settings,
         validate=validate or score,
         save=_saver(model, config, run),
-        callbacks=[lambda log: AveragedWeights(bool(log))] if training.average else [],
+        callbacks=_averages(training),
     )
 
 
@@ -138,7 +138,7 @@ def train_action(
     )
     with run.devices.building():
         compile_action(trainer, training, steps=training.epochs * len(batches))
-    callbacks = []
+    callbacks = _averages(training)
     if training.schedule == "plateau":
         callbacks.append(lambda log: PlateauRate(log, training))
     return fit_run(
@@ -150,6 +150,10 @@ def train_action(
         save=_saver(model, config, run),
         callbacks=callbacks,
     )
+
+
+def _averages(training):
+    return [lambda log: AveragedWeights(bool(log))] if training.average else []
 
 
 def _saver(model, config, run):

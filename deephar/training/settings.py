@@ -56,8 +56,7 @@ class PoseTraining:
         if self.frozen_int8 and not self.freeze_stem:
             raise ValueError("frozen_int8 needs frozen blocks. Set freeze_stem to 1 to 5 blocks.")
         _check_weights(self, "stem_rate", "heat_map_weight", "visibility_weight")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average must be at least 0 and below 1, got {self.average}.")
+        _check_fractions(self, "average")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +75,7 @@ class ActionTraining:
         label_smoothing: label smoothing of the action loss.
         finetune: whether the pose network is trained as well, with both losses.
         pose_weight: weight of the pose loss in fine-tuning.
+        average: as of `PoseTraining`.
 
     Raises:
         ValueError: A setting is out of its range.
@@ -91,6 +91,7 @@ class ActionTraining:
     label_smoothing: float = 0.0
     finetune: bool = False
     pose_weight: float = 1.0
+    average: float = 0.0
 
     def __post_init__(self):
         _check_schedule(self, ACTION_SCHEDULES)
@@ -100,9 +101,7 @@ class ActionTraining:
             )
         if not _is_whole(self.patience) or self.patience < 1:
             raise ValueError(f"patience must be a whole number of epochs, got {self.patience!r}.")
-        for name in ("momentum", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)}.")
+        _check_fractions(self, "momentum", "label_smoothing", "average")
         _check_weights(self, "weight_decay", "pose_weight")
 
 
@@ -121,6 +120,12 @@ def _check_weights(training, *names):
     for name in names:
         if not 0 <= getattr(training, name) < math.inf:
             raise ValueError(f"{name} must be 0 or more, got {getattr(training, name)}.")
+
+
+def _check_fractions(training, *names):
+    for name in names:
+        if not 0 <= getattr(training, name) < 1:
+            raise ValueError(f"{name} must be from 0 to below 1, got {getattr(training, name)}.")
 
 
 def _is_whole(value):

@@ -67,6 +67,20 @@ RECIPE = Recipe(
 
 # Action heads on a frozen pose network: they learn from labels that look like predicted poses, and
 # learn to say `other`. How the numbers were chosen: docs/training-log.md.
+FROM_LABELS = ActionStage(
+    shares={"penn": 64},
+    steps=250,
+    num_frames=16,
+    frame_rate=10.0,
+    poses="labels",
+    other=True,
+    streams=("pose",),
+    augmentation=PredictedPoses(),
+    training=ActionTraining(
+        optimizer="adamw", weight_decay=0.05, schedule="cosine", label_smoothing=0.1
+    ),
+)
+
 LABELS_RECIPE = Recipe(
     mixed_precision=True,
     network=replace(
@@ -79,26 +93,19 @@ LABELS_RECIPE = Recipe(
     # The guessed positions of hidden joints are what a pose network gives, too.
     data={"penn": replace(PENN, options={"hidden": True})},
     stages=(
-        ActionStage(
+        replace(
+            FROM_LABELS,
             name="action",
             start=("vgg16-medium",),
-            shares={"penn": 64},
-            steps=250,
-            num_frames=16,
-            frame_rate=10.0,
-            poses="labels",
-            other=True,
+            training=replace(FROM_LABELS.training, epochs=64, learning_rate=0.002),
+        ),
+        # About half of these weights, and half of those of 500 steps more.
+        replace(
+            FROM_LABELS,
+            name="average",
+            heads=True,
             calibrate=True,
-            streams=("pose",),
-            augmentation=PredictedPoses(),
-            training=ActionTraining(
-                epochs=64,
-                optimizer="adamw",
-                learning_rate=0.002,
-                weight_decay=0.05,
-                schedule="cosine",
-                label_smoothing=0.1,
-            ),
+            training=replace(FROM_LABELS.training, epochs=2, learning_rate=0.0012, average=0.9986),
         ),
     ),
 )

@@ -13,7 +13,7 @@ from deephar.evaluation.pose import poses_relative_to_root
 from deephar.geometry import apply_affine, invert_affine
 from deephar.inference import Predictions, predict_poses
 from deephar.models import ModelConfig
-from deephar.skeletons import convert
+from deephar.skeletons import convert, get_skeleton
 
 
 def perfect(dataset, skeleton="mpii16", blocks=1):
@@ -108,6 +108,18 @@ def test_unlabelled_joints_and_pelvis_and_thorax_are_left_out(dots):
     assert scores.answer.count == 12 + 14
     np.testing.assert_allclose(scores.person_scores, [100, 100 * 12 / 14])
     assert np.isnan(scores.distances[0, :2]).all()
+
+
+def test_persons_of_lsp_without_a_labelled_torso_are_left_out(dots):
+    dataset = dots(3, skeleton="lsp14")
+    predictions = perfect(dataset, "lsp14")
+    joints = dataset[1].joints.copy()
+    joints[get_skeleton("lsp14").joints.index("left_shoulder")] = np.nan
+    dataset = dataset.changed(1, joints=joints)
+    scores = score_lsp(predictions, dataset)
+    assert scores.answer.total == 100
+    assert scores.answer.count == 2 * 14
+    assert (scores.num_scored, scores.num_in_split) == (2, 3)
 
 
 def test_a_part_of_a_split_says_so(dots):

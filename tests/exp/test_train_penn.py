@@ -160,7 +160,7 @@ def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_p
     assert run(SCRIPT, *arguments, "--subsampling", "2") == 2
     assert "--subsampling has no effect on the stage action" in capsys.readouterr().err
     assert run(SCRIPT, *arguments) == 0
-    file = tmp_path / "action" / "best.h5"
+    file = tmp_path / "average" / "best.h5"
     model, config = weights.load_model(file)
     assert config.actions == {"penn": 16}
     assert config.streams == ("pose",)

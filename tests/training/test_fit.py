@@ -572,14 +572,27 @@ def test_the_rate_falls_when_the_score_stagnates_also_after_a_resume(tmp_path):
 
 
 @pytest.mark.usefixtures("op_by_op")
-def test_a_resumed_action_stage_gives_the_same_weights(tmp_path):
-    whole, _ = train_heads(tmp_path / "whole")
+@pytest.mark.parametrize(
+    "settings", [{}, {"average": 0.75}, {"average": 0.75, "optimizer": "adamw"}]
+)
+def test_a_resumed_action_stage_gives_the_same_weights(tmp_path, settings):
+    training = ActionTraining(epochs=2, **settings)
+    whole, _ = train_heads(tmp_path / "whole", training=training)
     with pytest.raises(Interrupted):
-        train_heads(tmp_path / "run", validate=interrupting("accuracy", 2))
-    resumed, log = train_heads(tmp_path / "run", resume=True)
+        train_heads(tmp_path / "run", False, interrupting("accuracy", 2), training)
+    resumed, log = train_heads(tmp_path / "run", True, training=training)
     assert [row["epoch"] for row in log] == [1, 2]
     for expected, actual in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(actual, expected, atol=1e-5)
+    saved = [stored(tmp_path / run / "last.h5") for run in ("whole", "run")]
+    for name, expected in saved[0].items():
+        np.testing.assert_allclose(saved[1][name], expected, atol=1e-5, err_msg=name)
+    # The averages are saved, and the model keeps the weights themselves.
+    averages = action_model(HEADS)
+    weights.load(averages, tmp_path / "run" / "last.h5")
+    pairs = zip(averages.get_weights(), resumed.get_weights(), strict=True)
+    same = all(np.array_equal(average, own) for average, own in pairs)
+    assert same == (not training.average)
 
 
 @pytest.mark.usefixtures("op_by_op")

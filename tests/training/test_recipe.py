@@ -259,6 +259,7 @@ def test_pose_settings_out_of_range_are_refused(settings):
         {"patience": 0},
         {"label_smoothing": 1.0},
         {"momentum": 1.0},
+        {"average": 1.0},
         {"learning_rate": -1.0},
         {"weight_decay": -1.0},
     ],
