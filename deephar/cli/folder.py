@@ -203,10 +203,12 @@ def _network(network, name, heads):
                     f"{name} has action heads that see more than poses, and readouts are of heads "
                     "that see poses alone. Use --heads start or new."
                 )
-        fields = {"num_frames": network.num_frames, "readout_of": below}
-        return replace(config, actions={}, **fields), True
+        sees_stem = bool(below) and config.stem == "vgg16"
+        fields = {"readout_of": below, "readout_stem": sees_stem}
+        return replace(config, actions={}, num_frames=network.num_frames, **fields), True
     fields = {field: getattr(network, field) for field in HEAD_FIELDS}
     if config.num_pyramids == network.num_pyramids:
         fields["action_pyramids"] = network.action_pyramids
     # A readout of new blocks would read out what nothing has trained.
-    return replace(config, **{**fields, "actions": {}, "readout_of": {}}), False
+    without = {"actions": {}, "readout_of": {}, "readout_stem": False}
+    return replace(config, **{**fields, **without}), False

@@ -29,8 +29,11 @@ from deephar.models.units import (
     residual_unit,
 )
 
-READOUT_FEATURES = ("readout_motion", "readout_change")
+READOUT_FEATURES = ("readout_motion", "readout_change", "readout_stem")
 """Names of what readouts see, in order."""
+
+STEM = "stem"
+"""Name of the input, and of the output of `deephar.models.frame_model`, for ``readout_stem``."""
 
 _LONG_CLIP = 16
 """Clips of at least this length are halved in time where the streams join."""
@@ -44,7 +47,8 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
     (0.5 if only the depth is unknown).
     Otherwise a dict: ``"pose"`` (``"action_pose"`` with a pose replica), ``(batch, frames,
     predictions, joints, dim + 1)``, and ``"appearance_1"``, ``"appearance_2"``, ..., ``(batch,
-    frames, joints, channels)`` each, as `deephar.models.frame_model` gives them for every frame.
+    frames, joints, channels)`` each, as `deephar.models.frame_model` gives them for every frame;
+    with ``readout_stem`` also ``"stem"``, ``(batch, frames, channels)``.
 
     Output: a dict with one ``"action_<dataset>"`` for each head, ``(batch, predictions, classes)``:
     probabilities of each action block; the last one is the answer. A readout (``readout_of``) gives
@@ -67,7 +71,8 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
         raise ValueError("The config has no actions. Give them as in actions={'penn': 15}.")
     inputs, poses, appearances = _inputs(config, appearance_channels)
     if config.readout_of:
-        outputs = readouts(readout_features(poses, appearances[-1], config), config)
+        features = readout_features(poses, appearances[-1], inputs.get(STEM), config)
+        outputs = readouts(features, config)
         return keras.Model(inputs, outputs, name="actions")
     heads, _ = action_blocks(poses, appearances, config)
     outputs = {
@@ -93,6 +98,9 @@ def _inputs(config, appearance_channels):
         seen = [count - 1] * blocks if config.last_pose else range(first, first + blocks)
         poses = [inputs[name][:, :, prediction] for prediction in seen]
     for name, channels in zip(appearance_names(config), appearance_channels, strict=False):
+        if name == STEM:
+            inputs[name] = keras.Input((None, channels), name=name)
+            continue
         inputs[name] = keras.Input((None, config.num_joints, channels), name=name)
         appearances[appearance_block(name)] = inputs[name]
     return inputs, poses, appearances
@@ -101,13 +109,14 @@ def _inputs(config, appearance_channels):
 def appearance_names(config: ModelConfig) -> list[str]:
     """Names of the appearance inputs of the action heads, in order; empty without that stream.
 
-    A readout looks at the last block only.
+    A readout looks at the last block only, and with ``readout_stem`` at the stem.
     """
     if "appearance" not in config.streams or not config.actions:
         return []
     count = config.num_action_predictions
     first = count if config.readout_of else 1
-    return [f"appearance_{number}" for number in range(first, count + 1)]
+    names = [f"appearance_{number}" for number in range(first, count + 1)]
+    return [*names, STEM] if config.readout_stem else names
 
 
 def appearance_block(name: str) -> int:
@@ -163,6 +172,7 @@ def _block_actions(config):
 def readout_features(
     poses: Sequence[keras.KerasTensor],
     appearance: keras.KerasTensor | None,
+    stem: keras.KerasTensor | None,
     config: ModelConfig,
 ) -> list[keras.KerasTensor]:
     """What a readout sees of a clip.
@@ -170,11 +180,12 @@ def readout_features(
     Args:
         poses: for each action block ``(batch, frames, joints, dim + 1)``.
         appearance: of the last action block, ``(batch, frames, joints, channels)``, or None.
+        stem: ``(batch, frames, channels)``, or None.
         config: a ``ModelConfig`` with ``readout_of``.
 
     Returns:
-        For each stream ``(batch, features)``: the mean and the maximum of all action blocks; and
-        how much the appearance changes over time.
+        Each ``(batch, features)``: the mean and the maximum of all action blocks; how much the
+        appearance changes over time; and how much the stem does.
     """
     features = []
     if "pose" in config.streams:
@@ -190,14 +201,17 @@ def readout_features(
         features.append(layers.Concatenate(name="readout_motion")(pooled))
     if appearance is not None:
         features.append(ChangeOverTime(name="readout_change")([appearance, poses[-1]]))
+    if stem is not None:
+        stem = stem[:, :, None]  # as of a single joint
+        features.append(ChangeOverTime(name="readout_stem")([stem, poses[-1]]))
     return features
 
 
 def readout_view(heads: keras.Model) -> keras.Model:
     """What the readouts of action heads see: a model with the same inputs, and the same weights.
 
-    Its output is a dict of `readout_features`, in the order in which the readouts take them:
-    ``"readout_change"`` after ``"readout_motion"``, if there are both.
+    Its output is a dict of `readout_features`. The readouts take them in the order of
+    `READOUT_FEATURES`.
     """
     names = {layer.name for layer in heads.layers}
     seen = [name for name in READOUT_FEATURES if name in names]

@@ -22,6 +22,7 @@ HEAD_FIELDS = (
     "centred",
     "last_pose",
     "readout_of",
+    "readout_stem",
 )
 """Fields of a `ModelConfig` that decide the action heads, and nothing of the pose network."""
 
@@ -78,6 +79,9 @@ class ModelConfig:
             ``{"penn": 16}``, for a linear readout: the blocks stay as they are and see the pose
             alone, and `actions` are told by one linear layer from what they make of it, and from
             how the appearance changes. Empty for action blocks that answer themselves.
+        readout_stem: whether a readout that sees the appearance also sees how ``block4_conv3`` of
+            a VGG-16 stem changes. The training of poses leaves this layer as it is on ImageNet,
+            if ``freeze_stem`` is 4.
 
     Raises:
         ValueError: A field has another type, is out of its range, or does not fit the others.
@@ -106,6 +110,7 @@ class ModelConfig:
     centred: bool = True
     last_pose: bool = False
     readout_of: dict = field(default_factory=dict)
+    readout_stem: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "actions", dict(self.actions))
@@ -175,6 +180,11 @@ class ModelConfig:
             raise ValueError(
                 "A readout (readout_of) stands on a pose network with one prediction of the pose. "
                 "Give a stem, and pose_replica=False."
+            )
+        if self.readout_stem and not (self.readout_of and self.stem == "vgg16"):
+            raise ValueError(
+                "readout_stem is for a readout (readout_of) on a VGG-16 stem. Give readout_of and "
+                'stem="vgg16", or readout_stem=False.'
             )
 
     @property

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+from keras import layers
 
 from deephar.layers import HeatMapPooling, TimeDistributed
 from deephar.models.action import (
+    STEM,
     action_model,
     appearance_block,
     appearance_names,
@@ -65,8 +67,9 @@ def frame_model(config: ModelConfig, stem_weights: str | Path | None = None) -> 
     Input: ``(batch, image_size, image_size, 3)``, RGB in [-1, 1]. Output: a dict with ``"pose"``,
     as `deephar.models.pose_model` gives it; if the config has an appearance stream,
     ``"appearance_1"``, ``"appearance_2"``, ...: for each action block the features of its
-    resolution pooled under the heat map of each joint, ``(batch, joints, channels)``; and, if it
-    has a pose replica, ``"action_pose"``, ``(batch, action blocks, joints, dim + 1)``.
+    resolution pooled under the heat map of each joint, ``(batch, joints, channels)``; with
+    ``readout_stem``, ``"stem"``: the largest features of ``block4_conv3``, ``(batch, 512)``; and,
+    if it has a pose replica, ``"action_pose"``, ``(batch, action blocks, joints, dim + 1)``.
 
     Args:
         config: a ``ModelConfig``.
@@ -88,9 +91,19 @@ def frame_model(config: ModelConfig, stem_weights: str | Path | None = None) -> 
             [block.pose for block in of_actions], "action_pose"
         )
     for name in appearance_names(config):
+        if name == STEM:
+            outputs[name] = _largest_in_stem(image, features)
+            continue
         block = of_actions[appearance_block(name)]
         outputs[name] = HeatMapPooling(name=name)([block.probabilities, block.features])
     return keras.Model(image, outputs, name="frames")
+
+
+def _largest_in_stem(image, features):
+    """The largest features of ``block4_conv3`` of a VGG-16 stem, ``(batch, 512)``."""
+    maps = keras.Model(image, features).get_layer("block4_conv3").output
+    # Features of VGG-16 reach ten thousands.
+    return layers.Rescaling(0.01, name=STEM)(layers.GlobalMaxPooling2D(name="stem_maxima")(maps))
 
 
 def copy_to_replica(model: keras.Model) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.linalg import qr
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from deephar.data.samples import Subset
 from deephar.inference.network import POSE_OUTPUTS, input_names
-from deephar.models.action import READOUT_FEATURES, readout_view
+from deephar.models.action import READOUT_FEATURES, STEM, readout_view
 from deephar.skeletons import get_skeleton
 from deephar.training.watching import WatchedFolder, even_windows
 
@@ -90,10 +91,19 @@ def fit_readout(examples: Examples, classes: int, strength: float) -> Readout:
         classes: number of classes C.
         strength: of the penalty, above 0.
     """
+    (readout,) = _fit(examples, classes, [strength])
+    return readout
+
+
+def _fit(examples, classes, strengths):
+    """`fit_readout` for each of some strengths."""
     rows, scale, shift = _standardised(examples)
+    # The best kernel lies in the span of the rows, which has fewer dimensions than features.
+    basis, rows = qr(rows.T, mode="economic")
+    rows, basis = rows.T, basis * scale[:, None]
     weights, targets = examples.weights(classes), np.eye(classes)[examples.labels]
 
-    def loss(flat):
+    def loss(flat, strength):
         kernel, bias = flat[:-classes].reshape(-1, classes), flat[-classes:]
         logs = _log_softmax(rows @ kernel + bias)
         slope = weights[:, None] * (np.exp(logs) - targets)
@@ -102,10 +112,13 @@ def fit_readout(examples: Examples, classes: int, strength: float) -> Readout:
             [(rows.T @ slope + strength * kernel).ravel(), slope.sum(axis=0)]
         )
 
-    start = np.zeros((rows.shape[1] + 1) * classes)
-    flat = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
-    kernel = flat[:-classes].reshape(-1, classes) * scale[:, None]
-    return Readout(kernel, flat[-classes:] + shift @ kernel)
+    readouts, start = [], np.zeros((rows.shape[1] + 1) * classes)
+    for strength in strengths:
+        options = {"jac": True, "method": "L-BFGS-B", "options": {"maxiter": _ITERATIONS}}
+        flat = minimize(loss, start, (strength,), **options).x
+        kernel = basis @ flat[:-classes].reshape(-1, classes)
+        readouts.append(Readout(kernel, flat[-classes:] + shift @ kernel))
+    return readouts
 
 
 def choose_strength(
@@ -133,8 +146,8 @@ def choose_strength(
             examples.of_videos(np.flatnonzero((fold_of == fold) == out)) for out in (False, True)
         )
         rows = np.arange(len(held_out.labels))
-        for number, strength in enumerate(strengths):
-            logs = fit_readout(rest, classes, strength).log_probabilities(held_out.features)
+        for number, readout in enumerate(_fit(rest, classes, strengths)):
+            logs = readout.log_probabilities(held_out.features)
             losses[number] -= np.sum(logs[rows, held_out.labels] * held_out.shares())
     return strengths[int(np.argmin(losses))]
 
@@ -172,7 +185,7 @@ def _mirrored(windows, skeleton):
     """Windows of the mirror image, as far as features can tell it: left and right change places."""
     flip, mirrored = list(get_skeleton(skeleton).flip), {}
     for name, values in windows.items():
-        mirrored[name] = values[..., flip, :]
+        mirrored[name] = values if name == STEM else values[..., flip, :]
         if name in POSE_OUTPUTS:
             mirrored[name][..., 0] = 1 - mirrored[name][..., 0]
     return mirrored

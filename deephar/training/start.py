@@ -135,6 +135,7 @@ _OTHER_FIELDS = (
     *("actions", "num_frames", "streams", "pose_features", "appearance_features"),
     *("action_pyramids", "pose_replica", "centred", "last_pose", "action_version"),
     "readout_of",
+    "readout_stem",
     *("image_size", "peak_window"),
 )
 

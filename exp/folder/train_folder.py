@@ -30,6 +30,7 @@ RECIPE = Recipe(
         pose_features=96,
         last_pose=True,
         readout_of={"penn": 16},
+        readout_stem=True,
     ),
     data={"folder": Source("folder", "FOLDER")},
     validation=0.2,

@@ -73,14 +73,18 @@ def test_the_middle_strength_is_taken_where_nothing_can_be_held_out():
 
 
 @pytest.mark.parametrize("streams", [("pose",), ("appearance",), ("pose", "appearance")])
-def test_a_readout_answers_from_what_it_sees(streams):
+@pytest.mark.parametrize("readout_stem", [False, True])
+def test_a_readout_answers_from_what_it_sees(streams, readout_stem):
     heads_of = {**HEADS, "streams": streams, "last_pose": True, "readout_of": {"penn": 4}}
+    if readout_stem:
+        heads_of |= {"readout_stem": True, "stem": "vgg16", "stem_features": 16}
     config = replace(POSES, **heads_of, actions={"mine": 3})
     heads = action_model(config, [6] * len(appearance_names(config)))
     rng, shape = np.random.default_rng(0), (2, 8, config.num_predictions, config.num_joints, 3)
     inputs = {"pose": rng.random(shape).astype(np.float32)}
     for name in appearance_names(config):
-        inputs[name] = rng.random((2, 8, config.num_joints, 6)).astype(np.float32)
+        joints = () if name == "stem" else (config.num_joints,)
+        inputs[name] = rng.random((2, 8, *joints, 6)).astype(np.float32)
     seen = readout_view(heads).predict(inputs, verbose=0)
     seen = np.concatenate([seen[name] for name in READOUT_FEATURES if name in seen], axis=1)
     kernel = rng.standard_normal((seen.shape[1], 3)) / np.sqrt(seen.shape[1])
