@@ -21,12 +21,18 @@ TRAIN, EVAL = "folder/train_folder.py", "folder/eval_folder.py"
 FILES = ["confusion.png", "results.json", "sheet.png", "videos.csv"]
 
 
+WITH_HEADS = replace(POSES, **HEADS, actions={"penn": 3}, streams=("pose",), last_pose=True)
+"""A network with heads of three actions."""
+
+
+def save_start(path, config=WITH_HEADS):
+    return save_untrained(path, config, actions={"penn": ["a", "b", "c"]}, frame_rate=10.0)
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """An untrained network with heads of three actions."""
-    config = replace(POSES, **HEADS, actions={"penn": 3}, streams=("pose",), last_pose=True)
-    path = tmp_path_factory.mktemp("start") / "start.h5"
-    return save_untrained(path, config, actions={"penn": ["a", "b", "c"]}, frame_rate=10.0)
+    """Weights of `WITH_HEADS`."""
+    return save_start(tmp_path_factory.mktemp("start") / "start.h5")
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +91,14 @@ def test_every_video_is_scored_by_heads_that_did_not_see_its_scene(trained):
     assert found["command"].startswith("python exp/folder/train_folder.py --data ")
 
 
-def test_one_stream_is_enough(folder, start, tmp_path, run):
-    arguments = ["--data", folder, "--weights", start, "--out", tmp_path, "--folds", 2]
+@pytest.mark.parametrize("stem", ["vgg16-narrow", "vgg16"])
+def test_one_stream_is_enough(folder, tmp_path, run, stem):
+    start, out = save_start(tmp_path / "start.h5", replace(WITH_HEADS, stem=stem)), tmp_path / "out"
+    arguments = ["--data", folder, "--weights", start, "--out", out, "--folds", 2]
     assert run(TRAIN, *arguments, "--stream", "appearance") == 0
-    assert weights.read_config(tmp_path / "best.h5").streams == ("appearance",)
-    assert len(Predictor(tmp_path / "best.h5", runtime="keras").classify(folder / "left0.mp4")) == 2
+    config = weights.read_config(out / "best.h5")
+    assert (config.streams, config.readout_stem) == (("appearance",), stem == "vgg16")
+    assert len(Predictor(out / "best.h5", runtime="keras").classify(folder / "left0.mp4")) == 2
 
 
 def test_heads_may_learn_in_epochs(folder, start, tmp_path, train_briefly):

@@ -208,3 +208,18 @@ def test_networks_without_parts_have_no_views():
     for view in (frame_view, action_view):
         with pytest.raises(ValueError, match="is not a multitask_model"):
             view(model)
+
+
+def test_a_readout_may_see_the_stem():
+    readout = {"actions": {"mine": 2}, "readout_of": {"penn": 4}, "last_pose": True}
+    config = replace(CLIPS, stem="vgg16", **readout, readout_stem=True)
+    model = multitask_model(config)
+    frames, images = frame_view(model), clips()[0]
+    maps = keras.Model(frames.input, frames.get_layer("block4_conv3").output)
+    expected = maps.predict(images, verbose=0).max(axis=(1, 2)) / 100
+    np.testing.assert_allclose(frames.predict(images, verbose=0)["stem"], expected, rtol=1e-5)
+    assert "stem" in [tensor.name for tensor in action_view(model).inputs]
+    assert model.predict(clips(), verbose=0)["action_mine"].shape == (2, 1, 2)
+    for changes in ({"stem": "vgg16-narrow"}, {"readout_of": {}}):
+        with pytest.raises(ValueError, match="readout_stem is for a readout"):
+            replace(config, **changes)
