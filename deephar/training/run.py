@@ -26,6 +26,7 @@ from deephar.data.samples import names_of
 from deephar.files import locked, open_h5, read_text, replacing, require_ours, writing_h5
 from deephar.models import config_from_json
 from deephar.training.devices import Devices
+from deephar.training.settings import ActionTraining, PoseTraining
 
 # Validation scores for which lower is better.
 _ERRORS = ("val_mpjpe", "val_p-mpjpe")
@@ -452,7 +453,7 @@ def _differences(one, two, ignored=()):
 def read_settings(out: Path | str) -> dict:
     """Reads the settings of a run from its ``config.json``.
 
-    Fields of the network's config that were added later have their defaults.
+    Fields of the network's config and of the training that were added later have their defaults.
 
     Raises:
         FileNotFoundError: The folder has no settings.
@@ -463,14 +464,21 @@ def read_settings(out: Path | str) -> dict:
         raise FileNotFoundError(f"{out} has no run to --resume (no config.json). Leave it out.")
     try:
         settings = json.loads(read_text(path))
-        _ = settings["training"]["start"], settings["data"]
+        _ = settings["data"]
         config = config_from_json(json.dumps(settings["model"]))
         settings["model"] = json.loads(config.to_json())
+        settings["training"] = _with_defaults(**settings["training"])
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path} does not hold the settings of a run ({error}). Restore it."
         ) from error
     return settings
+
+
+def _with_defaults(start, **fields):
+    """Settings of a training, with the defaults of those that it lacks."""
+    kind = ActionTraining if "optimizer" in fields else PoseTraining
+    return {**dataclasses.asdict(kind(**fields)), "start": start}
 
 
 def epochs_done(out: Path | str) -> int:

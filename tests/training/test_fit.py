@@ -373,7 +373,7 @@ def test_a_run_from_before_a_field_of_the_config_can_be_resumed(drawn_mpii, tmp_
     log = train(drawn_mpii, tmp_path)
     path = tmp_path / "config.json"
     settings = json.loads(path.read_text())
-    del settings["model"]["peak_window"]
+    del settings["model"]["peak_window"], settings["training"]["average"]
     path.write_text(json.dumps(settings))
     assert train(drawn_mpii, tmp_path, resume=True) == log
     settings["model"]["eyes"] = 3  # a field of a later version
