@@ -105,12 +105,15 @@ def parse_subsampling(text: str) -> int | str:
     return int(text)
 
 
-def by_stage(stages: Sequence[str], number: Callable = int) -> Callable[[str], dict]:
+def by_stage(
+    stages: Sequence[str], number: Callable = int, *, named: Sequence[str] = ()
+) -> Callable[[str], dict]:
     """Makes an argument type for values by stage: ``"pose=10,action=5"``, or one for all stages.
 
     Args:
         stages: names of the stages.
         number: type of the numbers.
+        named: names of further stages, which one number for all stages does not count for.
 
     Returns:
         A function from the text to a dict: name of the stage -> number.
@@ -122,11 +125,11 @@ def by_stage(stages: Sequence[str], number: Callable = int) -> Callable[[str], d
                 return dict.fromkeys(stages, number(text))
             pairs = [item.split("=") for item in text.split(",")]
             values = {name.strip(): number(value) for name, value in pairs}
-            if not set(values) <= set(stages) or len(values) < len(pairs):
+            if not set(values) <= {*stages, *named} or len(values) < len(pairs):
                 raise ValueError(text)
             return values
         except ValueError:
-            names = ", ".join(filter(None, stages))
+            names = ", ".join(filter(None, [*stages, *named]))
             example = f", or as in {names.split(', ')[0]}=10 (stages: {names})" if names else ""
             raise argparse.ArgumentTypeError(f"expected a number{example}, got {text!r}") from None
 

@@ -117,11 +117,11 @@ class TrainingScript:
     def _stage_names(self):
         return tuple(stage.name for stage in self.recipe.stages)
 
-    @property
-    def _numbered_stages(self):
-        """Names of the stages whose numbers have flags: those of the recipe for labels, too."""
-        of_labels = self.labels.stages if self.labels else ()
-        return tuple(dict.fromkeys((*self._stage_names, *(stage.name for stage in of_labels))))
+    def _by_stage(self, number=int):
+        """An argument type for numbers by stage, those of the recipe for labels among them."""
+        of_labels = [stage.name for stage in self.labels.stages] if self.labels else []
+        others = [name for name in of_labels if name not in self._stage_names]
+        return by_stage(self._stage_names, number, named=others)
 
     def _add_data_arguments(self, group):
         source = self.recipe.data[self.recipe.main]
@@ -224,14 +224,13 @@ class TrainingScript:
         )
         group.add_argument(
             "--batch",
-            type=by_stage(self._numbered_stages),
+            type=self._by_stage(),
             default={},
             help=f"frames or clips per batch ({self._numbers('batch')})",
         )
 
     def _add_training_arguments(self, group):
-        numbers = by_stage(self._numbered_stages)
-        rates = by_stage(self._numbered_stages, float)
+        numbers, rates = self._by_stage(), self._by_stage(float)
         add = group.add_argument
         add("--out", required=True, type=parse_folder, help="run folder to write (needed)")
         add("--resume", action="store_true", help="continue the run in --out")

@@ -209,13 +209,14 @@ def score_lsp(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores
         `PoseScores`.
 
     Raises:
-        ValueError: The skeleton lacks a joint, the persons are not those of the data set, or the
-            model gave NaN.
+        ValueError: The skeleton lacks a joint, the persons are not those of the data set, the model
+            gave NaN, or the torso size of nobody is known.
     """
     samples = _matching_samples(predictions, dataset, "lsp14")
     true = np.stack([sample.joints for sample in samples])
-    true, size = _of_known_size(true, metrics.torso_size(true))
-    return _score(_PCK_OF_TORSO, predictions, dataset, "lsp14", true, size)
+    true, size, count = _of_known_size(true, metrics.torso_size(true), "torso size")
+    scores = _score(_PCK_OF_TORSO, predictions, dataset, "lsp14", true, size)
+    return replace(scores, num_scored=count)
 
 
 def score_penn(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScores:
@@ -242,7 +243,7 @@ def score_penn(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
     size = np.array([sample.side for sample in samples], float) / BOX_MARGIN
     true = np.stack([sample.joints for sample in samples])
     visible = np.stack([sample.visible for sample in samples]) == 1
-    true, size = _of_known_size(np.where(visible[..., None], true, np.nan), size)
+    true, size, _ = _of_known_size(np.where(visible[..., None], true, np.nan), size, "box")
     groups = _images_or_videos(predictions.names)
     return _score(_PCK_OF_BOX, predictions, dataset, dataset.skeleton, true, size, groups)
 
@@ -292,10 +293,15 @@ def score_coco(predictions: Predictions, dataset: Sequence[Sample]) -> PoseScore
     return replace(scores, keypoints=score_keypoints(predictions, dataset))
 
 
-def _of_known_size(true, size):
-    """True poses and sizes, so that persons whose size is unknown are not scored."""
+def _of_known_size(true, size, name):
+    """True poses and sizes, so that persons whose size is unknown are left out, and their number.
+
+    `name` says in an error what the size is.
+    """
     known = np.isfinite(size) & (size > 0)
-    return np.where(known[:, None, None], true, np.nan), np.where(known, size, 1)
+    if not known.any():
+        raise ValueError(f"The {name} is unknown for all {len(size)} persons. Nothing is scored.")
+    return np.where(known[:, None, None], true, np.nan), np.where(known, size, 1), int(known.sum())
 
 
 def _score(measure, predictions, dataset, skeleton, true, size, dependent=None):
@@ -313,9 +319,8 @@ def _score(measure, predictions, dataset, skeleton, true, size, dependent=None):
             measure.metric(block, true, size, threshold, skeleton, dependent) for block in predicted
         )
 
-    num_scored = int(np.isfinite(true).any(axis=(1, 2)).sum())
     return PoseScores(
-        **{**split_facts(dataset), "num_scored": num_scored},
+        **split_facts(dataset),
         blocks=scores_at(measure.threshold),
         predictions=predictions,
         skeleton=skeleton,

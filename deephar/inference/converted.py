@@ -148,7 +148,7 @@ def _write(model, path, runtime, crops):
     converted = openvino_model(model)
     # Keras with KERAS_BACKEND=openvino leaves the outputs, in the order of their names, unnamed.
     for port, output in zip(converted.outputs, sorted(model.output), strict=True):
-        if not {name.partition(":")[0] for name in port.names} & set(model.output):
+        if output not in {name.partition(":")[0] for name in port.names}:
             port.set_names({output})
     if crops is not None:
         converted = quantized(converted, crops)

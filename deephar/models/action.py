@@ -48,7 +48,7 @@ def action_model(config: ModelConfig, appearance_channels: Sequence[int] = ()) -
     Otherwise a dict: ``"pose"`` (``"action_pose"`` with a pose replica), ``(batch, frames,
     predictions, joints, dim + 1)``, and ``"appearance_1"``, ``"appearance_2"``, ..., ``(batch,
     frames, joints, channels)`` each, as `deephar.models.frame_model` gives them for every frame;
-    with ``readout_stem`` also ``"stem"``, ``(batch, frames, channels)``.
+    with ``readout_stem`` and the appearance also ``"stem"``, ``(batch, frames, channels)``.
 
     Output: a dict with one ``"action_<dataset>"`` for each head, ``(batch, predictions, classes)``:
     probabilities of each action block; the last one is the answer. A readout (``readout_of``) gives
@@ -184,8 +184,8 @@ def readout_features(
         config: a ``ModelConfig`` with ``readout_of``.
 
     Returns:
-        Each ``(batch, features)``: the mean and the maximum of all action blocks; how much the
-        appearance changes over time; and how much the stem does.
+        A list of ``(batch, features)``: the mean and the maximum of all action blocks; how much the
+        appearance changes over time; and how much the stem does, as far as they are given.
     """
     features = []
     if "pose" in config.streams:

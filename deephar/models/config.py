@@ -80,7 +80,7 @@ class ModelConfig:
             alone, and `actions` are told by one linear layer from what they make of it, and from
             how the appearance changes. Empty for action blocks that answer themselves.
         readout_stem: whether a readout that sees the appearance also sees how ``block4_conv3`` of
-            a VGG-16 stem changes. The training of poses leaves this layer as it is on ImageNet,
+            a VGG-16 stem changes. The training of poses changes this layer little, or not at all
             if ``freeze_stem`` is 4.
 
     Raises:

@@ -98,7 +98,7 @@ def fit_readout(examples: Examples, classes: int, strength: float) -> Readout:
 def _fit(examples, classes, strengths):
     """`fit_readout` for each of some strengths."""
     rows, scale, shift = _standardised(examples)
-    # The best kernel lies in the span of the rows, which has fewer dimensions than features.
+    # The best kernel lies in the span of the rows. Often, there are fewer rows than features.
     basis, rows = qr(rows.T, mode="economic")
     rows, basis = rows.T, basis * scale[:, None]
     weights, targets = examples.weights(classes), np.eye(classes)[examples.labels]

@@ -75,7 +75,7 @@ class ActionTraining:
         label_smoothing: label smoothing of the action loss.
         finetune: whether the pose network is trained as well, with both losses.
         pose_weight: weight of the pose loss in fine-tuning.
-        average: as of `PoseTraining`.
+        average: as of `PoseTraining`, of the action heads, and of all weights in fine-tuning.
 
     Raises:
         ValueError: A setting is out of its range.

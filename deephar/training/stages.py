@@ -16,7 +16,7 @@ import numpy as np
 
 from deephar import weights
 from deephar.data import Batches, ClipBatches, InputSpec, SequenceBatches, WithOther
-from deephar.data.samples import whole_of
+from deephar.data.samples import OTHER, whole_of
 from deephar.evaluation import score_actions
 from deephar.export import require_packages
 from deephar.files import read_text, replacing, require_ours
@@ -269,6 +269,13 @@ class _Stage:
             raise ValueError(
                 f"{path} has no action head {self.data.main!r}. Run the action stage first."
             )
+        known, given = config.actions[self.data.main], len(self.data.train.actions)
+        if known != given:
+            raise ValueError(
+                f"{path} tells {known} actions of {self.data.main!r}, but the videos have {given}. "
+                f"Heads that know {OTHER!r} learned from labels alone. Run the stage action on "
+                "the videos first."
+            )
         require_same_network(path, self.recipe.network)
         self._require_same_clips(path, config)
         facts = weights.read_facts(path)
@@ -520,6 +527,7 @@ def with_actions_of(
     changes = {}
     if isinstance(network, ModelConfig) and network.stem != "none":
         changes["streams"] = stage.streams or STREAMS
+        changes["readout_stem"] = network.readout_stem and "appearance" in changes["streams"]
     return dataclasses.replace(
         network,
         **changes,

@@ -10,7 +10,8 @@ same command.
 
     --stages action --weights WEIGHTS            stage 2 on any pose weights
     --stream pose --poses labels                 action heads on trained pose weights, from labels,
-                                                 without frames
+                                                 without frames; its stages are `action` and
+                                                 `average`, and the weights average/best.h5
     --data synthetic                             on the built-in data set
     --drawn                                      on frames drawn from the labels
 

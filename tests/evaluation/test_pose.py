@@ -120,6 +120,9 @@ def test_persons_of_lsp_without_a_labelled_torso_are_left_out(dots):
     assert scores.answer.total == 100
     assert scores.answer.count == 2 * 14
     assert (scores.num_scored, scores.num_in_split) == (2, 3)
+    predictions = perfect(Subset(dots(3, skeleton="lsp14"), [1]), "lsp14")
+    with pytest.raises(ValueError, match="torso size is unknown for all 1 persons"):
+        score_lsp(predictions, Subset(dataset, [1]))
 
 
 def test_a_part_of_a_split_says_so(dots):

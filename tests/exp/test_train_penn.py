@@ -13,7 +13,7 @@ from deephar import weights
 from deephar.data import Synthetic, write_penn
 from deephar.data.samples import OTHER
 from deephar.data.sets.penn import ACTIONS
-from deephar.models import ModelConfig, ReceptionConfig, build_model, frame_view
+from deephar.models import ModelConfig, ReceptionConfig, action_view, build_model, frame_view
 from deephar.training.start import load_pose_network
 
 pytestmark = pytest.mark.usefixtures("module_op_by_op")
@@ -149,10 +149,14 @@ def test_depth_needs_labels_though_weights_are_given(folder, trained, tmp_path, 
 def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_path, capsys, run):
     pose = trained / "pose" / "best.h5"
     arguments = ["--data", folder, "--out", tmp_path, "--poses", "labels", "--weights", pose]
-    arguments += ["--epochs", "1", "--steps", "1", "--validation", "0.3"]
+    for flag in ("--epochs", "--steps"):
+        arguments += [flag, "action=1,average=1"]
+    arguments += ["--validation", "0.3"]
     assert run(SCRIPT, *arguments) == 2
     assert "--stream pose" in capsys.readouterr().err
     arguments += ["--stream", "pose"]
+    assert run(SCRIPT, *arguments, "--stages", "action") == 2
+    assert "leave out --stages" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, *NETWORK) == 2
     assert "--variant has no effect with --poses labels" in capsys.readouterr().err
     assert run(SCRIPT, *arguments, "--peak-window", "0") == 2
@@ -167,6 +171,14 @@ def test_heads_learn_from_labels_on_a_frozen_pose_network(folder, trained, tmp_p
     facts = weights.read_facts(file)
     assert facts["actions"]["penn"] == [*ACTIONS, OTHER]
     assert facts["frame_rate"] > 0
+    # The last stage starts from the heads of the first one, and changes them little in one batch.
+    first, last = (
+        by_name(action_view(weights.load_model(path)[0]))
+        for path in (tmp_path / "action" / "best.h5", file)
+    )
+    changes = {name: np.abs(last[name] - first[name]).max() for name in first}
+    kernels = [name for name in changes if "kernel" in name and "pred_conv2h" not in name]
+    assert max(changes[name] for name in kernels) < 0.01
     kept = by_name(frame_view(model))
     for name, value in by_name(weights.load_model(pose)[0]).items():
         np.testing.assert_array_equal(kept[name], value)

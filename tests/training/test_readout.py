@@ -61,6 +61,14 @@ def test_videos_and_classes_count_alike_whatever_their_number_of_windows():
     np.testing.assert_allclose(weights, [0.125, 0.125, 0.25, 0.25, 0.25])
 
 
+def test_the_solution_is_the_same_with_more_features_than_windows():
+    few = examples(10, 1)
+    wide = few._replace(features=np.tile(few.features, 4), sizes=[5, 1] * 4)
+    once, often = fit_readout(few, 2, 0.1), fit_readout(wide, 2, 0.4)
+    logs = (once.log_probabilities(few.features), often.log_probabilities(wide.features))
+    np.testing.assert_allclose(*logs, atol=1e-3)
+
+
 def test_noise_is_penalised_more_than_what_tells_the_classes():
     clear = examples()
     noise = clear._replace(labels=np.random.default_rng(0).integers(0, 2, 40).repeat(3))
