@@ -12,6 +12,9 @@ deephar demo, COCO results or MMPose's or YOLO's JSON (17 joints), or MediaPipe'
 Joints go by their names; those that the file does not have count as hidden, and are named.
 """
 
+NOBODY = "  no known action: nobody is seen for long enough"
+"""What is printed in place of actions where nobody is seen, or in one frame only."""
+
 
 def add_classify_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `classify`."""
@@ -31,7 +34,7 @@ def classify(args: argparse.Namespace) -> None:
         FileNotFoundError, ValueError, OSError: As `deephar.Predictor.classify`.
     """
     from deephar.data import read_poses
-    from deephar.inference.annotate import in_words
+    from deephar.inference.intervals import in_words, is_nobody
     from deephar.inference.media import describe_video, is_pose_file
     from deephar.inference.predictor import Predictor
 
@@ -43,5 +46,8 @@ def classify(args: argparse.Namespace) -> None:
     for video in args.videos:
         actions = predictor.classify(video)
         print(video)
+        if is_nobody(actions):
+            print(NOBODY)
+            continue
         for name, score in actions[:5]:
             print(f"  {100 * score:5.1f} %  {in_words(name)}")

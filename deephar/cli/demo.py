@@ -185,11 +185,11 @@ def _annotate_live(predictor, video, out, args):
 
 def _print_one(written, formats):
     """Prints what one person did, and the paths of all files."""
-    from deephar.data.samples import OTHER
+    from deephar.cli.classify import NOBODY
     from deephar.inference.intervals import describe_intervals, in_words
 
     if written.actions and not written.intervals:  # a picture, or nobody is seen
-        print(f"  {in_words(OTHER)}")
+        print(NOBODY)
     else:
         for name, score in (written.actions or [])[:5]:
             print(f"  {100 * score:5.1f} %  {in_words(name)}")

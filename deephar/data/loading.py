@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections import deque
@@ -12,6 +13,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _LOADERS = 2  # threads that decode and crop while the network works
+_LONGEST_END = 5  # seconds that a thread of `read_ahead` has to end, when Python does
+
+_stops = set()  # functions that end the threads of `read_ahead`
 
 
 def batches_of(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -75,7 +79,14 @@ def read_ahead(items: Iterable[T], ahead: int) -> Iterator[T]:
             ready.put((False, error))
 
     thread = threading.Thread(target=read, name="deephar-read", daemon=True)
+
+    def stop(timeout=None):
+        stopped.set()
+        free.release()
+        thread.join(timeout)
+
     thread.start()
+    _stops.add(stop)
     try:
         while (entry := ready.get())[0]:
             free.release()
@@ -83,6 +94,12 @@ def read_ahead(items: Iterable[T], ahead: int) -> Iterator[T]:
         if entry[1] is not None:
             raise entry[1]
     finally:
-        stopped.set()
-        free.release()
-        thread.join()
+        stop()
+        _stops.discard(stop)
+
+
+@atexit.register
+def _end_threads():
+    """Ends threads whose callers have not: a decoder in C++ aborts if Python ends before it."""
+    for stop in list(_stops):
+        stop(_LONGEST_END)

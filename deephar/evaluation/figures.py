@@ -276,8 +276,8 @@ def plot_rejection(scores: VideoScores) -> Figure:
             for label, values in curves.items()
         },
         title=f"{scores.data}: {point['rejected']:.1f} % of the others rejected,\n"
-        f"{point['kept']:.1f} % of the known videos kept, at the threshold "
-        f"{point['threshold']:.3f}",
+        f"{point['kept']:.1f} % of the known videos kept, whose best action scores "
+        f"{point['least_score']:.3f} or more",
         xlabel="videos of none of the actions that are rejected (%)",
         ylabel="known videos (%)",
         marks=(point["rejected"],),

@@ -146,7 +146,7 @@ def _video_lines(scores):
             f"videos of none of the actions ({scores.others.count})",
             f"keeping at least {KEPT:.0f} % of the known videos: {point['rejected']:.1f} % of "
             f"those of none are rejected, whose best action scores below "
-            f"{1 - point['threshold']:.3f}; "
+            f"{point['least_score']:.3f}; "
             f"{point['kept']:.1f} % of the known are kept, {point['kept_and_right']:.1f} % kept "
             "and right",
         ]

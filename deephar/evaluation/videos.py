@@ -42,11 +42,14 @@ class Rejection:
 
     @property
     def working_point(self) -> dict[str, float]:
-        """The values at the threshold that rejects most, of those that keep `KEPT` percent."""
+        """The values at the threshold that rejects most, of those that keep `KEPT` percent.
+
+        ``"least_score"`` is what the best action has to score in a video that is kept.
+        """
         most = self.rejected[np.argmax(self.kept >= KEPT)]
         number = int(np.flatnonzero(self.rejected == most)[-1])  # keeps most of the known videos
         return {
-            "threshold": float(self.thresholds[number]),
+            "least_score": 1 - float(self.thresholds[number]),
             "kept": float(self.kept[number]),
             "kept_and_right": float(self.kept_and_right[number]),
             "rejected": float(self.rejected[number]),

@@ -165,6 +165,15 @@ def in_words(action: str) -> str:
     return "no known action" if action == OTHER else action.replace("_", " ")
 
 
+def is_nobody(actions: Sequence[tuple[str, float]]) -> bool:
+    """Whether the actions of a video say that nobody is seen: "other" with a score of 1.
+
+    >>> is_nobody([("other", 1.0), ("squat", 0.0)]), is_nobody([("other", 0.9), ("squat", 0.1)])
+    (True, False)
+    """
+    return dict(actions).get(OTHER, 0.0) > 1 - 1e-9
+
+
 def describe_intervals(intervals: Sequence[Interval]) -> list[str]:
     """Lines of a table: start, end and duration in seconds, repetitions, action.
 

@@ -22,6 +22,7 @@ from networks import CLIPS, HEADS, SMALL, require_format, save_untrained
 import deephar
 from deephar import weights
 from deephar.cli import demo
+from deephar.cli.classify import NOBODY
 from deephar.cli.main import main
 from deephar.data.check import DATASETS
 from deephar.models import ModelConfig
@@ -120,6 +121,10 @@ def test_poses_and_videos_are_classified(film, tmp_path, capsys):
     assert [lines[0], lines[3]] == [str(film), str(poses)]
     assert sum(line.endswith("%  jump rope") for line in lines) == 2
     assert "have no pelvis, thorax, neck, head_top. These joints count as hidden" in printed.err
+    hidden = [{"image_id": n, "keypoints": [0.0] * 51} for n in range(6)]
+    poses.write_text(json.dumps(hidden))
+    assert main(["classify", str(poses), "--weights", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(poses), NOBODY]
 
 
 def test_what_cannot_be_classified_is_named(tmp_path, capsys):
@@ -361,7 +366,7 @@ def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
     with pytest.warns(UserWarning, match="has a single frame"):
         assert main(["demo", picture, *map(str, arguments)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "  no known action" in lines
+    assert "  no known action: nobody is seen for long enough" in lines
     assert not any("%" in line for line in lines)
 
 

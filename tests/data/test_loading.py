@@ -1,5 +1,7 @@
 """Items in batches, and items that threads make in advance."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -78,3 +80,23 @@ def test_an_error_comes_after_the_items_before_it():
     assert next(reader) == 1
     with pytest.raises(OSError, match="the disk is gone"):
         next(reader)
+
+
+_LEFT_OPEN = """
+from deephar.data.loading import read_ahead
+
+def items():
+    try:
+        yield from range(100)
+    finally:
+        print("closed")
+
+reader = read_ahead(items(), 2)
+next(reader)
+raise SystemExit("an error")
+"""
+
+
+def test_a_thread_ends_before_python_does():
+    found = subprocess.run([sys.executable, "-c", _LEFT_OPEN], capture_output=True, text=True)
+    assert (found.stdout, found.stderr, found.returncode) == ("closed\n", "an error\n", 1)

@@ -49,7 +49,7 @@ def test_others_are_told_by_the_best_action_or_by_a_threshold(wild):
     np.testing.assert_allclose(curve.kept_and_right, [0, 25, 50, 50, 50, 75, 75, 75])
     np.testing.assert_allclose(curve.rejected, [100] * 4 + [200 / 3] * 2 + [100 / 3, 0])
     assert curve.working_point == pytest.approx(
-        {"threshold": 0.6, "kept": 100, "kept_and_right": 75, "rejected": 200 / 3}
+        {"least_score": 0.4, "kept": 100, "kept_and_right": 75, "rejected": 200 / 3}
     )
 
 
@@ -59,7 +59,7 @@ def test_the_working_point_keeps_90_percent_and_rejects_most(video_scores):
     point = scores.rejection.working_point
     assert point["kept"] == 90
     assert point["rejected"] == 50
-    assert point["threshold"] == pytest.approx(0.8)
+    assert point["least_score"] == pytest.approx(0.2)
 
 
 def test_more_known_videos_are_kept_where_it_costs_nothing(video_scores):
