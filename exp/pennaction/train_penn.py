@@ -100,7 +100,7 @@ LABELS_RECIPE = Recipe(
             start=("vgg16-medium",),
             training=replace(FROM_LABELS.training, epochs=64, learning_rate=0.002),
         ),
-        # About half of these weights, and half of those of 500 steps more.
+        # The average is about half the weights of the stage before, and half those of these steps.
         replace(
             FROM_LABELS,
             name="average",
