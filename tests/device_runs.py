@@ -51,7 +51,7 @@ HEADS = Recipe(
         ActionStage(
             name="",
             shares={"synthetic": 8},
-            steps=10,
+            steps=3,  # few: once a rounding error moves an input of a ReLU over 0, it grows
             training=ActionTraining(epochs=EPOCHS, learning_rate=0.01),
         ),
     ),

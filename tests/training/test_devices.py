@@ -122,7 +122,7 @@ def test_two_processes_learn_what_one_does_and_two_devices_go_on_with_it(on_jax)
     out, _ = on_jax
     expected = losses(out / "one")
     assert len(expected) == EPOCHS
-    # The first two epochs, of 10 steps each, are of two processes, and the last is resumed.
+    # The first two epochs, of 3 steps each, are of two processes, and the last is resumed.
     assert losses(out / "both") == pytest.approx(expected, abs=1e-5)
 
 
