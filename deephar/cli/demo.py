@@ -108,6 +108,7 @@ def annotate(args: argparse.Namespace) -> None:
     from deephar.inference.media import describe_video
     from deephar.inference.predictor import Predictor
     from deephar.inference.sources import is_pictures
+    from deephar.weights import default_name
 
     if "parquet" in args.format:
         require_parquet()
@@ -129,7 +130,7 @@ def annotate(args: argparse.Namespace) -> None:
     predictor = Predictor(
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
-    print(predictor)
+    print(_describe(predictor, args.weights or default_name()))
     if (len(args.video) > 1 or is_pictures(video)) and not args.fps:
         print(f"{count} pictures, taken as {fps:g} frames a second; --fps changes this")
     if live and args.people == "one":
@@ -158,6 +159,12 @@ def annotate(args: argparse.Namespace) -> None:
         smooth=args.smooth,
     )
     _print_one(written, args.format)
+
+
+def _describe(predictor, name):
+    """The network and the runtime, such as "vgg16-light: 16 joints, on Keras in bfloat16"."""
+    actions = f" and {len(predictor.actions)} actions" if predictor.actions else ""
+    return f"{name}: {len(predictor.skeleton.joints)} joints{actions}, on {predictor.runtime}"
 
 
 def _annotate_live(predictor, video, out, args):

@@ -127,6 +127,19 @@ def test_poses_and_videos_are_classified(film, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [str(poses), NOBODY]
 
 
+def test_broken_videos_do_not_stop_the_classification_of_others(film, tmp_path, capsys):
+    config = ModelConfig(**SMALL, **HEADS, actions={"a": 2}, streams=("pose",))
+    path = save_untrained(tmp_path / "heads.h5", config, actions={"a": ["jump", "other"]})
+    broken, gone = tmp_path / "broken.mp4", tmp_path / "gone.mp4"
+    broken.write_bytes(b"no video")
+    assert main(["classify", *map(str, (broken, film, gone)), "--weights", str(path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == str(film)
+    errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert ["broken.mp4" in errors[0], "gone.mp4 does not exist" in errors[1]] == [True, True]
+    assert main(["classify", str(broken), str(gone), "--weights", str(path)]) == 1
+
+
 def test_what_cannot_be_classified_is_named(tmp_path, capsys):
     (tmp_path / "a.json").write_text("[]")
     assert "a.json holds no poses in a known form" in failure(
@@ -357,6 +370,7 @@ def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
     arguments = ["--weights", path, "--box", 0, 0, 60, 60, "--out", tmp_path / "o.mp4"]
     assert main(["demo", *map(str, [film, *arguments])]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{path}: 16 joints and ") and " actions, on " in lines[0]
     assert sum(" %  action " in line for line in lines) == 5
     written = [tmp_path / name for name in ("o.mp4", "o.json", "o.csv", "o-actions.png")]
     assert lines[-4:] == [f"  {path}" for path in written]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import math
 import os
@@ -31,7 +32,8 @@ SPLITS = ("train", "valid", "test")
 """Values of the column ``split``."""
 
 _LIST = "clips.csv"
-_COLUMNS = ("file", "action")
+_COLUMNS = ("file", "action")  # needed
+_OPTIONAL = ("group", "split", "start", "end", "box")
 _LAYOUT = f"It must hold {_LIST}, or a folder of videos for each action: ACTION/*.mp4."
 
 
@@ -72,8 +74,8 @@ class VideoFolder(Sequence):
     or for each segment of a video. The columns are ``file`` (path within the folder) and
     ``action``, and, if needed, ``group`` (equal for videos that belong together, such as those of
     one scene or person), ``split`` (`SPLITS`), ``start`` and ``end`` (of a segment, in seconds) and
-    ``box`` (of the person: x1 y1 x2 y2, in pixels). Other columns are ignored. A file without a
-    group is a group of its own, with all of its segments.
+    ``box`` (of the person: x1 y1 x2 y2, in pixels). Other columns are ignored, unless their name is
+    nearly one of these. A file without a group is a group of its own, with all of its segments.
 
     Without ``clips.csv``, each folder is an action, and holds its videos. Other files and hidden
     folders are ignored, and each video is a group of its own.
@@ -94,7 +96,7 @@ class VideoFolder(Sequence):
         FileNotFoundError: The folder, or a file that ``clips.csv`` lists, does not exist.
         ValueError: There is no video, a folder of an action holds none, two actions differ in case
             only, a group is in two splits, or ``clips.csv`` cannot be read, lacks a column or a
-            field, has a field that cannot be understood, or lists a video twice.
+            field, misspells a column, has a field that cannot be understood, or lists a video twice.
     """
 
     def __init__(self, root: str | os.PathLike, *, problems: list[str] | None = None):
@@ -228,10 +230,22 @@ def _rows(path):
                 f"{', '.join(columns) or 'none'}). Its first line must name the columns, "
                 "separated by commas: file,action,group."
             )
+        _check_spelling(path, columns)
         reader.fieldnames = columns
         return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is not CSV in UTF-8 ({error}). Save it as such.") from error
+
+
+def _check_spelling(path, columns):
+    """Refuses a column such as `groups`, which would be ignored."""
+    absent = [column for column in _OPTIONAL if column not in columns]
+    for column in columns:
+        if meant := difflib.get_close_matches(column.lower(), absent, n=1, cutoff=0.75):
+            raise ValueError(
+                f"{path} has a column {column!r}, and no column {meant[0]}. Write {meant[0]} if "
+                "you mean it, or else give the column another name."
+            )
 
 
 def _field(row, column):
