@@ -370,7 +370,8 @@ def test_the_demo_prints_the_five_best_actions(film, tmp_path, capsys):
     arguments = ["--weights", path, "--box", 0, 0, 60, 60, "--out", tmp_path / "o.mp4"]
     assert main(["demo", *map(str, [film, *arguments])]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"{path}: 16 joints and ") and " actions, on " in lines[0]
+    assert lines[0].startswith(f"{path}: 16 joints and ")
+    assert " actions, on " in lines[0]
     assert sum(" %  action " in line for line in lines) == 5
     written = [tmp_path / name for name in ("o.mp4", "o.json", "o.csv", "o-actions.png")]
     assert lines[-4:] == [f"  {path}" for path in written]

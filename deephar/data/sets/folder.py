@@ -96,7 +96,8 @@ class VideoFolder(Sequence):
         FileNotFoundError: The folder, or a file that ``clips.csv`` lists, does not exist.
         ValueError: There is no video, a folder of an action holds none, two actions differ in case
             only, a group is in two splits, or ``clips.csv`` cannot be read, lacks a column or a
-            field, misspells a column, has a field that cannot be understood, or lists a video twice.
+            field, misspells a column, has a field that cannot be understood, or lists a video
+            twice.
     """
 
     def __init__(self, root: str | os.PathLike, *, problems: list[str] | None = None):

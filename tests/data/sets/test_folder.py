@@ -109,7 +109,10 @@ def test_class_folders_that_cannot_be_used_are_refused(folder, files, message):
         ("", r"clips\.csv has no column file and no column action \(found: none\)"),
         ("file;action\na.mp4;bowl", r"\(found: file;action\)\. .*separated by commas"),
         ("file,label\na.mp4,bowl", r"has no column action \(found: file, label\)"),
-        ("file,action,groups\na.mp4,bowl,x\n", "a column 'groups', and no column group. Write group"),
+        (
+            "file,action,groups\na.mp4,bowl,x\n",
+            "a column 'groups', and no column group. Write group",
+        ),
         ("file,action,End\na.mp4,bowl,5\n", "a column 'End', and no column end. Write end if"),
         ("file,action\n", r"clips\.csv lists no video"),
         ("file,action\na.mp4,bowl\n./a.mp4,bowl\n", r"lists \./a\.mp4 twice, in lines 2 and 3"),
