@@ -26,50 +26,63 @@ def add_classify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def classify(args: argparse.Namespace) -> int:
-    """Prints the best actions in each video; returns the exit status, 1 if one of several failed.
+    """Prints the best actions in each video.
+
+    Of several videos, one that cannot be used does not stop the others.
 
     Args:
         args: arguments of `add_classify_arguments`.
 
+    Returns:
+        The exit status: 1 if at least one of several videos could not be used.
+
     Raises:
-        FileNotFoundError, ValueError, OSError: As `deephar.Predictor.classify`, if there is no
-            other video.
+        FileNotFoundError, ValueError, OSError: The only video, or the weights cannot be used, see
+            `deephar.Predictor.classify`.
     """
     from deephar.inference.predictor import Predictor
+    from deephar.weights import default_name
 
     alone = len(args.videos) == 1
     # Reports a bad path before the network is built.
-    good = [video for video in args.videos if _succeeds(_look_at, video, alone)]
-    if not good:
+    usable = [video for video in args.videos if _result(_look_at, video, alone) is not None]
+    if not usable:
         return 1
     predictor = Predictor(
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
+    if not predictor.actions:
+        raise ValueError(
+            f"{args.weights} predicts poses only. Give weights with actions, such as "
+            f"{default_name()}."
+        )
+    complete = len(usable) == len(args.videos)
+    for video in usable:
+        actions = _result(predictor.classify, video, alone)
+        if actions is None:
+            complete = False
+        else:
+            _print_actions(video, actions)
+    return 0 if complete else 1
 
-    def tell(video):
-        _print_actions(video, predictor.classify(video))
 
-    told = [video for video in good if _succeeds(tell, video, alone)]
-    return 0 if len(told) == len(args.videos) else 1
-
-
-def _succeeds(act, video, alone):
-    """Whether an act on a video succeeds. What it raises is printed, so that the others go on."""
+def _result(act, video, alone):
+    """What an act on a video returns; None where it fails, which is printed, if there are more."""
     try:
-        act(video)
+        return act(video)
     except (OSError, ValueError) as error:
         if alone:
             raise
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return False
-    return True
+        text = " ".join(str(error).split())
+        print("error:", text if video in text else f"{video}: {text}", file=sys.stderr)
+        return None
 
 
 def _look_at(video):
     from deephar.data import read_poses
     from deephar.inference.media import describe_video, is_pose_file
 
-    read_poses(video) if is_pose_file(video) else describe_video(video)
+    return read_poses(video) if is_pose_file(video) else describe_video(video)
 
 
 def _print_actions(video, actions):

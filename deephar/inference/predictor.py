@@ -307,8 +307,7 @@ class Predictor:
 
         Each person has a number, `Person.track`, that stays. Someone who is not seen for a second
         gets a new one when they come back. Each has the action of the window around the frame, as
-        in `stream`. The whole frame is searched twice a second, see `people`. Who is found is
-        followed back to the search before, so a frame comes half a second later or more.
+        in `stream`. The whole frame is searched twice a second, see `people`.
 
         Args:
             video: as of `stream`, but no file of poses.

@@ -3,13 +3,13 @@
 In every frame, the network looks around where each person should be by now. The poses that it sees
 are assigned to the persons all at once, by their similarity to where these should be. Where several
 persons may be meant, the colours of their clothes count, too. Twice a second the whole frame is
-searched, for persons who are new or were lost. Who is found is followed back to the search before.
+searched, for persons who are new or were lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -58,7 +58,6 @@ class _Track:
         box: (4,), around the last poses, pixels. In a window that jumps with each pose, the network
             would soon take who is beside the person.
         speed: (2,), pixels per second.
-        is_lost: whether the person was not seen in the last frame.
     """
 
     number: int
@@ -68,7 +67,6 @@ class _Track:
     colours: np.ndarray
     box: np.ndarray
     speed: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    is_lost: bool = False
 
     def at(self, time):
         """The pose where it should be at a time."""
@@ -91,10 +89,6 @@ class _Track:
         """How alike colours are to those of the person."""
         distance = np.sqrt(np.mean((colours - self.colours) ** 2)) / _COLOUR_TOLERANCE
         return np.exp(-(distance**2) / 2)
-
-    def turned_back(self):
-        """The same person for the time that runs backwards."""
-        return replace(self, time=-self.time, speed=-self.speed)
 
     def move(self, pose, colours, time, size):
         """Takes a new pose and its colours."""
@@ -130,63 +124,39 @@ class Tracker:
         self._tracks, self._count, self._next_search = [], 0, -np.inf
 
     def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, dict[int, SeenFrame]]]:
-        """Yields each frame, (image, time), and its persons by their numbers.
-
-        Frames come after the next search: who is found there is followed back through them.
-        """
-        piece, held = [], []
+        """Yields each frame, (image, time), and its persons by their numbers."""
+        piece = []
         for image, time in frames:
             due = time >= self._next_search
             if due or len(piece) == _PIECE:
-                held += zip(piece, self._persons(piece), strict=True)
+                yield from zip(piece, self._persons(piece), strict=True)
                 piece = []
                 self._tracks = [it for it in self._tracks if time - it.time <= LOST_SECONDS]
             if due:
-                self._follow_back(self._search(image, time), held)
-                yield from held
-                held = []
+                self._search(image, time)
                 self._next_search = time + _SEARCH_SECONDS
             piece.append((image, time))
-        yield from held
         yield from zip(piece, self._persons(piece), strict=True)
 
     def _search(self, image, time):
-        """Finds persons who are new, and those who were lost; returns their tracks."""
+        """Finds persons who are new, and those who were lost."""
         size = image.shape[1::-1]
         poses = [seen.pose for seen in self._find(image)]
         colours = [colours_of(image, pose) for pose in poses]
-        found = []
         for pose, its, track in zip(
             poses, colours, self._assigned(poses, colours, time), strict=True
         ):
             if track is not None:
-                if track.is_lost:
-                    found.append(track)
                 track.move(pose, its, time, size)
             elif all(pose_similarity(pose, it.at(time)) <= _SAME_PERSON for it in self._tracks):
                 self._count += 1
                 box = enclosing_box([pose], size)
                 track = _Track(self._count, pose, time, confidence_of(pose), its, box)
                 self._tracks.append(track)
-                found.append(track)
-        return found
-
-    def _follow_back(self, found, held):
-        """Adds persons to the frames before the one they were found in, as far as they are seen."""
-        back = Tracker(self._see, self._find)
-        back._tracks = [track.turned_back() for track in found]
-        for end in range(len(held), 0, -_PIECE):
-            part = held[max(0, end - _PIECE) : end][::-1]
-            piece = [(image, -time) for (image, time), _ in part]
-            before = set(part[-1][1])
-            for (_, persons), more in zip(part, back._persons(piece), strict=True):
-                _add_others(more, persons)
-            back._tracks = [it for it in back._tracks if not (it.is_lost or it.number in before)]
 
     def _persons(self, piece):
         """The persons in each frame of a piece, by their numbers."""
-        if not piece or not self._tracks:
-            yield from ({} for _ in piece)
+        if not piece:
             return
         images = [image for image, _ in piece for _ in self._tracks]
         size = piece[0][0].shape[1::-1]
@@ -207,8 +177,6 @@ class Tracker:
             if track is not None and _is_seen(pose, track):
                 track.move(pose, its, time, image.shape[1::-1])
                 persons[track.number] = frame
-        for track in self._tracks:
-            track.is_lost = track.number not in persons
         return dict(sorted(persons.items()))
 
     def _assigned(self, poses, colours, time):
@@ -246,17 +214,6 @@ def colours_of(image: np.ndarray, pose: np.ndarray) -> np.ndarray:
         x, y = np.clip(np.rint(middles), 0, [width - 1, height - 1]).astype(int).T
         colours.append(np.median(image[y, x], axis=0))
     return np.stack(colours)
-
-
-def _add_others(more, persons):
-    """Adds to the persons of a frame those who are none of them, and keeps the order."""
-    others = [seen.pose for seen in persons.values()]
-    for number, seen in more.items():
-        if all(pose_similarity(seen.pose, other) <= _SAME_PERSON for other in others):
-            persons.setdefault(number, seen)
-    ordered = sorted(persons.items())
-    persons.clear()
-    persons.update(ordered)
 
 
 def _is_seen(pose, track):

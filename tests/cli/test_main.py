@@ -140,6 +140,11 @@ def test_broken_videos_do_not_stop_the_classification_of_others(film, tmp_path, 
     assert main(["classify", str(broken), str(gone), "--weights", str(path)]) == 1
 
 
+def test_weights_without_actions_are_refused_once(film, small_weights, capsys):
+    message = failure(["classify", film, film, "--weights", small_weights], capsys)
+    assert message.count("predicts poses only. Give weights with actions") == 1
+
+
 def test_what_cannot_be_classified_is_named(tmp_path, capsys):
     (tmp_path / "a.json").write_text("[]")
     assert "a.json holds no poses in a known form" in failure(

@@ -218,13 +218,6 @@ def test_the_whole_frame_is_searched_twice_a_second(rate, every):
     assert searched == list(range(0, 25, every))
 
 
-def test_who_is_found_is_followed_back_to_where_they_appeared(predictor):
-    film = [scene((20 + 3 * t, 10), *([(200 - 3 * t, 90)] if t >= 5 else [])) for t in range(30)]
-    frames = [places_of(persons) for persons in predictor.track(film, fps=25)]
-    assert [sorted(persons) for persons in frames] == 5 * [[1]] + 25 * [[1, 2]]
-    np.testing.assert_allclose(frames[5][2], (185, 90), atol=2)
-
-
 def test_who_walks_out_of_the_picture_is_no_error(predictor):
     film = [scene((min(180 + 4 * t, 320), 50)) for t in range(50)]
     frames = [places_of(persons) for persons in predictor.track(film, fps=25)]

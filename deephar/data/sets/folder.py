@@ -7,6 +7,7 @@ import difflib
 import io
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,10 +240,14 @@ def _rows(path):
 
 
 def _check_spelling(path, columns):
-    """Refuses a column such as `groups`, which would be ignored."""
+    """Refuses columns such as `groups`, `start_time` and `spilt`, which would be ignored."""
     absent = [column for column in _OPTIONAL if column not in columns]
     for column in columns:
-        if meant := difflib.get_close_matches(column.lower(), absent, n=1, cutoff=0.75):
+        word = re.split(r"[\s_(]", column.lower())[0]
+        meant = [it for it in absent if word.removesuffix("s") == it]
+        if len(word) >= 5:
+            meant += difflib.get_close_matches(word, absent, n=1, cutoff=0.8)
+        if meant:
             raise ValueError(
                 f"{path} has a column {column!r}, and no column {meant[0]}. Write {meant[0]} if "
                 "you mean it, or else give the column another name."

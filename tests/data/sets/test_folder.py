@@ -114,6 +114,8 @@ def test_class_folders_that_cannot_be_used_are_refused(folder, files, message):
             "a column 'groups', and no column group. Write group",
         ),
         ("file,action,End\na.mp4,bowl,5\n", "a column 'End', and no column end. Write end if"),
+        ("file,action,end (s)\na.mp4,bowl,5\n", "and no column end. Write end if"),
+        ("file,action,spilt\na.mp4,bowl,test\n", "and no column split. Write split if"),
         ("file,action\n", r"clips\.csv lists no video"),
         ("file,action\na.mp4,bowl\n./a.mp4,bowl\n", r"lists \./a\.mp4 twice, in lines 2 and 3"),
         ("file,action\na.mp4,\n", r"clips\.csv, line 2: The column action is empty"),
@@ -154,3 +156,9 @@ def test_missing_files_are_named(folder, tmp_path):
         VideoFolder(tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"a\.mp4 is a file\. Give the folder of the videos"):
         VideoFolder(root / "a.mp4")
+
+
+def test_other_columns_are_ignored(folder):
+    text = "file,action,source,frame_end,send,end_frame,end\na.mp4,bowl,x,9,x,9,\n"
+    (video,) = VideoFolder(folder("a.mp4", clips=text))
+    assert (video.group, video.end) == ("a.mp4", None)
