@@ -52,10 +52,8 @@ def classify(args: argparse.Namespace) -> int:
         args.weights, head=args.head, runtime=args.runtime, precision=args.precision
     )
     if not predictor.actions:
-        raise ValueError(
-            f"{args.weights} predicts poses only. Give weights with actions, such as "
-            f"{default_name()}."
-        )
+        name = args.weights or default_name()
+        raise ValueError(f"{name} predicts poses only. Give weights with actions.")
     complete = len(usable) == len(args.videos)
     for video in usable:
         actions = _result(predictor.classify, video, alone)
