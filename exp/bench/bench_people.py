@@ -96,12 +96,15 @@ def print_pictures(predictor, dataset, count, seed):
 
 def print_searches(predictor, dataset, count):
     """The table of the search for one person."""
-    found, given, labels, kinds = [], [], [], []
+    found, given, labels, kinds, seconds = [], [], [], [], []
     for number in range(min(count, len(dataset))):
         sample = dataset[number]
         image, joints = load_image(sample.image), np.asarray(sample.joints, float)
         box = box_around(joints[np.isfinite(joints).all(axis=1)])
-        persons = predictor(image), predictor(image, box)
+        start = time.perf_counter()
+        searched = predictor(image)
+        seconds.append(time.perf_counter() - start)
+        persons = searched, predictor(image, box)
         poses = [convert(it.joints, it.skeleton, dataset.skeleton) for it in persons]
         for into, its in zip((found, given, labels), (*poses, joints), strict=True):
             into.append(its)
@@ -114,6 +117,7 @@ def print_searches(predictor, dataset, count):
             true = labels[its], torso_size(labels[its])
             scores = [pck(poses[its], *true).total for poses in (given, found)]
             print(f"{name:<40} {its.sum():7} {scores[0]:24.1f} {scores[1]:13.1f}")
+    print(f"{np.median(seconds):.2f} s a picture, searched for (median)")
 
 
 def kind_of(name, found, given):
