@@ -75,8 +75,9 @@ class VideoFolder(Sequence):
     or for each segment of a video. The columns are ``file`` (path within the folder) and
     ``action``, and, if needed, ``group`` (equal for videos that belong together, such as those of
     one scene or person), ``split`` (`SPLITS`), ``start`` and ``end`` (of a segment, in seconds) and
-    ``box`` (of the person: x1 y1 x2 y2, in pixels). Other columns are ignored, unless their name is
-    nearly one of these. A file without a group is a group of its own, with all of its segments.
+    ``box`` (of the person: x1 y1 x2 y2, in pixels). Other columns are ignored, but a
+    name that is nearly one of these is an error. A file without a group is a group of its own, with
+    all of its segments.
 
     Without ``clips.csv``, each folder is an action, and holds its videos. Other files and hidden
     folders are ignored, and each video is a group of its own.
