@@ -110,9 +110,6 @@ def _fit(model, batches, run, settings, validate, save, callbacks):
         require_same(out / "config.json", stored, settings, ignored=ignored)
     else:
         check_free(out)
-    # Built now, so that a resumed run has variables to load the state into.
-    with devices.building():
-        model.optimizer.build(model.trainable_variables)
     # Validation must not fail only after the first epoch.
     validate()
     if run.resume:

@@ -20,11 +20,12 @@ from deephar.models import (
 )
 from deephar.training.compile import (
     HeatMapTraining,
+    compile_action,
     compile_pose,
     freeze_stem,
     set_pose_trainable,
 )
-from deephar.training.settings import PoseTraining
+from deephar.training.settings import ActionTraining, PoseTraining
 
 TINY = ModelConfig(**{**SMALL, "stem": "vgg16"})
 
@@ -127,3 +128,17 @@ def test_fine_tuning_reads_joints_as_they_will_be_tested():
         assert windows
         assert not any(layer.trainable for layer in windows)
         assert network.get_layer("block5_conv3").trainable == trainable
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_the_first_step_of_stage_2_is_traced_once(finetune):
+    config = replace(TINY, num_frames=4, actions={"penn": 3, "ntu": 2})
+    model = multitask_model(config)
+    set_pose_trainable(model, finetune)
+    compile_action(model, ActionTraining(finetune=finetune), steps=1)
+    traces, step = [], model.train_step
+    model.train_step = lambda data: (traces.append(data), step(data))[1]
+    images, targets = crops_and_poses(4)
+    labels = {"action_penn": np.eye(3)[:1], "action_ntu": np.eye(2)[:1]}
+    model.train_on_batch(images[None], {"pose": targets["pose"][None], **labels})
+    assert len(traces) == 1
