@@ -7,7 +7,8 @@ Beside the video, it writes the numbers (OUT.json, OUT.csv) and the actions over
 (OUT-actions.png), and prints the five best actions of the whole video.
 
 Takes a minute for about 240 frames on two cores with the default weights, and a quarter of that
-with --weights vgg16-light. With OpenVINO (pip install 'deephar[fast]') it is several times as fast.
+with --weights vgg16-light-penn. With OpenVINO (pip install 'deephar[fast]'), it is several times as
+fast.
 """
 
 import sys

@@ -53,7 +53,9 @@ def classify(args: argparse.Namespace) -> int:
     )
     if not predictor.actions:
         name = args.weights or default_name()
-        raise ValueError(f"{name} predicts poses only. Give weights with actions.")
+        raise ValueError(
+            f"{name} predicts poses only. Give weights with actions, such as vgg16-medium-penn."
+        )
     complete = len(usable) == len(args.videos)
     for video in usable:
         actions = _result(predictor.classify, video, alone)

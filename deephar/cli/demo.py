@@ -162,8 +162,8 @@ def annotate(args: argparse.Namespace) -> None:
 
 
 def _describe(predictor, name):
-    """The network and the runtime, such as "vgg16-light: 16 joints, on Keras in bfloat16"."""
-    actions = f" and {len(predictor.actions)} actions" if predictor.actions else ""
+    """The network and the runtime, such as "vgg16-light: 16 joints, no actions, on Keras"."""
+    actions = f" and {len(predictor.actions)} actions" if predictor.actions else ", no actions"
     return f"{name}: {len(predictor.skeleton.joints)} joints{actions}, on {predictor.runtime}"
 
 

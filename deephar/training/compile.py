@@ -76,7 +76,7 @@ def compile_pose(
     if inputs is not None:
         trainer.network = model  # so that all weights are among those of the trainer
     trainer.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
-    optimizer.build(trainer.trainable_variables)
+    trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
 
@@ -212,7 +212,7 @@ def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> 
             losses[name], loss_weights[name] = ActionLoss(training.label_smoothing), 1.0
     model.compile(optimizer, losses, loss_weights=loss_weights)
     # Built now: if the first step created these variables, TensorFlow would trace it twice.
-    optimizer.build(model.trainable_variables)
+    model.optimizer.build(model.trainable_variables)
     _build_losses(model)
 
 
@@ -223,6 +223,7 @@ def _build_losses(model):
         answers[name] = keras.ops.zeros([size or 1 for size in output.shape])
         targets[name] = answers[name][..., 0, :, :] if name == "pose" else answers[name][:, 0]
     model.compute_loss(y=targets, y_pred=answers)
+    model.reset_metrics()
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):

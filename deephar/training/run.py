@@ -66,7 +66,7 @@ def fit_run(
     """Trains a compiled model and writes the run folder, or resumes an interrupted run.
 
     Args:
-        model: a compiled `keras.Model`.
+        model: a compiled `keras.Model`, whose optimizer is built.
         batches: a `deephar.data.Batches`, or an object with the same attributes.
         run: the run folder.
         settings: settings of the run, see `run_settings`.
