@@ -494,7 +494,8 @@ class Predictor:
         """
         if not self._head:
             raise ValueError(
-                "The network predicts poses only. Take others, such as vgg16-medium-penn."
+                "The network predicts poses only. Use the weights of a network with actions, "
+                "such as vgg16-medium-penn."
             )
         persons = self.stream(video, box, margin=margin, fps=fps)
         return mean_action(person.action for person in persons)
