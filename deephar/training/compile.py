@@ -76,6 +76,7 @@ def compile_pose(
     if inputs is not None:
         trainer.network = model  # so that all weights are among those of the trainer
     trainer.compile(optimizer, {"pose": PoseLoss(training.visibility_weight)})
+    # Built now, so that a resumed run has variables to load the state into.
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
@@ -211,13 +212,14 @@ def compile_action(model: keras.Model, training: ActionTraining, steps: int) -> 
         else:
             losses[name], loss_weights[name] = ActionLoss(training.label_smoothing), 1.0
     model.compile(optimizer, losses, loss_weights=loss_weights)
-    # Built now: if the first step created these variables, TensorFlow would trace it twice.
+    # Built now, as in `compile_pose`. If the first step created variables, TensorFlow would also
+    # trace it twice.
     model.optimizer.build(model.trainable_variables)
     _build_losses(model)
 
 
 def _build_losses(model):
-    """Creates the variables of the losses of a compiled model, by those of zeros."""
+    """Creates the variables of the losses of a compiled model: computes its losses for zeros."""
     answers, targets = {}, {}
     for name, output in model.output.items():
         answers[name] = keras.ops.zeros([size or 1 for size in output.shape])
