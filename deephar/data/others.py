@@ -259,7 +259,8 @@ def _derived(joints, rng, of_face):
     up = joints[:, _JOINTS["head_top"]] - shoulders
     if of_face:
         up = up * rng.uniform(1.0, 1.6)
-        joints[:, _JOINTS["head_top"]] = shoulders + up
+        top = joints[:, _JOINTS["head_top"]]  # stays where a shoulder is not labelled
+        joints[:, _JOINTS["head_top"]] = np.where(np.isnan(up), top, shoulders + up)
     joints[:, _JOINTS["pelvis"]] = hips
     joints[:, _JOINTS["thorax"]] = shoulders + up * rng.uniform(0, 0.2)
     joints[:, _JOINTS["neck"]] = shoulders + up * rng.uniform(0.2, 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -247,13 +248,13 @@ def evaluate_videos(
             message says what.
     """
     name = weights.default_name() if weights_name is None else weights_name
-    evaluation = _Evaluation.prepared(name, out, command)
-    if not evaluation.config.actions:
+    if not weights.read_config(name).actions:
         raise ValueError(
             f"{name}: These weights predict poses only, no actions. Give other --weights."
         )
     predictor = Predictor(name, head=head, runtime=runtime, precision=precision)
     known, left_out = _known_videos(dataset, predictor.actions)
+    evaluation = _Evaluation.prepared(name, out, command)
     print(dataset)
     settings = {
         "head": head or next(iter(evaluation.config.actions)),
@@ -302,8 +303,8 @@ def _known_videos(dataset, actions):
     if unknown:
         raise ValueError(
             f"{source} has videos of {', '.join(map(repr, unknown))}, which the network does not "
-            f"know. Its actions are {', '.join(actions)}. Rename the action, or label videos of "
-            f"none of them {OTHER!r}."
+            f"know.{_meant(unknown, actions)} Its actions are {', '.join(actions)}. Rename the "
+            f"action, or label videos of none of them {OTHER!r}."
         )
     if all(video.action == OTHER for video in videos):
         raise ValueError(
@@ -313,6 +314,14 @@ def _known_videos(dataset, actions):
     if OTHER in actions:
         return videos, []
     return [[video for video in videos if (video.action == OTHER) == out] for out in (False, True)]
+
+
+def _meant(unknown, actions):
+    """Names of the network's actions that are nearly the unknown ones."""
+    spelled = ["_".join(name.lower().replace("-", " ").split()) for name in unknown]
+    meant = [difflib.get_close_matches(name, actions, n=1, cutoff=0.8) for name in spelled]
+    names = dict.fromkeys(name for names in meant for name in names)
+    return f" Did you mean {', '.join(names)}?" if names else ""
 
 
 _RESULTS = "results.json"

@@ -254,9 +254,9 @@ def plot_video_sheet(scores: VideoScores) -> Figure:
         answer = scores.actions[probabilities.argmax()]
         images.append(_framed(picture, _RIGHT if answer == action else _WRONG))
         title = f"{_in_words(answer)}, {100 * probabilities.max():.0f} %"
-        titles.append(title if answer == action else f"{title}\n{_in_words(action)}!")
+        titles.append(title if answer == action else f"{title}\n(label: {_in_words(action)})")
     shown = f", {len(images)} of {scores.num_scored} videos" * (len(images) < scores.num_scored)
-    title = f"{_action_title(scores)}{shown}\npredicted pose and action; red: wrong, !: right"
+    title = f"{_action_title(scores)}{shown}\npredicted pose and action; red: wrong, below it the label"
     return visualize.contact_sheet(images, titles, columns=_SHEET_COLUMNS, title=title, size=1.8)
 
 

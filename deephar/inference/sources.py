@@ -59,7 +59,7 @@ def find_pictures(video: str | os.PathLike) -> list[Path]:
     if not paths:
         raise FileNotFoundError(
             f"{video} is a folder without pictures ({', '.join(PICTURES)}). Give a folder of "
-            "pictures, or the path of a video file."
+            "pictures, or the path of a video file. `deephar batch` takes folders of videos."
         )
     return sorted(paths, key=_order)
 

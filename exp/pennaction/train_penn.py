@@ -100,13 +100,13 @@ LABELS_RECIPE = Recipe(
             start=("vgg16-medium",),
             training=replace(FROM_LABELS.training, epochs=64, learning_rate=0.002),
         ),
-        # The average is about half the weights of the stage before, and half those of these steps.
+        # A quarter of the average are the weights of the stage before, the rest those of these steps.
         replace(
             FROM_LABELS,
             name="average",
             heads=True,
             calibrate=True,
-            training=replace(FROM_LABELS.training, epochs=2, learning_rate=0.0012, average=0.9986),
+            training=replace(FROM_LABELS.training, epochs=4, learning_rate=0.0012, average=0.9986),
         ),
     ),
 )

@@ -85,6 +85,24 @@ def test_the_trunk_is_derived_from_hips_shoulders_and_head():
     assert 0.5 * len(videos) < derived  # drawn persons have a pelvis of their own
 
 
+def test_the_head_is_kept_where_a_shoulder_is_not_labelled(monkeypatch):
+    label = Penn.__getitem__
+
+    def without_left_shoulder(self, index):
+        video = label(self, index)
+        video.joints[:, get_skeleton("penn13").index("left_shoulder")] = np.nan
+        return video
+
+    monkeypatch.setattr(Penn, "__getitem__", without_left_shoulder)
+    skeleton = get_skeleton("pa16j")
+    videos = WithOther(Penn(actions=("baseball_pitch",)), per_action=60, others=0)
+    shown = [videos[index].joints for index in range(len(videos))]
+    one_sided = [it for it in shown if np.isnan(it[:, skeleton.index("left_shoulder")]).all()]
+    assert one_sided
+    for joints in one_sided:
+        assert np.isfinite(joints[:, skeleton.index("head_top")]).all()
+
+
 def test_repeated_actions_last_longer_than_their_labels():
     videos = WithOther(Penn(actions=("squat",)), per_action=10, others=0)
     assert all(len(videos[index].joints) > 100 for index in range(len(videos)))

@@ -65,7 +65,7 @@ def test_a_missing_number_is_told(tmp_path):
 
 
 def test_a_folder_without_pictures_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match="is a folder without pictures"):
+    with pytest.raises(FileNotFoundError, match=r"is a folder without pictures .* `deephar batch`"):
         load_video(tmp_path)
 
 
