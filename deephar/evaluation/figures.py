@@ -256,7 +256,7 @@ def plot_video_sheet(scores: VideoScores) -> Figure:
         title = f"{_in_words(answer)}, {100 * probabilities.max():.0f} %"
         titles.append(title if answer == action else f"{title}\n(label: {_in_words(action)})")
     shown = f", {len(images)} of {scores.num_scored} videos" * (len(images) < scores.num_scored)
-    title = f"{_action_title(scores)}{shown}\npredicted pose and action; red: wrong, below it the label"
+    title = f"{_action_title(scores)}{shown}\npredicted pose and action; red: wrong"
     return visualize.contact_sheet(images, titles, columns=_SHEET_COLUMNS, title=title, size=1.8)
 
 
