@@ -5,6 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers of pytest -n that share the cores are faster so
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# isort: split
 import cv2
 import numpy as np
 import pytest

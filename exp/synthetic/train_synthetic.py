@@ -51,7 +51,7 @@ RECIPE = Recipe(
             stem_weights=None,
             shares={"synthetic": 8},
             steps=600,
-            training=PoseTraining(epochs=7, learning_rate=0.001),
+            training=PoseTraining(epochs=4, learning_rate=0.001),
         ),
         ActionStage(
             name="action",

@@ -37,7 +37,10 @@ def start(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two actions with four videos of 12 frames each, two of each scene."""
+    """Two actions with four videos of 12 frames each, two of each scene.
+
+    Only in the first video of each action, the person has to be found, which takes long.
+    """
     root, rng, lines = tmp_path_factory.mktemp("videos"), np.random.default_rng(0), []
     for action in ("left", "right"):
         for number in range(4):
@@ -48,8 +51,9 @@ def folder(tmp_path_factory):
             with VideoWriter(root / name, 12) as writer:
                 for image in images:
                     writer.write(np.maximum(image, wall))
-            lines.append(f"{name},{action},{action}{number // 2}")
-    (root / "clips.csv").write_text("\n".join(["file,action,group", *lines]))
+            box = f"0 0 {wall.shape[1]} {wall.shape[0]}" if number else ""
+            lines.append(f"{name},{action},{action}{number // 2},{box}")
+    (root / "clips.csv").write_text("\n".join(["file,action,group,box", *lines]))
     return root
 
 
