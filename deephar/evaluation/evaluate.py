@@ -252,6 +252,7 @@ def evaluate_videos(
         raise ValueError(
             f"{name}: These weights predict poses only, no actions. Give other --weights."
         )
+    require_ours(Path(out) / _RESULTS, "protocol")  # before the network is loaded
     predictor = Predictor(name, head=head, runtime=runtime, precision=precision)
     known, left_out = _known_videos(dataset, predictor.actions)
     evaluation = _Evaluation.prepared(name, out, command)
@@ -317,11 +318,17 @@ def _known_videos(dataset, actions):
 
 
 def _meant(unknown, actions):
-    """Names of the network's actions that are nearly the unknown ones."""
-    spelled = ["_".join(name.lower().replace("-", " ").split()) for name in unknown]
-    meant = [difflib.get_close_matches(name, actions, n=1, cutoff=0.8) for name in spelled]
-    names = dict.fromkeys(name for names in meant for name in names)
-    return f" Did you mean {', '.join(names)}?" if names else ""
+    """A question for those unknown actions that are nearly named as one of the network's."""
+    names = {_plain(name): name for name in (*actions, OTHER)}
+    pairs = []
+    for name in unknown:
+        for near in difflib.get_close_matches(_plain(name), names, n=1, cutoff=0.8):
+            pairs.append(f"{names[near]!r} in place of {name!r}")
+    return f" Did you mean {', '.join(pairs)}?" if pairs else ""
+
+
+def _plain(name):
+    return " ".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 
 _RESULTS = "results.json"

@@ -238,8 +238,8 @@ def plot_videos(scores: ActionScores, dataset: Sequence[Video]) -> Figure:
         )
         answer, label = predictions.scores[-1, number].argmax(), predictions.labels[number]
         names = [_in_words(scores.actions[index]) for index in (answer, label)]
-        titles.append(names[0] if answer == label else f"{names[0]}? {names[1]}!")
-    title = f"{scores.data}: predicted pose and action (?: wrong, !: right)"
+        titles.append(names[0] if answer == label else f"{names[0]}\n(label: {names[1]})")
+    title = f"{scores.data}: predicted pose and action"
     return visualize.contact_sheet(images, titles, columns=_COLUMNS, title=title, size=1.6)
 
 

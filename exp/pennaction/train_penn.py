@@ -100,7 +100,7 @@ LABELS_RECIPE = Recipe(
             start=("vgg16-medium",),
             training=replace(FROM_LABELS.training, epochs=64, learning_rate=0.002),
         ),
-        # A quarter of the average are the weights of the stage before.
+        # A quarter of the average comes from the weights of the stage before.
         replace(
             FROM_LABELS,
             name="average",

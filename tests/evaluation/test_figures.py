@@ -116,7 +116,7 @@ def test_without_videos_of_none_there_is_no_rejection(video_scores, tmp_path):
 
 def test_wrong_answers_are_marked_on_the_sheet(wild):
     axes = [axes for axes in plot_video_sheet(wild).axes if axes.images]
-    assert [each.get_title() for each in axes[:2]] == ["bowl, 80 %", "squat, 60 %\nbowl!"]
+    assert [each.get_title() for each in axes[:2]] == ["bowl, 80 %", "squat, 60 %\n(label: bowl)"]
     corner = [tuple(each.images[0].get_array()[0, 0]) for each in axes]
     red, white = (220, 30, 30), (255, 255, 255)
     assert corner == [white, red, white, red, white, white, red]

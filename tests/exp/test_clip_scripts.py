@@ -110,7 +110,8 @@ def test_weights_without_other_leave_its_videos_out(folder, weights_of, tmp_path
         (
             ["Golf-swing/a.mp4", "sqaut/b.mp4", "Jump/c.mp4"],
             ("golf_swing", "squat", "other"),
-            "which the network does not know. Did you mean golf_swing, squat? Its actions",
+            "not know. Did you mean 'golf_swing' in place of 'Golf-swing', 'squat' in place of "
+            "'sqaut'? Its actions",
         ),
         (["other/a.mp4"], ("bowl", "other"), "are labelled 'other'. Add videos of actions"),
         (["bowl/a.mp4"], (), "predict poses only, no actions. Give other --weights."),

@@ -39,7 +39,7 @@ def start(tmp_path_factory):
 def folder(tmp_path_factory):
     """Two actions with four videos of 12 frames each, two of each scene.
 
-    Only in the first video of each action, the person has to be found, which takes long.
+    All videos but the first one of each action have a box. To search for the person takes long.
     """
     root, rng, lines = tmp_path_factory.mktemp("videos"), np.random.default_rng(0), []
     for action in ("left", "right"):
