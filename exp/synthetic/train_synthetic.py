@@ -4,8 +4,8 @@
 
 Nothing is downloaded. Ends with a table of PCKh, MPJPE and action accuracy on other *synthetic*
 persons and views, and with pictures in the folder `eval`. The defaults are made for a laptop: a
-light network, 64 pixels, persons filmed from the front. Takes some nine minutes on 2 CPU
-cores: PCKh@0.5 71.2, MPJPE 149 mm, accuracy 92.1 %. With `--dim 2`, poses are 2D only, and actions are
+light network, 64 pixels, persons filmed from the front. Takes some nine minutes on 2 CPU cores:
+PCKh@0.5 71.2, MPJPE 149 mm, accuracy 92.1 %. With `--dim 2`, poses are 2D only, and actions are
 predicted from these.
 """
 
