@@ -32,8 +32,9 @@ class PredictedPoses:
         shift: largest shift of the window to any side, as a fraction of its side.
         flip: probability of a horizontal flip (with left and right joints swapped).
         errors: factor on the size and the frequency of the errors; 0 for none.
-        exact: probability that a clip has no errors, and neither hidden joints nor the trunk's
-            middle, as the labels of Penn Action.
+        exact: probability that a clip has no errors, no visible joint that is labelled as hidden,
+            and no joint in the middle of the trunk, as the labels of Penn Action. Half of these
+            clips are spread over the whole video.
 
     Raises:
         ValueError: A range is empty or out of bounds.
@@ -69,18 +70,24 @@ class PredictedPoses:
             ValueError: The spec has no frame rate or no number of frames, or three dimensions.
         """
         step = _step(video, spec) * np.exp(between(*np.log(self.speed), rng.random()))
-        joints, visible = _at(video, spec, _moments(len(video.joints), spec.num_frames, step, rng))
+        exact = rng.random() < self.exact
+        if exact and rng.random() < 0.5:
+            moments = np.linspace(0, len(video.joints) - 1, spec.num_frames)
+            shown, outside = np.arange(spec.num_frames), np.zeros(spec.num_frames, bool)
+        else:
+            moments = _moments(len(video.joints), spec.num_frames, step, rng)
+            shown, outside = self._shown(spec.num_frames, rng)
+        joints, visible = _at(video, spec, moments)
         if rng.random() < self.flip:
             flip = list(get_skeleton(spec.skeleton).flip)
             joints, visible = joints[:, flip] * [-1, 1], visible[:, flip]
-        shown, outside = self._shown(spec.num_frames, rng)
         joints = self._tilted(joints, rng)
         known = np.isfinite(joints).all(axis=-1)
         if not known.any():  # nobody is there for the length of the clip
             return np.zeros((*known.shape, 3), np.float32)
         poses = _in_window(joints, known & (visible > 0), shown, self._window(rng))
         skeleton, hidden = get_skeleton(spec.skeleton), visible == 0
-        if rng.random() < self.exact:
+        if exact:
             result = _as_labelled(poses, hidden, skeleton)
         else:
             level = self.errors * rng.choice([0.3, 1.0, 1.0, 1.6])
@@ -157,9 +164,9 @@ def _at(video, spec, moments):
 
 
 def _as_labelled(joints, hidden, skeleton):
-    visible = np.where(hidden, 0.0, 1.0)
-    visible[:, [skeleton.index(name) for name in _TRUNK]] = 0
-    return np.concatenate([joints, visible[..., None]], axis=-1)
+    joints = joints.copy()
+    joints[:, [skeleton.index(name) for name in _TRUNK]] = np.nan  # Penn Action has no such joints
+    return np.concatenate([joints, np.where(hidden, 0.0, 1.0)[..., None]], axis=-1)
 
 
 def _in_window(joints, counted, shown, window):

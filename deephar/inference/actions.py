@@ -2,7 +2,8 @@
 
 Single clip: the middle clip of each video. Multi-clip: the clips of `deephar.data.clip_starts`.
 The class probabilities of the clips, and of their mirror images, are averaged (arithmetic mean). A
-video that is too short for the clips is scored by its single clip, so that every video counts.
+video that is too short for the clips is scored by its single clip, so that every video counts. The
+score of `other` counts as in `Predictor.stream`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 CLIPS = ("single", "multi")
 BOXES = ("gt", "predicted", "full")
 POSES = ("predicted", "labels")
+
+OTHER_WEIGHT = 0.5
+"""Factor on the score of `other`, which is more frequent in training than in videos."""
 
 _LEAST_WEIGHT = 1e-4  # of a frame with no known action in the action of its video
 
@@ -106,7 +110,7 @@ class ActionPredictions:
 
     Attributes:
         scores: float64 (P, N, C), probability of each action, averaged over clips and mirror
-            images; one entry per prediction block, the last is the answer.
+            images, see `with_rare_other`; one entry per prediction block, the last is the answer.
         names: N names, those of the videos.
         labels: int (N,), true action of each.
         actions: names of the C actions: those of the data set, and `OTHER` if the network tells
@@ -243,6 +247,22 @@ def actions_of_head(dataset: Sequence[Video], classes: int) -> tuple[str, ...]:
     """
     actions = tuple(whole_of(dataset).actions)
     return actions if classes == len(actions) else (*actions, OTHER)
+
+
+def with_rare_other(scores: np.ndarray, actions: Sequence[str]) -> np.ndarray:
+    """Class probabilities in which the score of `OTHER` counts by `OTHER_WEIGHT`.
+
+    Args:
+        scores: (..., C), as a network gives them.
+        actions: names of the C actions.
+
+    Returns:
+        (..., C), which sum to 1; the same as before if `OTHER` is not among the actions.
+    """
+    if OTHER not in actions:
+        return scores
+    weighted = scores * [OTHER_WEIGHT if action == OTHER else 1.0 for action in actions]
+    return weighted / weighted.sum(axis=-1, keepdims=True)
 
 
 def trained_spacing(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -506,7 +526,7 @@ class _Averages:
     def __init__(self, config, protocol, dataset, head):
         self._config, self._protocol = config, protocol
         self._dataset, self._head = dataset, head
-        self._scores = None
+        self._scores = self._actions = None
         self._num_clips = np.zeros(len(dataset), int)
         self._open = {}  # sums of the poses of videos that are not complete, by video
         self._poses, self._frames = [], []
@@ -516,7 +536,8 @@ class _Averages:
         """Adds the scores (P, C) and the poses (T, P, J, dim + 1), or None, of a clip."""
         if self._scores is None:
             self._scores = np.zeros((len(scores), len(self._dataset), scores.shape[1]))
-        self._scores[:, clip.number] += scores
+            self._actions = actions_of_head(self._dataset, scores.shape[1])
+        self._scores[:, clip.number] += with_rare_other(scores, self._actions)
         self._num_clips[clip.number] += 1
         if poses is not None:
             for number in [number for number in self._open if number < clip.number]:
@@ -547,7 +568,7 @@ class _Averages:
             scores=self._scores / self._num_clips[:, None],
             names=tuple(video.name for video in videos),
             labels=np.array([video.action for video in videos]),
-            actions=actions_of_head(dataset, self._scores.shape[2]),
+            actions=self._actions,
             head=self._head,
             protocol=self._protocol,
             clips_per_video=self._num_clips // (2 if self._protocol.mirror else 1),

@@ -22,6 +22,7 @@ from deephar.geometry import (
     box_center_size,
     crop_affine,
 )
+from deephar.inference.actions import with_rare_other
 from deephar.inference.network import POSE_OUTPUTS, VISIBLE, actions_of, call_network, stacked
 from deephar.inference.person import SEEN, Person
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from deephar.data.pose_files import PoseTrack
     from deephar.inference.network import Parts
     from deephar.models import ModelConfig
-
-OTHER_WEIGHT = 0.5
-"""Factor on the score of `other`, which is more frequent in training than in videos."""
 
 ABSENT_SECONDS = 1.5
 """A person who has not appeared for so long has left the video, and their last windows are told."""
@@ -164,7 +162,7 @@ def with_actions(
     video that is shorter than the window (by frame number: the first or the last frame is held). A
     window with fewer than two frames in which the person is seen is `other` with a score of 1, if
     there is such an action.
-    Otherwise the score of `other` counts by `OTHER_WEIGHT`, and the scores are made to sum to 1.
+    Otherwise the score of `other` counts as `with_rare_other` says.
 
     Args:
         frames: of the video, in order.
@@ -447,12 +445,9 @@ class _Heads:
 
     def _ranked(self, scores, window):
         """(name, score), the best first."""
-        is_other = np.array([name == OTHER for name in self._names])
-        if is_other.any():
-            scores = np.where(is_other, OTHER_WEIGHT * scores, scores)
-            scores = scores / scores.sum()
-            if len(np.unique(window.positions[window.seen])) < 2:
-                scores = is_other.astype(float)
+        scores = with_rare_other(scores, self._names)
+        if OTHER in self._names and len(np.unique(window.positions[window.seen])) < 2:
+            scores = np.array([float(name == OTHER) for name in self._names])
         ranked = np.argsort(-scores, kind="stable")
         return [(self._names[number], float(scores[number])) for number in ranked]
 

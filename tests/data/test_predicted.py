@@ -104,6 +104,29 @@ def test_left_and_right_change_places_now_and_then():
     assert 10 < found < 60
 
 
+def test_exact_clips_have_what_the_labels_of_penn_action_have():
+    video = moving()
+    video.visible[:, 15] = 0
+    made = clips(PredictedPoses(**{**vars(EXACT), "exact": 1}), video=video)
+    trunk = [SKELETON.index(name) for name in ("pelvis", "thorax", "neck")]
+    assert (made[:, :, trunk] == 0).all()
+    others = np.setdiff1d(np.arange(16), [*trunk, 15])
+    assert (made[:, :, others, 2] == 1).all()
+    assert (made[:, :, 15, 2] == 0).all()
+    assert (made[:, :, 15, 0] != 0).all()
+
+
+def test_half_of_the_exact_clips_show_the_whole_video():
+    made = clips(PredictedPoses(**{**vars(EXACT), "exact": 1}), count=200)
+    known = made[0, 0, :, 2] > 0
+    x = made[:, :, known, 0]
+    way = (x[:, -1, 0] - x[:, 0, 0]) / np.ptp(x[:, 0], axis=1)  # in widths of the person
+    width = np.ptp(moving().joints[0, known, 0])
+    whole = np.isclose(way, 119 / width, rtol=1e-3)
+    assert 70 < whole.sum() < 130
+    assert (way[~whole] < 60 / width).all()  # 16 frames at 8 per second, of a video at 30
+
+
 def test_unknown_joints_stay_unknown():
     video = moving()
     video.joints[:, 15] = np.nan

@@ -14,6 +14,7 @@ from deephar.data.inputs import InputSpec
 from deephar.data.samples import OTHER
 from deephar.inference import ActionProtocol, predict_actions
 from deephar.inference.actions import (
+    OTHER_WEIGHT,
     find_head,
     mean_action,
     mirrored_poses,
@@ -228,14 +229,16 @@ def test_spacing_is_that_of_the_training():
 
 def test_other_is_one_more_answer_that_is_always_wrong(dot_videos):
     config = replace(LABELS, actions={"dots": 4})
-    answers = np.eye(4)[[0, 3, 2]]
+    answers = np.array([[0.3, 0.1, 0.1, 0.5], [0.1, 0.1, 0.1, 0.7], [0.0, 0.0, 1.0, 0.0]])
 
     def model(poses):
         return {"action_dots": answers[: len(poses), None]}
 
     predictions = predict_actions(model, config, dot_videos(frames=False), batch_size=3)
     assert predictions.actions == ("bowl", "squat", "tennis_serve", OTHER)
-    np.testing.assert_array_equal(predictions.scores[0], answers)
+    weighted = answers * [1, 1, 1, OTHER_WEIGHT]
+    np.testing.assert_allclose(predictions.scores[0], weighted / weighted.sum(1, keepdims=True))
+    assert predictions.scores[0].argmax(axis=1).tolist() == [0, 3, 2]
     assert predictions.labels.tolist() == [0, 1, 2]
 
 

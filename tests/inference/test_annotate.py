@@ -11,7 +11,7 @@ from blobs import ACTIONS, CLIPS, blob_network, corners, film
 from networks import POSES, SMALL
 
 from deephar import Predictor
-from deephar.inference import Person, annotate, annotate_video, windows
+from deephar.inference import Person, annotate, annotate_video
 from deephar.inference.annotate import in_words
 from deephar.models import ModelConfig
 from deephar.skeletons import get_skeleton
@@ -114,7 +114,7 @@ def test_other_is_shown_as_no_known_action(blobs, short_film, tmp_path, monkeypa
         return draw(*args, actions=actions, **options)
 
     monkeypatch.setattr(annotate, "draw_action", drawing)
-    monkeypatch.setattr(windows, "OTHER_WEIGHT", 1)  # so that it is the best
+    monkeypatch.setattr("deephar.inference.actions.OTHER_WEIGHT", 1)  # so that it is the best
     predictor = blobs(CLIPS, actions=["other", "golf_swing", "squat"])
     written = annotate_video(predictor, short_film, tmp_path / "o.mp4")
     assert shown == [[("no known action", pytest.approx(0.5))]] * 10
