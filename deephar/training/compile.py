@@ -5,7 +5,7 @@ frozen. Stage 3, which is optional, trains the whole network.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ import keras
 from deephar import layers
 from deephar.losses import ActionLoss, PoseLoss, heat_map_cross_entropy
 from deephar.models import frame_view, has_pose_network
+from deephar.training.devices import on_one_device
 from deephar.training.run import validation_score
 from deephar.training.settings import ActionTraining, PoseTraining
 
@@ -228,20 +229,71 @@ def _build_losses(model):
     model.reset_metrics()
 
 
+_STATISTICS_BATCHES = 16  # half as many give the same scores of action heads
+
+
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
     """Puts the averages of the weights into the model between epochs, to be scored and saved.
 
+    The statistics of batch normalization are then those that the averages give, see
+    `set_statistics`.
+
     Args:
+        batches: what the model is trained on.
         resumed: whether the model and the optimizer are in the state after an epoch, in which
             their weights are exchanged.
     """
 
-    def __init__(self, resumed: bool):
+    def __init__(self, batches: Any, resumed: bool):
         super().__init__(swap_on_epoch=True)
+        self._batches = batches
         self._ema_weights_in_model = resumed
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        count = min(_STATISTICS_BATCHES, len(self._batches))
+        part, self._batches.part = self._batches.part, (0, 1)  # all processes see the same
+        inputs = (self._batches[index][0] for index in range(count))
+        set_statistics(self.model, inputs)
+        self._batches.part = part
 
     def _finalize_ema_values(self):
         """Keeps the weights themselves after the last epoch, for a run that gets more epochs."""
+
+
+def set_statistics(model: keras.Model, inputs: Iterable) -> None:
+    """Sets the statistics of batch normalization to those of some inputs, for the present weights.
+
+    Weights that are not those of the last steps of a training, such as averages, need it. Frozen
+    layers keep their statistics.
+
+    Args:
+        model: the model; if it has no such layer, the inputs are not asked for.
+        inputs: batches of its input.
+
+    Source: Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, UAI
+    2018.
+    """
+    if not any(layer.trainable for layer in _batch_norms(model)):
+        return
+    functional = keras.Model(model.input, model.output)  # the same layers, in no subclass
+    with on_one_device():
+        copy = keras.Model.from_config(functional.get_config())
+        copy.set_weights(functional.get_weights())
+        norms = [layer for layer in _batch_norms(copy) if layer.trainable]
+        for count, batch in enumerate(inputs):
+            for layer in norms:
+                layer.momentum = count / (count + 1)  # so that all batches count alike
+            copy(batch, training=True)
+    functional.set_weights(copy.get_weights())
+
+
+def _batch_norms(model):
+    """The layers of batch normalization in a model, or in a layer that wraps one."""
+    if isinstance(model, keras.layers.BatchNormalization):
+        return [model]
+    inner = [model.layer] if hasattr(model, "layer") else getattr(model, "layers", ())
+    return [found for layer in inner for found in _batch_norms(layer)]
 
 
 class PlateauRate(keras.callbacks.Callback):

@@ -90,7 +90,7 @@ def train_pose(
         settings=settings,
         validate=validate or score,
         save=_saver(model, config, run),
-        callbacks=_averages(training),
+        callbacks=_averages(training, batches),
     )
 
 
@@ -138,7 +138,7 @@ def train_action(
     )
     with run.devices.building():
         compile_action(trainer, training, steps=training.epochs * len(batches))
-    callbacks = _averages(training)
+    callbacks = _averages(training, batches)
     if training.schedule == "plateau":
         callbacks.append(lambda log: PlateauRate(log, training))
     return fit_run(
@@ -152,8 +152,8 @@ def train_action(
     )
 
 
-def _averages(training):
-    return [lambda log: AveragedWeights(bool(log))] if training.average else []
+def _averages(training, batches):
+    return [lambda log: AveragedWeights(batches, bool(log))] if training.average else []
 
 
 def _saver(model, config, run):

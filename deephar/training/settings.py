@@ -27,8 +27,8 @@ class PoseTraining:
             papers.
         visibility_weight: weight of the visibility in the loss.
         average: momentum of the exponential moving average of the weights over the batches, as
-            0.997; not of the statistics of batch normalization. The averages are scored and saved.
-            The model that was trained keeps the weights themselves. 0 for no averages.
+            0.997. The averages are scored and saved, with statistics of batch normalization that
+            fit them. The model that was trained keeps the weights themselves. 0 for no averages.
 
     Raises:
         ValueError: A setting is out of its range.

@@ -100,13 +100,19 @@ LABELS_RECIPE = Recipe(
             start=("vgg16-medium",),
             training=replace(FROM_LABELS.training, epochs=64, learning_rate=0.002),
         ),
-        # A quarter of the average comes from the weights of the stage before.
+        # Half of the average comes from the weights of the stage before.
         replace(
             FROM_LABELS,
             name="average",
             heads=True,
             calibrate=True,
-            training=replace(FROM_LABELS.training, epochs=4, learning_rate=0.0012, average=0.9986),
+            training=replace(
+                FROM_LABELS.training,
+                epochs=12,
+                learning_rate=0.0012,
+                schedule="constant",
+                average=0.9998,
+            ),
         ),
     ),
 )

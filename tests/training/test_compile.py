@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 from networks import SMALL
 
-from deephar.layers import PeakWindow
+from deephar.layers import PeakWindow, TimeDistributed
 from deephar.losses import heat_map_cross_entropy
 from deephar.models import (
     ModelConfig,
@@ -24,6 +24,7 @@ from deephar.training.compile import (
     compile_pose,
     freeze_stem,
     set_pose_trainable,
+    set_statistics,
 )
 from deephar.training.settings import ActionTraining, PoseTraining
 
@@ -116,6 +117,32 @@ def test_freeze_stem_counts_blocks_from_the_input(blocks):
     freeze_stem(model, blocks)
     frozen = {layer.name[:6] for layer in model.layers if not layer.trainable}
     assert frozen == {f"block{number}" for number in range(1, blocks + 1)}
+
+
+def test_statistics_are_those_of_the_inputs():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="inner")])
+    clip = keras.Input((None, 3))
+    frozen = keras.layers.BatchNormalization(name="frozen", trainable=False)
+    y = frozen(keras.layers.Dense(2, name="dense")(TimeDistributed(inner)(clip)))
+    model = keras.Model(clip, keras.layers.BatchNormalization(name="last")(y))
+    rng = np.random.default_rng(0)
+    batches = [rng.normal(3, 2, (5, 4, 3)).astype(np.float32) for _ in range(3)]
+    kernel = ops.convert_to_numpy(model.get_layer("dense").kernel)
+    set_statistics(model, batches)
+
+    def statistics(layer):
+        return [ops.convert_to_numpy(it) for it in (layer.moving_mean, layer.moving_variance)]
+
+    mean, variance = statistics(inner.layers[-1])
+    np.testing.assert_allclose(mean, np.mean([b.mean((0, 1)) for b in batches], 0), rtol=1e-4)
+    np.testing.assert_allclose(variance, np.mean([b.var((0, 1)) for b in batches], 0), rtol=1e-4)
+    assert [it.tolist() for it in statistics(frozen)] == [[0, 0], [1, 1]]
+    # The layer behind has seen batches that the first one has normalised with their own statistics.
+    epsilon = frozen.epsilon
+    assert np.abs(statistics(model.get_layer("last"))[0]).max() < 1e-4
+    expected = np.sum(kernel**2, axis=0) / (1 + epsilon)
+    np.testing.assert_allclose(statistics(model.get_layer("last"))[1], expected, rtol=0.5)
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.get_layer("dense").kernel), kernel)
 
 
 def test_fine_tuning_reads_joints_as_they_will_be_tested():

@@ -16,6 +16,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.layers import BatchNormalization
 from networks import CLIPS, SMALL
 
 from deephar import weights
@@ -42,7 +43,9 @@ from deephar.models import (
 from deephar.training.compile import (
     PlateauRate,
     compile_action,
+    freeze_stem,
     set_pose_trainable,
+    set_statistics,
 )
 from deephar.training.fit import train_action, train_pose
 from deephar.training.run import Run
@@ -534,16 +537,20 @@ HEADS = ModelConfig(
 )
 
 
-def train_heads(out, resume=False, validate=None, training=None, subsampling=1):
-    """Stage 2 on labelled poses: two epochs of two batches."""
-    keras.utils.set_random_seed(0)
-    videos = Synthetic("train", videos=12, image_size=64, frames=6)
-    batches = SequenceBatches(
+def sequence_batches(videos, subsampling=1):
+    return SequenceBatches(
         {"synthetic": videos},
         {"synthetic": 4},
         spec=InputSpec.of(HEADS, subsampling),
         steps_per_epoch=2,
     )
+
+
+def train_heads(out, resume=False, validate=None, training=None, subsampling=1):
+    """Stage 2 on labelled poses: two epochs of two batches."""
+    keras.utils.set_random_seed(0)
+    videos = Synthetic("train", videos=12, image_size=64, frames=6)
+    batches = sequence_batches(videos, subsampling)
     model = action_model(HEADS)
     log = train_action(
         model,
@@ -593,6 +600,41 @@ def test_a_resumed_action_stage_gives_the_same_weights(tmp_path, settings):
     pairs = zip(averages.get_weights(), resumed.get_weights(), strict=True)
     same = all(np.array_equal(average, own) for average, own in pairs)
     assert same == (not training.average)
+
+
+@pytest.mark.usefixtures("op_by_op")
+def test_averages_have_statistics_of_their_own(tmp_path):
+    training = ActionTraining(epochs=2, average=0.75, optimizer="adamw", learning_rate=0.01)
+    train_heads(tmp_path, training=training)
+    saved = stored(tmp_path / "last.h5")
+    batches = sequence_batches(Synthetic("train", videos=12, image_size=64, frames=6))
+    batches.epoch = 2  # those that would come next
+    model = action_model(HEADS)
+    weights.load(model, tmp_path / "last.h5")
+    set_statistics(model, [batches[index][0] for index in range(2)])
+    weights.save(model, HEADS, tmp_path / "again.h5", epoch=2)
+    for name, values in stored(tmp_path / "again.h5").items():
+        np.testing.assert_allclose(values, saved[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.usefixtures("op_by_op")
+def test_poses_with_supervised_heat_maps_are_averaged(drawn_mpii, tmp_path):
+    training = PoseTraining(epochs=1, average=0.75, heat_map_weight=0.1, freeze_stem=4)
+    train(drawn_mpii, tmp_path, training=training, build=pose_model, steps=1)
+    model = pose_model(TINY)
+    weights.load(model, tmp_path / "last.h5")
+    norm = [layer for layer in model.layers if isinstance(layer, BatchNormalization)][-1]
+    assert np.abs(keras.ops.convert_to_numpy(norm.moving_mean)).max() > 0
+    before = model.get_weights()
+    freeze_stem(model, 4)
+    batches = Batches(
+        {"mpii": MPII(drawn_mpii, "train")}, {"mpii": 4}, spec=InputSpec(64), steps_per_epoch=1
+    )
+    batches.epoch = 1
+    set_statistics(model, [batches[0][0]])
+    batches.close()
+    for values, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_allclose(values, expected, atol=1e-4)
 
 
 @pytest.mark.usefixtures("op_by_op")
